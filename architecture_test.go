@@ -1,0 +1,80 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rooms says which packages of ours each package may import in its product
+// code: the table of rooms in the design. Data flows one way, and the chat
+// servers' rooms never enter one another.
+var rooms = map[string][]string{
+	".":                         {"collector", "collector/activity", "collector/demo", "collector/prosody", "collector/synapse", "config"},
+	"config":                    {"collector/activity", "collector/prosody", "collector/sqldb", "collector/synapse"},
+	"collector":                 {"collector/activity"},
+	"collector/activity":        {},
+	"collector/demo":            {"collector/sqldb"},
+	"collector/prosody":         {"collector", "collector/activity", "collector/prosody/luadata"},
+	"collector/prosody/luadata": {},
+	"collector/sqldb":           {},
+	"collector/sqldb/dbtest":    {},
+	"collector/synapse":         {"collector", "collector/activity", "collector/sqldb"},
+}
+
+// drivers may be linked in one room alone.
+var drivers = map[string][]string{
+	"modernc.org/sqlite":       {"collector/sqldb"},
+	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest"},
+	"github.com/go-sql-driver": {},
+	"testing":                  {"collector/sqldb/dbtest"},
+	"os/exec":                  {"collector/sqldb/dbtest"},
+}
+
+func TestImportRules(t *testing.T) {
+	const module = "active_users_exporter/"
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		room := filepath.ToSlash(filepath.Dir(path))
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("%s: the room %q is not in the table", path, room)
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s: %s may not import %s", path, room, ours)
+			}
+			for driver, where := range drivers {
+				if (imported == driver || strings.HasPrefix(imported, driver+"/")) && !slices.Contains(where, room) {
+					t.Errorf("%s: %s is for %v alone", path, driver, where)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+// addCheckConfig adds the command that checks configuration and sources.
+func addCheckConfig(app *kingpin.Application) command {
+	cmd := app.Command("check-config", "Check the configuration, read each chat server once and say what was found.")
+	source := addSourceFlags(cmd)
+	return func(ctx context.Context, e environment) error {
+		statuses, err := refreshOnce(ctx, *source, e)
+		if err != nil {
+			return err
+		}
+		for _, s := range statuses {
+			describe(e.stdout, s)
+		}
+		return anyDown(statuses)
+	}
+}
+
+// describe prints what was found of one server, in sentences.
+func describe(w io.Writer, s collector.Status) {
+	if s.Snapshot == nil {
+		_, _ = fmt.Fprintf(w, "%s: NOT OK: %s\n", s.Server, s.Err)
+		return
+	}
+	state := "ok"
+	if s.Err != nil {
+		state = "NOT OK: " + s.Err.Error()
+	}
+	software := strings.TrimSpace(s.Software + " " + s.Snapshot.Version)
+	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %d domains, %d modules\n",
+		s.Server, state, software, s.Snapshot.Database, len(s.Snapshot.Domains), len(s.Snapshot.Modules))
+	for _, d := range s.Snapshot.Domains {
+		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
+	}
+	for _, m := range s.Snapshot.Modules {
+		if trouble := m.Trouble(); trouble != "" {
+			_, _ = fmt.Fprintf(w, "  %s: module %s: %s\n", m.Domain, m.Name, trouble)
+		}
+	}
+}
+
+func accountsFound(d collector.Domain) string {
+	total, known := d.Accounts()
+	if !known {
+		return "accounts are kept elsewhere"
+	}
+	return fmt.Sprintf("%d accounts", total)
+}
+
+func activityFound(d collector.Domain) string {
+	if len(d.Active) == 0 {
+		return "no activity is recorded"
+	}
+	if d.Damaged > 0 {
+		return fmt.Sprintf("activity is recorded, %d damaged records left out", d.Damaged)
+	}
+	return "activity is recorded"
+}
+
+func historyFound(d collector.Domain) string {
+	switch {
+	case d.Retention == nil:
+		return "no visit history, so no r30v2"
+	case d.History < activity.RetentionDays:
+		return fmt.Sprintf("%d days of visit history: r30v2 is complete at %d", d.History, activity.RetentionDays)
+	default:
+		return "visit history suffices for r30v2"
+	}
+}

@@ -1,0 +1,23 @@
+// Package activity is the arithmetic of active users: trailing windows,
+// client classes, the calendar of day sets and what is counted from it.
+//
+// It is pure. It opens nothing, logs nothing and has no clock of its own:
+// every figure is a function of the recorded evidence and of the moment asked
+// about. All times are UTC; a day is a UTC day.
+package activity
+
+import "time"
+
+// A Recorder takes the evidence of activity that a chat server's records hold.
+//
+// Domain and user may be overwritten by the caller as soon as a call returns:
+// nothing of them is kept but a keyed hash. A Recorder is for one goroutine.
+type Recorder interface {
+	// Seen says that the user was active at the given moment. Of several
+	// moments for one user the latest counts; moments in the future are taken
+	// as they are, as the chat servers themselves do.
+	Seen(domain, user []byte, at time.Time)
+	// Visit says that the server itself recorded the user as active on the
+	// given day, with a client of the given class. Repeats change nothing.
+	Visit(domain, user []byte, client Client, day Day)
+}

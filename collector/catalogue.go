@@ -1,0 +1,211 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A family is one metric family: everything about it but its values, and how
+// to read those from the status of one server. Every name stands here and
+// nowhere else.
+type family struct {
+	name   string
+	help   string
+	unit   string // of OpenMetrics; must be the end of the name
+	kind   prometheus.ValueType
+	labels []string // after "server", which comes first in all
+	read   func(Status, emit)
+}
+
+// emit takes one sample with the values of a family's labels.
+type emit func(value float64, labels ...string)
+
+// catalogue is every metric family of the chat servers, in the order in which
+// the documentation lists them.
+func catalogue() []family {
+	return append(append(usage(), modules()...), refreshes()...)
+}
+
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+
+	// cached ends the HELP of all that a refresh counts.
+	cached = " Counted in the background by the last refresh, not at the scrape."
+)
+
+// usage are the families about people and their accounts.
+func usage() []family {
+	return []family{
+		{
+			name: "chat_active_users", kind: gauge, labels: []string{"domain", "window"},
+			help: "Distinct users whose last recorded activity lies within the trailing window before the refresh: 1d is DAU, 7d WAU, 30d MAU. " +
+				"Windows contain one another: never add them up. " +
+				"Synapse: as its daily_active_users and monthly_active_users; the latter is cut at user_ips_max_age, 28 days by default. " +
+				"Prosody: stored logins and logouts; users who stay connected count by their login." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				for _, a := range d.Active {
+					emit(float64(a.Users), d.Name, a.Window.String())
+				}
+			}),
+		},
+		{
+			name: "chat_r30v2_users", kind: gauge, labels: []string{"domain"},
+			help: "Users with two daily visits more than 30 days apart within the last 60 days, over all clients (Synapse's r30v2_users_all)." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				if d.Retention != nil {
+					emit(float64(d.Retention.Users), d.Name)
+				}
+			}),
+		},
+		{
+			name: "chat_r30v2_client_users", kind: gauge, labels: []string{"domain", "client"},
+			help: "Users with two daily visits by the same class of client more than 30 days apart within the last 60 days (Synapse's r30v2_users_android, _ios, _electron, _web). " +
+				"The classes do not add up to chat_r30v2_users." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				if d.Retention == nil {
+					return
+				}
+				for _, c := range d.Retention.Clients {
+					emit(float64(c.Users), d.Name, c.Client)
+				}
+			}),
+		},
+		{
+			name: "chat_registered_users", kind: gauge, labels: []string{"domain", "type"},
+			help: "Accounts that exist, by type: native, bridged (made by an application service) or guest; without deactivated ones." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				for _, a := range d.Registered {
+					emit(float64(a.Users), d.Name, string(a.Type))
+				}
+			}),
+		},
+		{
+			name: "chat_damaged_records", kind: gauge, labels: []string{"domain"},
+			help: "Activity records that could not be read and were left out of all figures; the log says where they are." + cached,
+			read: forDomains(func(d Domain, emit emit) { emit(float64(d.Damaged), d.Name) }),
+		},
+	}
+}
+
+// modules are the families about the parts of a server.
+func modules() []family {
+	return []family{
+		{
+			name: "chat_module_status", kind: gauge, labels: []string{"domain", "module"},
+			help: "State of a loaded module on Prosody's scale: 0 core, 1 info, 2 warn, 3 error. Global modules have the domain *. " +
+				"A module that failed to load is absent: see chat_module_loaded." + cached,
+			read: forModules(func(m Module, emit emit) {
+				if m.Loaded {
+					emit(float64(m.Status), m.Domain, m.Name)
+				}
+			}),
+		},
+		{
+			name: "chat_module_loaded", kind: gauge, labels: []string{"domain", "module"},
+			help: "1 if a required module is loaded, 0 if it is absent; domain * if it was required anywhere and is nowhere." + cached,
+			read: forModules(func(m Module, emit emit) {
+				if m.Required {
+					emit(truth(m.Loaded), m.Domain, m.Name)
+				}
+			}),
+		},
+		{
+			name: "chat_module_status_timestamp_seconds", unit: "seconds", kind: gauge,
+			help: "Unix time at which the states of modules were last read.",
+			read: func(s Status, emit emit) {
+				if s.Snapshot != nil && !s.Snapshot.ModulesAt.IsZero() {
+					emit(seconds(s.Snapshot.ModulesAt))
+				}
+			},
+		},
+	}
+}
+
+// refreshes are the families about the reading itself.
+func refreshes() []family {
+	return []family{
+		{
+			name: "chat_server_info", kind: gauge, labels: []string{"software", "version", "database"},
+			help: "1, with the server's software, its version where it is recorded, and the storage that is read.",
+			read: func(s Status, emit emit) {
+				if s.Snapshot != nil {
+					emit(1, s.Software, s.Snapshot.Version, s.Snapshot.Database)
+				}
+			},
+		},
+		{
+			name: "chat_server_up", kind: gauge,
+			help: "1 if everything could be read at the last refresh, else 0; the last good values are then kept until they are stale.",
+			read: func(s Status, emit emit) { emit(truth(s.Up)) },
+		},
+		{
+			name: "chat_refresh_duration_seconds", unit: "seconds", kind: gauge,
+			help: "How long the last refresh took, successful or not.",
+			read: func(s Status, emit emit) {
+				if !s.Attempted.IsZero() {
+					emit(s.Duration.Seconds())
+				}
+			},
+		},
+		{
+			name: "chat_last_refresh_timestamp_seconds", unit: "seconds", kind: gauge,
+			help: "Unix time of the last refresh, successful or not.",
+			read: whenKnown(func(s Status) time.Time { return s.Attempted }),
+		},
+		{
+			name: "chat_last_refresh_success_timestamp_seconds", unit: "seconds", kind: gauge,
+			help: "Unix time of the last refresh whose figures could be used: the moment that they are true of.",
+			read: whenKnown(func(s Status) time.Time { return s.Succeeded }),
+		},
+		{
+			name: "chat_refresh_failures_total", kind: counter, labels: []string{"reason"},
+			help: "Refreshes that failed, or failed in part, since the exporter was started, by reason.",
+			read: func(s Status, emit emit) {
+				for _, r := range Reasons() {
+					emit(float64(s.Failures[r]), string(r))
+				}
+			},
+		},
+	}
+}
+
+func forDomains(read func(Domain, emit)) func(Status, emit) {
+	return func(s Status, emit emit) {
+		if s.Snapshot == nil {
+			return
+		}
+		for _, d := range s.Snapshot.Domains {
+			read(d, emit)
+		}
+	}
+}
+
+func forModules(read func(Module, emit)) func(Status, emit) {
+	return func(s Status, emit emit) {
+		if s.Snapshot == nil {
+			return
+		}
+		for _, m := range s.Snapshot.Modules {
+			read(m, emit)
+		}
+	}
+}
+
+func whenKnown(at func(Status) time.Time) func(Status, emit) {
+	return func(s Status, emit emit) {
+		if t := at(s); !t.IsZero() {
+			emit(seconds(t))
+		}
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,115 @@
+// Package collector turns what chat servers have recorded into metrics: a
+// Reader reads one server, a Refresher makes Snapshots of it in the
+// background, and the Collector serves the newest ones without waiting.
+package collector
+
+import (
+	"context"
+	"time"
+
+	"active_users_exporter/collector/activity"
+)
+
+// A Reader reads one chat server's records. It is the only thing that differs
+// between chat servers.
+type Reader interface {
+	// Read reports to rec all recorded activity that can matter to a figure
+	// at now, and returns what else is true of the server.
+	//
+	// It obeys ctx, never writes to the server and logs nothing. An error
+	// means that the activity is not complete and none of it may be shown;
+	// what else could not be read stands in the Facts. Errors say what was
+	// being done to what, carry no user's name, and may have a method
+	// Reason() string that names one of the Reasons.
+	Read(ctx context.Context, now time.Time, rec activity.Recorder) (Facts, error)
+	// Close lets go of connections. No Read is running or follows.
+	Close() error
+}
+
+// Facts are what a Reader learns beside activity. What a server cannot tell is
+// left at its zero value and then absent from the metrics, never 0.
+type Facts struct {
+	// Version of the chat server's software, "" where it is not recorded.
+	Version string
+	// Database is the kind of storage that was read: "postgresql 15.18",
+	// "sqlite", "files".
+	Database string
+	// Domains are the Matrix server names or XMPP virtual hosts found, each
+	// once, in any order. Activity of a domain that is not listed is not shown.
+	Domains []DomainFacts
+	// Modules are the server's modules and how they are, with their own
+	// error: a status page that does not answer says nothing about activity.
+	Modules    []Module
+	ModulesErr error
+	// Warnings are sentences for the log about what was skipped. They name
+	// files and tables, not users.
+	Warnings []string
+}
+
+// DomainFacts are what a Reader learns of one domain beside activity.
+type DomainFacts struct {
+	Name string
+	// Activity says that last-seen times of this domain are kept: without
+	// them active users are unknown, not none.
+	Activity bool
+	// Visits says that the server itself keeps each day's visits, which is
+	// what retention is counted from.
+	Visits bool
+	// Registered is the number of accounts by type: Native, Bridged, Guest.
+	Registered map[AccountType]int
+	// Damaged is the number of activity records that could not be read and
+	// were left out.
+	Damaged int
+}
+
+// An AccountType tells people's own accounts from those that stand for others.
+type AccountType string
+
+// The account types, as Synapse's usage statistics name them. XMPP servers
+// have native accounts only.
+const (
+	Native  AccountType = "native"
+	Bridged AccountType = "bridged" // made by an application service (a bridge)
+	Guest   AccountType = "guest"
+)
+
+// A Module is one module of a chat server on one domain.
+type Module struct {
+	Domain string // a virtual host or component, AllDomains for a global module
+	Name   string
+	Status ModuleStatus
+	// Loaded is false for a module that is required but absent; it then has
+	// no Status.
+	Loaded bool
+	// Required says that the operator asked to watch this module.
+	Required bool
+}
+
+// AllDomains is the domain of modules that belong to the server as a whole, as
+// Prosody's mod_http_status writes it.
+const AllDomains = "*"
+
+// ModuleStatus is Prosody's scale of module states (module:set_status in
+// core/moduleapi.lua, since 0.12).
+type ModuleStatus int
+
+// The states of a module, with the values that mod_measure_modules gave them.
+const (
+	ModuleCore  ModuleStatus = 0 // loaded, nothing to say
+	ModuleInfo  ModuleStatus = 1
+	ModuleWarn  ModuleStatus = 2
+	ModuleError ModuleStatus = 3
+)
+
+// Trouble says in a few words what is wrong with the module, "" if nothing is.
+func (m Module) Trouble() string {
+	switch {
+	case m.Required && !m.Loaded:
+		return "required but not loaded"
+	case m.Loaded && m.Status == ModuleWarn:
+		return "warning"
+	case m.Loaded && m.Status >= ModuleError:
+		return "error"
+	}
+	return ""
+}

@@ -1,0 +1,218 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"active_users_exporter/collector/activity"
+)
+
+// RefresherOptions say which server to refresh, and how.
+type RefresherOptions struct {
+	Server   string // the configured name
+	Software string
+	Reader   Reader
+	Interval time.Duration
+	// StaleAfter is the age at which figures are dropped.
+	StaleAfter time.Duration
+	Windows    []activity.Window
+	Classes    *activity.Classes
+	Key        activity.Key
+	// Now is the clock that figures and ages are counted by.
+	Now    func() time.Time
+	Logger log.Logger
+}
+
+// A Refresher keeps the newest Snapshot of one chat server. Run refreshes it
+// again and again; Status answers at any time, from any goroutine, without
+// waiting.
+type Refresher struct {
+	RefresherOptions
+	status atomic.Pointer[Status]
+}
+
+// Status is all that is known of one chat server at one moment. It does not
+// change once made.
+type Status struct {
+	Server   string
+	Software string
+	// Snapshot is the newest one that is not stale, or nil.
+	Snapshot *Snapshot
+	// Up says that the last refresh succeeded in everything; Err says why not.
+	// Both are false and nil before the first refresh.
+	Up  bool
+	Err error
+	// Attempted and Succeeded are the moments of the last refresh and of the
+	// last one that gave figures; the zero time if there was none.
+	Attempted, Succeeded time.Time
+	Duration             time.Duration // of the last refresh
+	Failures             map[Reason]uint64
+}
+
+// NewRefresher returns a Refresher that has not refreshed yet.
+func NewRefresher(o RefresherOptions) *Refresher {
+	r := &Refresher{RefresherOptions: o}
+	r.status.Store(&Status{Server: o.Server, Software: o.Software})
+	return r
+}
+
+// Status returns what is known now. Figures older than StaleAfter are left
+// out.
+func (r *Refresher) Status() Status {
+	s := *r.status.Load()
+	if s.Snapshot != nil && r.Now().Sub(s.Snapshot.At) > r.StaleAfter {
+		s.Snapshot = nil
+	}
+	return s
+}
+
+const (
+	// jitter is the part of a pause by which it is made longer or shorter, so
+	// that servers, and exporters, do not refresh in step.
+	jitter = 0.05
+	// firstRetry is the pause after a first failure; it doubles with each
+	// further one, up to the interval.
+	firstRetry = 30 * time.Second
+)
+
+// Run refreshes at once and then every Interval, sooner after failures, until
+// ctx ends. One refresh never begins before the last has ended. It closes the
+// Reader when done.
+func (r *Refresher) Run(ctx context.Context) {
+	defer func() {
+		if err := r.Reader.Close(); err != nil {
+			_ = level.Warn(r.Logger).Log("msg", "could not close the server's records", "err", err)
+		}
+	}()
+	failures := 0
+	for {
+		if r.Refresh(ctx) == nil {
+			failures = 0
+		} else {
+			failures++
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(r.pause(failures)):
+		}
+	}
+}
+
+// pause returns how long to wait after the given number of failures in a row.
+func (r *Refresher) pause(failures int) time.Duration {
+	pause := r.Interval
+	if failures > 0 && failures < 16 {
+		pause = min(pause, firstRetry<<(failures-1))
+	}
+	return time.Duration(float64(pause) * (1 + jitter*(2*rand.Float64()-1)))
+}
+
+// Refresh reads the server once and publishes what it found. On an error the
+// last good figures stay; the error is logged here. It must not be called by
+// two goroutines at once.
+func (r *Refresher) Refresh(ctx context.Context) error {
+	// A refresh may take as long as the time to the next one.
+	ctx, cancel := context.WithTimeout(ctx, max(r.Interval, time.Minute))
+	defer cancel()
+	started := time.Now()
+	now := r.Now()
+	fresh, facts, err := r.read(ctx, now)
+	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+		return ctx.Err() // the exporter stops: no failure of the server
+	}
+
+	next := *r.status.Load()
+	next.Attempted = now
+	next.Duration = time.Since(started)
+	if err == nil {
+		if err = facts.ModulesErr; err != nil {
+			fresh.keepModules(next.Snapshot, now, r.StaleAfter)
+		}
+		next.Snapshot = fresh
+		next.Succeeded = now
+	}
+	next.Up, next.Err = err == nil, err
+	if err != nil {
+		next.Failures = maps.Clone(next.Failures)
+		if next.Failures == nil {
+			next.Failures = make(map[Reason]uint64)
+		}
+		next.Failures[reasonOf(err)]++
+	}
+	r.status.Store(&next)
+	r.log(next, facts)
+	return err
+}
+
+const (
+	// lockedTries is how often a refresh reads records that are being written
+	// to, lockedPause how long it waits in between.
+	lockedTries = 3
+	lockedPause = time.Second
+)
+
+// read makes a Snapshot from scratch. What another process keeps locked for a
+// moment is tried again: the calendar is new each time, since what was read
+// from records in motion may be wrong.
+func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{value: p, stack: debug.Stack()}
+		}
+	}()
+	for try := 1; ; try++ {
+		calendar := activity.NewCalendar(r.Key, r.Classes)
+		facts, err = r.Reader.Read(ctx, now, calendar)
+		if err == nil {
+			return snapshot(now, facts, calendar, r.Windows, r.Classes), facts, nil
+		}
+		if try == lockedTries || reasonOf(err) != Locked {
+			return nil, facts, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, facts, err
+		case <-time.After(lockedPause):
+		}
+	}
+}
+
+// keepModules takes the states of modules from an earlier snapshot, unless
+// they are stale: they are the newest that are known.
+func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time.Duration) {
+	if earlier != nil && now.Sub(earlier.ModulesAt) <= staleAfter {
+		s.Modules, s.ModulesAt = earlier.Modules, earlier.ModulesAt
+	}
+}
+
+func (r *Refresher) log(s Status, facts Facts) {
+	for _, w := range facts.Warnings {
+		_ = level.Warn(r.Logger).Log("msg", w)
+	}
+	if s.Err != nil {
+		_ = level.Error(r.Logger).Log("msg", "refresh failed", "reason", reasonOf(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)
+		return
+	}
+	_ = level.Info(r.Logger).Log("msg", "refreshed", "domains", len(s.Snapshot.Domains), "duration", s.Duration.Round(time.Millisecond))
+}
+
+// panicked is a defect of a Reader, made an error so that it stops neither the
+// process nor the other servers.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string {
+	return fmt.Sprintf("defect of the exporter: %v\n%s", p.value, p.stack)
+}
+func (p *panicked) Reason() string { return string(Internal) }

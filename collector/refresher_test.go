@@ -1,0 +1,205 @@
+package collector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// script is a reader that goes through the given reads and repeats the last.
+func script(reads ...fakeReader) fakeReader {
+	n := 0
+	return func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+		read := reads[min(n, len(reads)-1)]
+		n++
+		return read(ctx, now, rec)
+	}
+}
+
+func failing(err error) fakeReader {
+	return func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
+		return collector.Facts{}, err
+	}
+}
+
+func TestFailedRefreshKeepsLastGoodFigures(t *testing.T) {
+	clock := now
+	r := refresher(t, "matrix", script(matrix, unreachable, unreachable, unreachable, unreachable, matrix), func() time.Time { return clock })
+	if s := r.Status(); s.Up || s.Snapshot != nil || !s.Attempted.IsZero() {
+		t.Errorf("before the first refresh: %+v", s)
+	}
+	_ = r.Refresh(t.Context())
+	first := r.Status()
+	if !first.Up || first.Snapshot == nil || first.Snapshot.Domains[0].Active[0].Users != 1 {
+		t.Fatalf("after a good refresh: %+v", first)
+	}
+	for hours := 1; hours <= 3; hours++ {
+		clock = now.Add(time.Duration(hours) * time.Hour)
+		_ = r.Refresh(t.Context())
+		s := r.Status()
+		if s.Up || s.Snapshot != first.Snapshot || !s.Succeeded.Equal(now) || !s.Attempted.Equal(clock) || s.Failures[collector.Unexpected] != uint64(hours) {
+			t.Errorf("after %d failures: %+v", hours, s)
+		}
+	}
+	clock = now.Add(3*time.Hour + time.Second)
+	if s := r.Status(); s.Snapshot != nil || !s.Succeeded.Equal(now) {
+		t.Errorf("stale figures are shown, or their time is not: %+v", s)
+	}
+	_ = r.Refresh(t.Context())
+	_ = r.Refresh(t.Context())
+	if s := r.Status(); !s.Up || s.Snapshot == nil || !s.Succeeded.Equal(clock) || s.Err != nil {
+		t.Errorf("after recovery: %+v", s)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	for name, c := range map[string]struct {
+		read fakeReader
+		want collector.Reason
+	}{
+		"panic": {func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
+			panic("index out of range")
+		}, collector.Internal},
+		"missing file":     {failing(fmt.Errorf("open: %w", fs.ErrNotExist)), collector.Unreachable},
+		"no permission":    {failing(fmt.Errorf("open: %w", fs.ErrPermission)), collector.Denied},
+		"too slow":         {failing(fmt.Errorf("query: %w", context.DeadlineExceeded)), collector.Timeout},
+		"told":             {failing(fmt.Errorf("query: %w", told("denied"))), collector.Denied},
+		"told in no words": {failing(told("because")), collector.Unexpected},
+		"anything else":    {failing(errors.New("hmm")), collector.Unexpected},
+		"modules alone": {func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
+			return collector.Facts{ModulesErr: told("unreachable")}, nil
+		}, collector.Unreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := refresher(t, "s", c.read, still)
+			err := r.Refresh(t.Context())
+			s := r.Status()
+			if diff := cmp.Diff(map[collector.Reason]uint64{c.want: 1}, s.Failures); err == nil || s.Up || diff != "" {
+				t.Errorf("error %v, up %v, failures (-want +got):\n%s", err, s.Up, diff)
+			}
+		})
+	}
+}
+
+type told string
+
+func (t told) Error() string  { return "told: " + string(t) }
+func (t told) Reason() string { return string(t) }
+
+// A status page that fails says nothing about activity.
+func TestModulesFailAlone(t *testing.T) {
+	clock := now
+	noModules := func(ctx context.Context, at time.Time, rec activity.Recorder) (collector.Facts, error) {
+		facts, _ := xmpp(ctx, at, rec)
+		facts.Modules, facts.ModulesErr = nil, errors.New("status page: 403")
+		return facts, nil
+	}
+	r := refresher(t, "xmpp", script(xmpp, noModules), func() time.Time { return clock })
+	_ = r.Refresh(t.Context())
+	for _, c := range []struct {
+		after time.Duration
+		kept  int
+	}{{time.Hour, 3}, {3 * time.Hour, 3}, {3*time.Hour + time.Second, 0}, {5 * time.Hour, 0}} {
+		clock = now.Add(c.after)
+		_ = r.Refresh(t.Context())
+		s := r.Status()
+		if s.Up || !s.Succeeded.Equal(clock) || !s.Snapshot.At.Equal(clock) || len(s.Snapshot.Domains) != 2 || len(s.Snapshot.Modules) != c.kept {
+			t.Errorf("after %s: %+v", c.after, s)
+		}
+		if c.kept > 0 && !s.Snapshot.ModulesAt.Equal(now) {
+			t.Errorf("modules from %s, want %s", s.Snapshot.ModulesAt, now)
+		}
+	}
+}
+
+// What was read of records in motion must not be counted.
+func TestLockedRecordsAreReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inMotion := func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+			rec.Seen([]byte("example.org"), []byte("ghost"), now)
+			return collector.Facts{}, told("locked")
+		}
+		r := refresher(t, "matrix", script(inMotion, inMotion, matrix), still)
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if users := r.Status().Snapshot.Domains[0].Active[0].Users; users != 1 {
+			t.Errorf("%d users, want 1", users)
+		}
+		r = refresher(t, "matrix", inMotion, still)
+		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[collector.Locked] != 1 {
+			t.Errorf("error %v, failures %v", err, r.Status().Failures)
+		}
+	})
+}
+
+func TestRunRefreshesHourlyAndSoonerAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int32
+		count := func(read fakeReader) fakeReader {
+			return func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+				reads.Add(1)
+				return read(ctx, now, rec)
+			}
+		}
+		r := refresher(t, "s", count(script(matrix, unreachable, unreachable, unreachable, matrix)), time.Now)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { r.Run(ctx); close(done) }()
+		// Pauses of 1 h, 30 s, 60 s, 120 s and 1 h again, each ± 5 %.
+		for _, c := range []struct {
+			after time.Duration
+			reads int32
+		}{
+			{0, 1}, {56 * time.Minute, 1}, {8 * time.Minute, 5}, {50 * time.Minute, 5}, {13 * time.Minute, 6},
+		} {
+			time.Sleep(c.after)
+			synctest.Wait()
+			if got := reads.Load(); got != c.reads {
+				t.Errorf("%s later: %d reads, want %d", c.after, got, c.reads)
+			}
+		}
+		stop()
+		<-done
+	})
+}
+
+func TestRefreshEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := refresher(t, "s", func(ctx context.Context, _ time.Time, _ activity.Recorder) (collector.Facts, error) {
+			<-ctx.Done()
+			return collector.Facts{}, fmt.Errorf("query: %w", ctx.Err())
+		}, time.Now)
+		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[collector.Timeout] != 1 {
+			t.Errorf("error %v, failures %v", err, r.Status().Failures)
+		}
+		// But when the exporter stops, no server has failed.
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, stop)
+		r = refresher(t, "s", r.Reader.(fakeReader), time.Now)
+		if err := r.Refresh(ctx); err == nil || len(r.Status().Failures) != 0 {
+			t.Errorf("error %v, failures %v", err, r.Status().Failures)
+		}
+	})
+}
+
+func TestPanicsNameTheirPlace(t *testing.T) {
+	r := refresher(t, "s", func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) { panic("oh") }, still)
+	if err := r.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "refresher_test.go") {
+		t.Errorf("error %v, want one with the place of the panic", err)
+	}
+}

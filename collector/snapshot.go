@@ -1,0 +1,113 @@
+package collector
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector/activity"
+)
+
+// A Snapshot is what was true of one chat server at one moment. It does not
+// change once made and may be shared.
+type Snapshot struct {
+	At       time.Time // the moment of the figures, UTC
+	Version  string    // of the chat server, "" if unknown
+	Database string
+	Domains  []Domain // sorted by name
+	Modules  []Module // sorted by domain and name
+	// ModulesAt is the moment of Modules, which may come from an earlier
+	// refresh than the rest; the zero time without any.
+	ModulesAt time.Time
+}
+
+// Domain is one domain of a Snapshot.
+type Domain struct {
+	Name       string
+	Active     []ActiveUsers // by window; empty if the server keeps no last-seen times
+	Retention  *Retention    // nil if the server keeps no visits
+	History    int           // days of visits at hand; meaningful with Retention
+	Registered []Accounts    // sorted by type; empty if unknown
+	Damaged    int
+}
+
+// ActiveUsers is the number of distinct users last seen within a window.
+type ActiveUsers struct {
+	Window activity.Window
+	Users  int
+}
+
+// Retention is r30v2 with the names of the client classes; see
+// activity.Retention.
+type Retention struct {
+	Users   int
+	Clients []ClientUsers
+}
+
+// ClientUsers is a number of users of one client class.
+type ClientUsers struct {
+	Client string
+	Users  int
+}
+
+// Accounts is the number of accounts of one type.
+type Accounts struct {
+	Type  AccountType
+	Users int
+}
+
+// Accounts returns the number of accounts of all types, if it is known.
+func (d Domain) Accounts() (total int, known bool) {
+	for _, a := range d.Registered {
+		total += a.Users
+	}
+	return total, len(d.Registered) > 0
+}
+
+// snapshot counts everything that the catalogue shows.
+func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database}
+	for _, f := range facts.Domains {
+		d := Domain{Name: f.Name, Damaged: f.Damaged}
+		if f.Activity {
+			for _, w := range windows {
+				d.Active = append(d.Active, ActiveUsers{w, cal.Active(f.Name, now, w)})
+			}
+		}
+		if f.Visits {
+			d.Retention = retention(cal.Retention(f.Name, now), classes.Names())
+			d.History = cal.HistoryDays(f.Name, now)
+		}
+		for _, t := range slices.Sorted(maps.Keys(f.Registered)) {
+			d.Registered = append(d.Registered, Accounts{t, f.Registered[t]})
+		}
+		s.Domains = append(s.Domains, d)
+	}
+	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
+	s.withModules(facts.Modules, now)
+	return s
+}
+
+func retention(r activity.Retention, names []string) *Retention {
+	named := &Retention{Users: r.Users}
+	for client, users := range r.Clients {
+		named.Clients = append(named.Clients, ClientUsers{names[client], users})
+	}
+	return named
+}
+
+// withModules completes a Snapshot that is being made.
+func (s *Snapshot) withModules(modules []Module, at time.Time) {
+	if len(modules) == 0 {
+		return
+	}
+	s.ModulesAt = at
+	s.Modules = slices.Clone(modules)
+	slices.SortFunc(s.Modules, func(a, b Module) int {
+		if c := strings.Compare(a.Domain, b.Domain); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}

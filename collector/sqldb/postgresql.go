@@ -1,0 +1,66 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+)
+
+const connectTimeout = 10 * time.Second
+
+// gentle is set in each transaction, not at connection, where poolers such as
+// PgBouncer would refuse it. The statement time-out (five minutes) ends a
+// statement on the server even when the exporter itself is gone; the longest,
+// the first load of a large server, takes seconds. Parallel workers and the
+// compilation of queries cost a server more than they give for statements as
+// simple as ours; waiting for a lock is never worth it.
+const gentle = `SET LOCAL statement_timeout = 300000;
+SET LOCAL lock_timeout = 1000;
+SET LOCAL idle_in_transaction_session_timeout = 60000;
+SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL jit = off`
+
+func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context.Context, View) error) error {
+	config, err := pgx.ParseConfig(s.dsn)
+	if err != nil {
+		return fail("unexpected", "%s", withoutLocation(err))
+	}
+	if o.Password != nil {
+		if config.Password, err = o.Password(); err != nil {
+			return fail("denied", "read password: %w", err)
+		}
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	config.RuntimeParams["application_name"] = "active_users_exporter"
+	// Named prepared statements do not survive a transaction-level pooler.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+
+	db := sqlx.NewDb(stdlib.OpenDB(*config), "postgres")
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1)
+
+	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for statement := range strings.SplitSeq(gentle, ";") {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("set time-outs: %w", err)
+		}
+	}
+	var version string
+	if err := tx.GetContext(ctx, &version, `SHOW server_version`); err != nil {
+		return fmt.Errorf("ask for the server's version: %w", err)
+	}
+	version, _, _ = strings.Cut(version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
+	return read(ctx, View{Tx: tx, Engine: PostgreSQL, Version: version})
+}

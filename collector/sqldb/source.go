@@ -1,0 +1,133 @@
+// Package sqldb reads somebody else's database gently: read-only, in one short
+// consistent transaction, with time-outs and few connections, and without a
+// lock that the chat server could ever wait for. It is the only place that
+// links database drivers.
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jmoiron/sqlx"
+)
+
+// An Engine is a kind of database.
+type Engine string
+
+// The engines that can be read.
+const (
+	PostgreSQL Engine = "postgresql"
+	SQLite     Engine = "sqlite"
+)
+
+// A Source says where a database is. Printing it, with whatever verb, never
+// shows a password.
+type Source struct {
+	engine Engine
+	path   string // of an SQLite file
+	dsn    string // of a server; holds secrets
+}
+
+// ParseSource reads postgres://USER@HOST:PORT/DATABASE?OPTIONS (also
+// postgresql://, with the options of libpq) or sqlite:PATH. It opens nothing.
+// Its errors never repeat the location, which may hold a password.
+func ParseSource(location string) (Source, error) {
+	scheme, rest, found := strings.Cut(location, ":")
+	switch {
+	case found && scheme == "sqlite":
+		// sqlite:/path, sqlite:path and, as some write it, sqlite:///path.
+		path := strings.TrimPrefix(rest, "//")
+		if path == "" {
+			return Source{}, fmt.Errorf("no file named: write sqlite:/path/to/database")
+		}
+		return Source{engine: SQLite, path: filepath.Clean(path)}, nil
+	case found && (scheme == "postgres" || scheme == "postgresql"):
+		if u, err := url.Parse(location); err != nil || u.Opaque != "" {
+			return Source{}, fmt.Errorf("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
+		}
+		if _, err := pgx.ParseConfig(location); err != nil {
+			return Source{}, fmt.Errorf("not a valid PostgreSQL URL: %s", withoutLocation(err))
+		}
+		return Source{engine: PostgreSQL, dsn: location}, nil
+	case found && strings.HasPrefix(rest, "//"):
+		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
+	}
+	return Source{}, fmt.Errorf("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
+}
+
+// withoutLocation drops the connection string that pgx repeats, with its
+// password crossed out only where it was recognised.
+func withoutLocation(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		text = text[i+len("`: "):]
+	}
+	return text
+}
+
+// Engine returns the kind of database.
+func (s Source) Engine() Engine { return s.engine }
+
+// Path returns the file of an SQLite source, "" for a server.
+func (s Source) Path() string { return s.path }
+
+// String returns the location without password and options.
+func (s Source) String() string {
+	if s.engine == SQLite {
+		return "sqlite:" + s.path
+	}
+	u, err := url.Parse(s.dsn)
+	if err != nil {
+		return string(s.engine)
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String()
+}
+
+// Format implements fmt.Formatter, so that no verb prints what String leaves
+// out.
+func (s Source) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// A View is a consistent, read-only view of a database.
+type View struct {
+	*sqlx.Tx
+	Engine Engine
+	// Version is the version of the database server ("15.18"), "" for SQLite,
+	// where it would be our own library's.
+	Version string
+}
+
+// Options tune the reading of a Source.
+type Options struct {
+	// Password, if not nil, is asked for the password at each connection.
+	Password func() (string, error)
+}
+
+// Read connects, calls read with a consistent view, and disconnects. Nothing
+// stays open in between, so a refresh an hour costs the server nothing in the
+// meantime.
+//
+// Its errors are safe to print. They have a method Reason() that tells
+// "denied", "locked", "timeout", "unexpected" and "unreachable" apart.
+// "locked" is also said of an SQLite file that was written to while being
+// read: what read has seen may then be inconsistent, and trying again helps.
+func (s Source) Read(ctx context.Context, o Options, read func(context.Context, View) error) error {
+	var err error
+	if s.engine == SQLite {
+		err = s.readSQLite(ctx, read)
+	} else {
+		err = s.readPostgreSQL(ctx, o, read)
+	}
+	if err != nil {
+		return explain(s.String(), err)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/sqldb/dbtest"
+)
+
+func TestParseSource(t *testing.T) {
+	for location, want := range map[string]string{
+		"sqlite:/var/lib/homeserver.db":                            "sqlite:/var/lib/homeserver.db",
+		"sqlite:///var/lib/homeserver.db":                          "sqlite:/var/lib/homeserver.db",
+		"sqlite:homeserver.db":                                     "sqlite:homeserver.db",
+		"postgres://u:secret@db:5433/synapse?sslmode=disable":      "postgres://u@db:5433/synapse",
+		"postgresql://u@db/synapse?password=secret":                "postgresql://u@db/synapse",
+		"postgres:///synapse?host=/run/postgresql&password=secret": "postgres:///synapse",
+	} {
+		source, err := sqldb.ParseSource(location)
+		if err != nil || source.String() != want {
+			t.Errorf("%s: %s and error %v, want %s", location, source, err, want)
+		}
+	}
+	for location, says := range map[string]string{
+		"":                                     "not a database location",
+		"/var/lib/homeserver.db":               "not a database location",
+		"sqlite:":                              "no file named",
+		"mysql://u:secret@h/db":                "databases of kind \"mysql\" cannot be read",
+		"postgres:secret":                      "not a valid URL",
+		"postgres://u:secret%zz@h/db":          "not a valid URL",
+		"postgres://u:secret@h:port/db":        "not a valid URL",
+		"postgres://u:secret@h/db?sslmode=hmm": "sslmode is invalid",
+	} {
+		_, err := sqldb.ParseSource(location)
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: error %v, want one that says %q and no secret", location, err, says)
+		}
+	}
+}
+
+func TestPasswordsAreNeverPrinted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		password := rapid.StringMatching(`[a-zA-Z0-9:/?#@%'" ]{8,20}`).Draw(t, "password")
+		location := rapid.SampledFrom([]string{
+			"postgres://u:%s@127.0.0.1:1/db?connect_timeout=1", "postgres://u@127.0.0.1:1/db?password=%s", "postgres://%s", "postgres:%s", "mysql://u:%s@h/db",
+		}).Draw(t, "location")
+		location = fmt.Sprintf(location, password)
+		source, err := sqldb.ParseSource(location)
+		if err == nil {
+			err = source.Read(context.Background(), sqldb.Options{}, func(context.Context, sqldb.View) error { return nil })
+		}
+		printed := fmt.Sprintf("%s %v %+v %#v %v %+v", source, source, source, struct{ S sqldb.Source }{source}, err, err)
+		if location != "postgres://"+password && strings.Contains(printed, password) {
+			t.Fatalf("%q is in %q", password, printed)
+		}
+	})
+}
+
+func TestPostgreSQL(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	stranger := fmt.Sprintf("stranger_%d", os.Getpid()) // the server may not be ours alone
+	dbtest.Exec(t, location, `CREATE TABLE users (name text)`, `INSERT INTO users VALUES ('a'), ('b'), ('c')`,
+		`CREATE ROLE `+stranger+` LOGIN`)
+	t.Cleanup(func() { dbtest.Exec(t, location, `DROP ROLE `+stranger) })
+	with := func(change func(*url.URL)) string {
+		u, err := url.Parse(location)
+		must(t, err)
+		change(u)
+		return u.String()
+	}
+	read := func(t *testing.T, location string, statement string) (n int, err error) {
+		t.Helper()
+		source, err := sqldb.ParseSource(location)
+		must(t, err)
+		err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+			if view.Engine != sqldb.PostgreSQL || view.Version == "" {
+				t.Errorf("engine %q, version %q", view.Engine, view.Version)
+			}
+			return view.GetContext(ctx, &n, statement)
+		})
+		return n, err
+	}
+	t.Run("reads", func(t *testing.T) {
+		if n, err := read(t, location, `SELECT COUNT(*) FROM users`); err != nil || n != 3 {
+			t.Errorf("%d users and error %v, want 3", n, err)
+		}
+	})
+	t.Run("says who it is and runs alone", func(t *testing.T) {
+		n, err := read(t, location, `SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'active_users_exporter'`)
+		if err != nil || n != 1 {
+			t.Errorf("%d connections and error %v, want 1", n, err)
+		}
+	})
+	for name, c := range map[string]struct{ location, statement, reason, says string }{
+		"writes":           {location, `DELETE FROM users RETURNING 1`, "unexpected", "read-only transaction"},
+		"no such table":    {location, `SELECT 1 FROM nowhere`, "unexpected", `relation "nowhere" does not exist`},
+		"no permission":    {with(func(u *url.URL) { u.User = url.User(stranger) }), `SELECT COUNT(*) FROM users`, "denied", "GRANT SELECT"},
+		"no such user":     {with(func(u *url.URL) { u.User = url.User("nobody_at_all") }), `SELECT 1`, "denied", "nobody_at_all"},
+		"no such database": {with(func(u *url.URL) { u.Path = "/nowhere" }), `SELECT 1`, "unreachable", "check the name of the database"},
+		"nobody listens":   {"postgres://u@127.0.0.1:1/db", `SELECT 1`, "unreachable", "cannot connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(t, c.location, c.statement)
+			var reasoned interface{ Reason() string }
+			if !errors.As(err, &reasoned) || reasoned.Reason() != c.reason || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %v, want reason %q and %q", err, c.reason, c.says)
+			}
+		})
+	}
+}

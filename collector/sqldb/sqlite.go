@@ -1,0 +1,162 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// How a live SQLite file is read depends on its journal mode, which stands in
+// its header:
+//
+//   - WAL, with the -wal file there: an ordinary read-only connection. Readers
+//     and the writer do not wait for each other.
+//   - WAL, no -wal file: the server is stopped. An ordinary connection would
+//     leave new -wal and -shm files behind, owned by us, so the file is read
+//     as immutable.
+//   - rollback journal: any lock of ours could make the server's commit fail,
+//     and a server without a busy timeout then fails a login. So the file is
+//     read as immutable, without locks, and what was read is dropped if the
+//     file has changed meanwhile.
+func (s Source) readSQLite(ctx context.Context, read func(context.Context, View) error) error {
+	before, err := examine(s.path)
+	if err != nil {
+		return err
+	}
+	if before.wal && before.walFile {
+		return readTransaction(ctx, connection(s.path, "mode", "ro"), read)
+	}
+	if before.journalFile {
+		return fail("locked", "a transaction is being written to it")
+	}
+	readErr := readTransaction(ctx, connection(s.path, "immutable", "1"), read)
+	// The state comes first: an inconsistent read fails in strange ways.
+	after, err := examine(s.path)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return fail("locked", "it was written to while being read")
+	}
+	return readErr
+}
+
+func readTransaction(ctx context.Context, uri string, read func(context.Context, View) error) error {
+	raw, err := sql.Open("sqlite", uri)
+	if err != nil {
+		return err
+	}
+	// "sqlite3" is the name by which sqlx knows the placeholder style.
+	db := sqlx.NewDb(raw, "sqlite3")
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1)
+	tx, err := db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	return read(ctx, View{Tx: tx, Engine: SQLite})
+}
+
+// connection returns the URI of a file that exists; a plain path would create
+// the file where it is missing, and one that holds ? or % would name another.
+func connection(path, key, value string) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
+	u.RawQuery = url.Values{
+		key:       {value},
+		"_pragma": {"query_only(1)", "busy_timeout(5000)", "cache_size(-32000)"},
+	}.Encode()
+	return u.String()
+}
+
+// fileState is what shows that an SQLite file has not changed.
+type fileState struct {
+	wal                  bool
+	changes              uint32
+	size                 int64
+	walFile, journalFile bool
+}
+
+// The header of an SQLite file (sqlite.org/fileformat2.html, section 1.3).
+const (
+	headerSize       = 100
+	headerMagic      = "SQLite format 3\x00"
+	headerReadMode   = 19 // 2 in WAL mode
+	headerChangeFrom = 24 // big-endian count of the transactions written
+)
+
+func examine(path string) (fileState, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileState{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return fileState{}, fail("unexpected", "not a file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fileState{}, err
+	}
+	defer func() { _ = file.Close() }()
+	header := make([]byte, headerSize)
+	if _, err := io.ReadFull(file, header); err != nil || !strings.HasPrefix(string(header), headerMagic) {
+		return fileState{}, fail("unexpected", "not an SQLite database")
+	}
+	state := fileState{
+		wal:     header[headerReadMode] == 2,
+		changes: binary.BigEndian.Uint32(header[headerChangeFrom:]),
+		size:    info.Size(),
+	}
+	if state.walFile, err = exists(path + "-wal"); err != nil {
+		return fileState{}, err
+	}
+	state.journalFile, err = hasContent(path + "-journal")
+	return state, err
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// hasContent tells a journal in use from one that was left empty or zeroed:
+// with journal_mode PERSIST or TRUNCATE the file outlives its transaction.
+func hasContent(path string) (bool, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }()
+	first := make([]byte, 1)
+	n, err := file.Read(first)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return n == 1 && first[0] != 0, err
+}
+
+// CreateSQLite opens an SQLite file that belongs to the exporter itself, in
+// WAL mode, and makes it where it is missing.
+func CreateSQLite(path string) (*sqlx.DB, error) {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
+	u.RawQuery = url.Values{"_pragma": {"journal_mode(wal)", "busy_timeout(5000)"}}.Encode()
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, explain("sqlite:"+path, err)
+	}
+	return sqlx.NewDb(db, "sqlite3"), nil
+}

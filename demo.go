@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"active_users_exporter/collector/demo"
+	"active_users_exporter/config"
+)
+
+// The size of the demo's communities.
+const (
+	demoSynapseUsers = 3000
+	demoProsodyUsers = 1500
+	demoSeed         = 1
+)
+
+// addDemo adds the command that shows the exporter at work.
+func addDemo(app *kingpin.Application) command {
+	cmd := app.Command("demo", "Make a Synapse database and a Prosody data directory with invented users, and serve their figures. Needs nothing installed.")
+	pages := addWebFlags(cmd)
+	return func(ctx context.Context, e environment) error {
+		if err := pages.validate(); err != nil {
+			return &usageError{err}
+		}
+		directory, err := os.MkdirTemp("", "active_users_demo_")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(directory) }()
+		_, _ = fmt.Fprintf(e.stderr, "Inventing %d Synapse users and %d Prosody users in %s ...\n", demoSynapseUsers, demoProsodyUsers, directory)
+		source, err := invent(ctx, directory, e.clock())
+		if err != nil {
+			return fmt.Errorf("invent chat servers: %w", err)
+		}
+		exporter := NewExporter(source, e.clock, e.logger)
+		go announce(ctx, exporter, *pages, e)
+		return serve(ctx, exporter, *pages, false, e)
+	}
+}
+
+// invent makes the records of two chat servers below directory, serves the
+// status page of one until ctx ends, and returns the configuration that reads
+// them.
+func invent(ctx context.Context, directory string, now time.Time) (config.Source, error) {
+	database := filepath.Join(directory, "homeserver.db")
+	if err := demo.Synapse(ctx, database, now, demoSynapseUsers, demoSeed); err != nil {
+		return config.Source{}, err
+	}
+	data := filepath.Join(directory, "prosody")
+	if err := demo.Prosody(ctx, data, now, demoProsodyUsers, demoSeed); err != nil {
+		return config.Source{}, err
+	}
+	status, err := serveStatusPage(ctx, now)
+	if err != nil {
+		return config.Source{}, err
+	}
+	file := filepath.Join(directory, "active_users.yml")
+	content := fmt.Sprintf(`servers:
+  - {name: matrix, software: synapse, from: %q}
+  - {name: xmpp, software: prosody, from: %q, status_url: %q}
+`, "sqlite:"+database, data, status)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		return config.Source{}, err
+	}
+	return config.Source{File: file, LookupEnv: os.LookupEnv}, nil
+}
+
+// serveStatusPage serves Prosody's page of module states on a free port of the
+// loopback interface until ctx ends, and returns its URL.
+func serveStatusPage(ctx context.Context, now time.Time) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: demo.StatusPage(now), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	return "http://" + listener.Addr().String() + "/status", nil
+}
+
+// announce prints where the pages are once they show figures.
+func announce(ctx context.Context, exporter *Exporter, pages webFlags, e environment) {
+	for !exporter.Ready() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	for _, address := range *pages.toolkit.WebListenAddresses {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			continue // the listener has said so
+		}
+		if host == "" || net.ParseIP(host).IsUnspecified() {
+			host = "localhost"
+		}
+		base := "http://" + net.JoinHostPort(host, port)
+		_, _ = fmt.Fprintf(e.stdout, "The demo is at %s/ and its metrics at %s%s (stop with Ctrl-C)\n", base, base, pages.telemetryPath)
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/synapse"
+	"active_users_exporter/config"
+)
+
+// newReader is the one table of chat servers: it says which reader reads which
+// software.
+func newReader(s config.Server, classes *activity.Classes) (collector.Reader, error) {
+	switch s.Software {
+	case config.Synapse:
+		return synapse.New(s.Synapse, classes), nil
+	case config.Prosody:
+		return prosody.New(s.Prosody), nil
+	}
+	return nil, fmt.Errorf("server %q: software %q has no reader", s.Name, s.Software)
+}
+
+// An Exporter keeps one refresher running for each configured chat server and
+// serves what they know.
+type Exporter struct {
+	source config.Source
+	clock  func() time.Time
+	logger log.Logger
+	key    activity.Key
+
+	applying sync.Mutex // one configuration is applied at a time
+	servers  atomic.Pointer[[]*server]
+
+	reloadOK, reloadTime prometheus.Gauge
+}
+
+// server is a configured chat server with its running refresher.
+type server struct {
+	settings settings
+	*collector.Refresher
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the refresher has ended
+}
+
+// settings are all of the configuration that a refresher depends on.
+type settings struct {
+	config.Server
+	interval, staleAfter time.Duration
+	windows              []activity.Window
+}
+
+// NewExporter returns an Exporter of the servers that source tells. It runs
+// nothing before Start.
+func NewExporter(source config.Source, clock func() time.Time, logger log.Logger) *Exporter {
+	e := &Exporter{
+		source: source, clock: clock, logger: logger,
+		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "active_users_exporter_config_last_reload_successful",
+			Help: "1 if the last attempt to load the configuration succeeded, else 0; the earlier configuration then stays.",
+		}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "active_users_exporter_config_last_reload_success_timestamp_seconds",
+			Help: "Unix time at which the configuration in use was loaded.",
+			Unit: "seconds",
+		}),
+	}
+	// The key lives as long as the process: nothing that it hides is stored.
+	// Read never fails (crypto/rand).
+	_, _ = rand.Read(e.key[:])
+	e.servers.Store(&[]*server{})
+	return e
+}
+
+// Reload loads the configuration and applies it: refreshers of servers that it
+// does not change go on, with their figures. On an error nothing changes. The
+// refreshers run until ctx ends.
+func (e *Exporter) Reload(ctx context.Context) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	c, err := e.source.Load()
+	if err == nil {
+		err = e.apply(ctx, c)
+	}
+	if err != nil {
+		e.reloadOK.Set(0)
+		return err
+	}
+	e.reloadOK.Set(1)
+	e.reloadTime.Set(float64(e.clock().Unix()))
+	return nil
+}
+
+// apply builds everything new before it stops anything old.
+func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
+	old := make(map[string]*server)
+	for _, s := range *e.servers.Load() {
+		old[s.settings.Name] = s
+	}
+	var all, fresh []*server
+	for _, s := range c.Servers {
+		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows}
+		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
+			all = append(all, running)
+			continue
+		}
+		built, err := e.build(want)
+		if err != nil {
+			return err
+		}
+		all, fresh = append(all, built), append(fresh, built)
+	}
+	for _, s := range all {
+		if old[s.settings.Name] == s {
+			delete(old, s.settings.Name)
+		}
+	}
+	for _, s := range old {
+		s.stop()
+	}
+	for _, s := range fresh {
+		e.start(ctx, s, old[s.settings.Name])
+	}
+	e.servers.Store(&all)
+	return nil
+}
+
+func (e *Exporter) build(s settings) (*server, error) {
+	classes := activity.SynapseClasses()
+	reader, err := newReader(s.Server, classes)
+	if err != nil {
+		return nil, err
+	}
+	return &server{
+		settings: s,
+		stop:     func() {},
+		stopped:  make(chan struct{}),
+		Refresher: collector.NewRefresher(collector.RefresherOptions{
+			Server: s.Name, Software: string(s.Software), Reader: reader,
+			Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows,
+			Classes: classes, Key: e.key, Now: e.clock,
+			Logger: log.With(e.logger, "server", s.Name),
+		}),
+	}, nil
+}
+
+// start runs a server's refresher once that of its predecessor has ended: the
+// two may read the same database.
+func (e *Exporter) start(ctx context.Context, s, predecessor *server) {
+	ctx, s.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(s.stopped)
+		if predecessor != nil {
+			<-predecessor.stopped
+		}
+		s.Run(ctx)
+	}()
+}
+
+// Wait returns when all refreshers have ended, or after the given time.
+func (e *Exporter) Wait(atMost time.Duration) {
+	deadline := time.After(atMost)
+	for _, s := range *e.servers.Load() {
+		select {
+		case <-s.stopped:
+		case <-deadline:
+			_ = level.Warn(e.logger).Log("msg", "a refresh did not end in time", "server", s.settings.Name)
+			return
+		}
+	}
+}
+
+// Statuses returns what is known of each server, in configured order.
+func (e *Exporter) Statuses() []collector.Status {
+	servers := *e.servers.Load()
+	statuses := make([]collector.Status, len(servers))
+	for i, s := range servers {
+		statuses[i] = s.Status()
+	}
+	return statuses
+}
+
+// Ready says that each server has been tried at least once.
+func (e *Exporter) Ready() bool {
+	for _, s := range e.Statuses() {
+		if s.Attempted.IsZero() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"active_users_exporter/config"
+)
+
+// flagger is a kingpin application or command.
+type flagger interface {
+	Flag(name, help string) *kingpin.FlagClause
+}
+
+// enved adds flags that have an environment variable named after them:
+// --log.level is also ACTIVE_USERS_LOG_LEVEL.
+type enved struct{ flagger }
+
+// Flag adds a flag.
+func (e enved) Flag(name, help string) *kingpin.FlagClause {
+	variable := "ACTIVE_USERS_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))
+	return e.flagger.Flag(name, help).Envar(variable)
+}
+
+// addLogFlags adds the flags of the log to all commands, and returns what
+// makes the loggers that they ask for.
+func addLogFlags(app *kingpin.Application) func(io.Writer) (log.Logger, *slog.Logger) {
+	lowest := enved{app}.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").
+		Default("info").Enum("debug", "info", "warn", "error")
+	format := enved{app}.Flag("log.format", "Format of the log: logfmt or json.").
+		Default("logfmt").Enum("logfmt", "json")
+	return func(w io.Writer) (log.Logger, *slog.Logger) { return newLogger(w, *format, *lowest) }
+}
+
+// addSourceFlags adds the flags that say which chat servers to read.
+func addSourceFlags(cmd flagger) *config.Source {
+	source := &config.Source{LookupEnv: os.LookupEnv}
+	enved{cmd}.Flag("config.file", "Configuration file (YAML).").PlaceHolder("FILE").StringVar(&source.File)
+	enved{cmd}.Flag("server", "A chat server to read, beside or instead of a configuration file: "+
+		"synapse=postgres://USER@HOST/DATABASE, synapse=sqlite:FILE or prosody=DIRECTORY. Repeatable.").
+		PlaceHolder("SOFTWARE=LOCATION").StringsVar(&source.Servers)
+	return source
+}
+
+// webFlags say where and how the main listener serves.
+type webFlags struct {
+	toolkit       *web.FlagConfig
+	telemetryPath string
+}
+
+// addWebFlags adds the flags of the main listener.
+func addWebFlags(cmd flagger) *webFlags {
+	f := &webFlags{toolkit: kingpinflag.AddFlags(enved{cmd}, ":10052")}
+	enved{cmd}.Flag("web.telemetry-path", "Path under which to serve the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
+	return f
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/config"
+)
+
+// addReport adds the command that refreshes once and prints.
+func addReport(app *kingpin.Application) command {
+	cmd := app.Command("report", "Read each chat server once and print its figures.")
+	source := addSourceFlags(cmd)
+	output := enved{cmd}.Flag("output", "Format: table, json or openmetrics.").Default("table").Enum("table", "json", "openmetrics")
+	return func(ctx context.Context, e environment) error {
+		statuses, err := refreshOnce(ctx, *source, e)
+		if err != nil {
+			return err
+		}
+		switch *output {
+		case "json":
+			err = writeJSON(e.stdout, statuses)
+		case "openmetrics":
+			err = writeOpenMetrics(e.stdout, statuses)
+		default:
+			err = writeTable(e.stdout, statuses)
+		}
+		if err != nil {
+			return fmt.Errorf("print the report: %w", err)
+		}
+		return anyDown(statuses)
+	}
+}
+
+// refreshOnce refreshes every configured server, all at the same time. What
+// fails is logged.
+func refreshOnce(ctx context.Context, source config.Source, e environment) ([]collector.Status, error) {
+	c, err := source.Load()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	exporter := NewExporter(source, e.clock, e.logger)
+	statuses := make([]collector.Status, len(c.Servers))
+	var wait sync.WaitGroup
+	for i, s := range c.Servers {
+		server, err := exporter.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows})
+		if err != nil {
+			return nil, err
+		}
+		wait.Go(func() {
+			_ = server.Refresh(ctx) // it logs its error and keeps it in the status
+			statuses[i] = server.Status()
+			_ = server.Reader.Close()
+		})
+	}
+	wait.Wait()
+	return statuses, ctx.Err()
+}
+
+// anyDown returns errReported if a server could not be read; the log says why.
+func anyDown(statuses []collector.Status) error {
+	for _, s := range statuses {
+		if !s.Up {
+			return errReported
+		}
+	}
+	return nil
+}
+
+// sample is one line of a report in JSON.
+type sample struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Value  float64           `json:"value"`
+}
+
+func registryOf(statuses []collector.Status) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector.New(func() []collector.Status { return statuses }))
+	return registry
+}
+
+// writeJSON prints an array of samples, in the order of /metrics.
+func writeJSON(w io.Writer, statuses []collector.Status) error {
+	families, err := registryOf(statuses).Gather()
+	if err != nil {
+		return err
+	}
+	samples := []sample{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			s := sample{Name: f.GetName(), Labels: make(map[string]string), Value: m.GetGauge().GetValue() + m.GetCounter().GetValue()}
+			for _, l := range m.GetLabel() {
+				s.Labels[l.GetName()] = l.GetValue()
+			}
+			samples = append(samples, s)
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(samples)
+}
+
+func writeOpenMetrics(w io.Writer, statuses []collector.Status) error {
+	families, err := registryOf(statuses).Gather()
+	if err != nil {
+		return err
+	}
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToOpenMetrics(w, f); err != nil {
+			return err
+		}
+	}
+	_, err = expfmt.FinalizeOpenMetrics(w)
+	return err
+}
+
+// writeTable prints one line for each domain: active users by window,
+// retention over all clients and by client, and accounts.
+func writeTable(w io.Writer, statuses []collector.Status) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "SERVER\tDOMAIN\tFIGURE\tUSERS")
+	for _, s := range statuses {
+		if s.Snapshot == nil {
+			_, _ = fmt.Fprintf(table, "%s\t\tcould not be read\t\n", s.Server)
+			continue
+		}
+		for _, d := range s.Snapshot.Domains {
+			for _, row := range figures(d) {
+				_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Server, d.Name, row[0], row[1])
+			}
+		}
+		for _, m := range s.Snapshot.Modules {
+			if trouble := m.Trouble(); trouble != "" {
+				_, _ = fmt.Fprintf(table, "%s\t%s\tmodule %s\t%s\n", s.Server, m.Domain, m.Name, trouble)
+			}
+		}
+	}
+	return table.Flush()
+}
+
+// figures returns the rows of one domain: what, and how many.
+func figures(d collector.Domain) (rows [][2]string) {
+	add := func(what string, users int) { rows = append(rows, [2]string{what, strconv.Itoa(users)}) }
+	for _, a := range d.Active {
+		add("active "+a.Window.String(), a.Users)
+	}
+	if d.Retention != nil {
+		add("retained (r30v2)", d.Retention.Users)
+		for _, c := range d.Retention.Clients {
+			add("retained "+c.Client, c.Users)
+		}
+	}
+	for _, a := range d.Registered {
+		add("registered "+string(a.Type), a.Users)
+	}
+	if d.Damaged > 0 {
+		add("damaged records", d.Damaged)
+	}
+	return rows
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"active_users_exporter/collector"
+)
+
+// routeOptions say which pages there are.
+type routeOptions struct {
+	telemetryPath string
+	// reload, if not nil, is what POST /-/reload does.
+	reload func() error
+}
+
+// Routes returns the pages of the main listener. None of them does I/O or
+// waits for a chat server.
+func (e *Exporter) Routes(o routeOptions) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+o.telemetryPath, e.metrics())
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("healthy\n"))
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if !e.Ready() {
+			http.Error(w, "not ready: the first refresh is running", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		if o.reload == nil {
+			http.Error(w, "reloading over HTTP is off: start with --web.enable-lifecycle, or send SIGHUP", http.StatusForbidden)
+			return
+		}
+		if err := o.reload(); err != nil {
+			http.Error(w, "the earlier configuration stays in use: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write([]byte("reloaded\n"))
+	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if o.telemetryPath != "/" {
+		mux.Handle("GET /{$}", e.landingPage(o.telemetryPath))
+	}
+	return mux
+}
+
+// metrics serves text 0.0.4 or OpenMetrics, as asked for, compressed if asked
+// for.
+func (e *Exporter) metrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collector.New(e.Statuses),
+		e.reloadOK, e.reloadTime,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector(program),
+	)
+	return promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		// One metric that cannot be shown must not hide the others.
+		ErrorHandling: promhttp.ContinueOnError,
+		ErrorLog:      errorLog{log.With(level.Error(e.logger), "msg", "could not show all metrics")},
+		Registry:      registry,
+	}))
+}
+
+// errorLog is the logger that promhttp wants.
+type errorLog struct{ logger log.Logger }
+
+func (l errorLog) Println(v ...any) {
+	for _, x := range v {
+		if err, ok := x.(error); ok {
+			_ = l.logger.Log("err", err)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+)
+
+// addServe adds the default command: run the exporter.
+func addServe(app *kingpin.Application) command {
+	cmd := app.Command("serve", "Run the exporter (the default command).").Default()
+	source := addSourceFlags(cmd)
+	enved{cmd}.Flag("refresh.interval", "How often to read each chat server, such as 30m or 1h. Overrides the configuration file; 1h without either.").
+		PlaceHolder("1h").DurationVar(&source.RefreshInterval)
+	pages := addWebFlags(cmd)
+	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
+	// Every version takes this flag, so that a unit file fits all of them.
+	storage := enved{cmd}.Flag("storage.path", "Where later versions keep their visit history.").Hidden().String()
+
+	return func(ctx context.Context, e environment) error {
+		exporter := NewExporter(*source, e.clock, e.logger)
+		if *storage != "" {
+			_ = level.Warn(e.logger).Log("msg", "--storage.path has no effect: this version stores nothing")
+		}
+		return serve(ctx, exporter, *pages, *lifecycle, e)
+	}
+}
+
+// serve runs the exporter and its pages until ctx ends.
+func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bool, e environment) error {
+	if err := pages.validate(); err != nil {
+		return &usageError{err}
+	}
+	_ = level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info())
+	ctx, stop := context.WithCancel(ctx)
+	defer exporter.Wait(10 * time.Second)
+	defer stop()
+	if err := exporter.Reload(ctx); err != nil {
+		return &usageError{err}
+	}
+
+	reload := func() error {
+		err := exporter.Reload(ctx)
+		if err != nil {
+			_ = level.Error(e.logger).Log("msg", "could not reload; the earlier configuration stays in use", "err", err)
+			return err
+		}
+		_ = level.Info(e.logger).Log("msg", "configuration reloaded")
+		return nil
+	}
+	go reloadOnHangup(ctx, reload)
+	routes := routeOptions{telemetryPath: pages.telemetryPath}
+	if lifecycle {
+		routes.reload = reload
+	}
+	return listen(ctx, exporter.Routes(routes), pages, e)
+}
+
+// validate finds mistakes that would otherwise show at the first request.
+func (f webFlags) validate() error {
+	if !strings.HasPrefix(f.telemetryPath, "/") || strings.ContainsAny(f.telemetryPath, "{} ") {
+		return fmt.Errorf("--web.telemetry-path=%q: want a path such as /metrics", f.telemetryPath)
+	}
+	if err := web.Validate(*f.toolkit.WebConfigFile); err != nil {
+		return fmt.Errorf("--web.config.file=%s: %w", *f.toolkit.WebConfigFile, err)
+	}
+	return nil
+}
+
+// reloadOnHangup reloads at each SIGHUP.
+func reloadOnHangup(ctx context.Context, reload func() error) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = reload() // which logs its error
+		}
+	}
+}
+
+// listen serves pages until ctx ends, and then lets running requests end.
+func listen(ctx context.Context, pages http.Handler, flags webFlags, e environment) error {
+	server := &http.Server{
+		Handler:           pages,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- web.ListenAndServe(server, flags.toolkit, e.slogger) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	_ = level.Info(e.logger).Log("msg", "stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("stop the listener: %w", err)
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
