@@ -1,0 +1,43 @@
+package prosody
+
+import (
+	"errors"
+
+	"active_users_exporter/collector/prosody/luadata"
+)
+
+// accountState is what a record of the store accounts says.
+type accountState uint8
+
+const (
+	accountUnknown accountState = iota // there is none that can be read
+	accountEnabled
+	accountDisabled // since Prosody 13
+)
+
+// readAccount reads a record of the store accounts. Of all that is in it, only
+// the field disabled matters here: true on a disabled account, else absent.
+func readAccount(record []byte) (accountState, error) {
+	if len(record) == 0 {
+		return accountUnknown, errEmpty
+	}
+	state := accountEnabled
+	var wrong error
+	err := luadata.Scan(record, func(path []luadata.Value, v luadata.Value) {
+		switch {
+		case len(path) == 0 && v.Kind == luadata.Nil:
+			state = accountUnknown
+		case len(path) == 0 && v.Kind != luadata.EmptyTable:
+			wrong = errType
+		case len(path) == 0 || !path[0].Is("disabled"):
+		case len(path) == 1 && (v.Kind == luadata.Nil || v.Kind == luadata.Bool && !v.Bool):
+			state = accountEnabled
+		default: // true, and whatever else Lua takes for it
+			state = accountDisabled
+		}
+	})
+	if err := errors.Join(err, wrong); err != nil {
+		return accountUnknown, err
+	}
+	return state, nil
+}

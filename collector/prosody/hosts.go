@@ -1,0 +1,140 @@
+package prosody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+	"unicode/utf8"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+// host is one virtual host's folder of stores.
+type host struct {
+	name string
+	// lastlog2 is the store of the community module of that name (Prosody 0.11
+	// and later), activity account_activity of Prosody 13. They are empty
+	// where the host has no such store.
+	lastlog2, activity, accounts store
+}
+
+// globalFolder holds what belongs to no host; no host name begins with _.
+const globalFolder = "_global"
+
+// findHosts returns the hosts with records below Prosody's data_path.
+func findHosts(dataPath string) ([]host, error) {
+	folders, err := os.ReadDir(dataPath)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []host
+	for _, folder := range folders {
+		name, ok := decodeName(folder.Name())
+		if !ok || folder.Name() == globalFolder || !utf8.ValidString(name) {
+			continue
+		}
+		path := filepath.Join(dataPath, folder.Name())
+		h := host{
+			name:     name,
+			lastlog2: store{path: filepath.Join(path, "lastlog2")},
+			activity: store{path: filepath.Join(path, "account_activity")},
+			accounts: store{path: filepath.Join(path, "accounts")},
+		}
+		for _, s := range []*store{&h.lastlog2, &h.activity, &h.accounts} {
+			if err := s.list(); err != nil {
+				return nil, err
+			}
+		}
+		if h.lastlog2.exists || h.activity.exists || h.accounts.exists {
+			hosts = append(hosts, h)
+		}
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", dataPath)
+	}
+	return hosts, nil
+}
+
+// read reports the host's activity and returns what else there is to know,
+// with a few sentences about damaged files.
+func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.DomainFacts, []string, error) {
+	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists}
+	if h.accounts.exists {
+		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts.users)}
+	}
+	var damage damage
+	last := make(map[string]float64, max(len(h.lastlog2.users), len(h.activity.users)))
+	for _, s := range []struct {
+		store store
+		parse func([]byte) (float64, error)
+	}{{h.lastlog2, lastLogin}, {h.activity, lastActivity}} {
+		times, err := readAll(ctx, s.store, s.store.users, &damage, s.parse)
+		if err != nil {
+			return facts, nil, err
+		}
+		for i, user := range s.store.users {
+			last[user] = max(last[user], times[i])
+		}
+	}
+	if err := h.report(ctx, now, last, rec, &damage); err != nil {
+		return facts, nil, err
+	}
+	facts.Damaged = damage.files
+	return facts, damage.sentences, nil
+}
+
+// report tells rec who was seen last when, without disabled accounts. On
+// Prosody 13, which has account_activity, an account must also exist to be
+// enabled (user_is_enabled in core/usermanager.lua), unless accounts are kept
+// elsewhere; before 13 nothing is asked of the account.
+func (h *host) report(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, damage *damage) error {
+	oldest := float64(now.Add(-activity.MaxWindow).Unix())
+	var users []string
+	for user, at := range last {
+		if at > oldest {
+			users = append(users, user)
+		}
+	}
+	mustExist := h.activity.exists && h.accounts.exists
+	states := make([]accountState, len(users)) // unknown
+	if h.accounts.exists {
+		var err error
+		if states, err = readAll(ctx, h.accounts, users, damage, readAccount); err != nil {
+			return err
+		}
+	}
+	domain := []byte(h.name)
+	for i, user := range users {
+		if states[i] == accountDisabled || mustExist && states[i] == accountUnknown {
+			continue
+		}
+		// The name as other sources, too, would tell it.
+		if name, ok := decodeName(user); ok {
+			rec.Seen(domain, []byte(name), timeOf(last[user]))
+		}
+	}
+	return nil
+}
+
+// list fills in which users a store has; a store that is not there has none.
+func (s *store) list() error {
+	entries, err := os.ReadDir(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotFolder):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.exists = true
+	for _, entry := range entries {
+		if user, ok := userOf(entry.Name()); ok {
+			s.users = append(s.users, user)
+		}
+	}
+	return nil
+}

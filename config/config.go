@@ -1,0 +1,158 @@
+// Package config reads the configuration: which chat servers there are and how
+// to read them. It is the only owner of defaults, and what Load returns is
+// valid and does not change.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/synapse"
+)
+
+// Config is a valid configuration. Load alone makes them.
+type Config struct {
+	// RefreshInterval is the pause between two refreshes of a server.
+	RefreshInterval time.Duration
+	// StaleAfter is the age at which figures are dropped.
+	StaleAfter time.Duration
+	// Windows are those of active users, each once.
+	Windows []activity.Window
+	// Servers are the chat servers, at least one, with distinct names.
+	Servers []Server
+}
+
+// Software is a kind of chat server.
+type Software string
+
+// The kinds of chat server that can be read.
+const (
+	Synapse Software = "synapse"
+	Prosody Software = "prosody"
+)
+
+// A Server is one chat server to read.
+type Server struct {
+	// Name is the value of the label "server".
+	Name     string
+	Software Software
+	// Synapse or Prosody is filled in, as Software says.
+	Synapse synapse.Options
+	Prosody prosody.Options
+}
+
+const (
+	defaultInterval = time.Hour
+	// minInterval is the shortest pause: Synapse writes visits every five
+	// minutes, Prosody at logins; more often than once a minute tells nothing.
+	minInterval = time.Minute
+	// staleIntervals is how many intervals old figures may be, unless the
+	// configuration says otherwise: two refreshes may fail.
+	staleIntervals = 3
+	// maxSize is far above any real configuration, and below what hurts.
+	maxSize = 1 << 20
+)
+
+// A Source is where a configuration comes from. Loading it again gives the
+// configuration as it is then.
+type Source struct {
+	// File is the path of a YAML file, "" for none.
+	File string
+	// Servers are of the form SOFTWARE=LOCATION, and follow those of the file.
+	Servers []string
+	// RefreshInterval overrides that of the file unless it is 0.
+	RefreshInterval time.Duration
+	// LookupEnv gives the values of ${NAME}, as os.LookupEnv does.
+	LookupEnv func(string) (string, bool)
+}
+
+// Load reads and checks everything. Its error lists every mistake there is,
+// each with its place and what to write instead, and never shows a password.
+func (s Source) Load() (*Config, error) {
+	c := &Config{}
+	if s.File != "" {
+		content, err := readFile(s.File)
+		if err != nil {
+			return nil, err
+		}
+		if err := parse(c, s, content); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range s.Servers {
+		server, err := serverFlag(text)
+		if err != nil {
+			return nil, fmt.Errorf("--server: %w", err)
+		}
+		c.Servers = append(c.Servers, server)
+	}
+	if s.RefreshInterval != 0 {
+		if s.RefreshInterval < minInterval {
+			return nil, fmt.Errorf("--refresh.interval=%s: the shortest is %s", s.RefreshInterval, minInterval)
+		}
+		c.RefreshInterval = s.RefreshInterval
+	}
+	if len(c.Servers) == 0 {
+		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
+	}
+	c.complete()
+	return c, nameServers(c.Servers)
+}
+
+// complete fills in what was left out.
+func (c *Config) complete() {
+	if c.RefreshInterval == 0 {
+		c.RefreshInterval = defaultInterval
+	}
+	if c.StaleAfter == 0 {
+		c.StaleAfter = staleIntervals * c.RefreshInterval
+	}
+	if len(c.Windows) == 0 {
+		c.Windows = activity.DefaultWindows()
+	}
+}
+
+// nameServers names the servers that have no name after their software,
+// "synapse", "synapse-2" and so on, and makes sure that names are distinct.
+func nameServers(servers []Server) error {
+	taken := make(map[string]bool)
+	for _, s := range servers {
+		if s.Name != "" && taken[s.Name] {
+			return fmt.Errorf("two servers are named %q: give each its own name", s.Name)
+		}
+		taken[s.Name] = true
+	}
+	for i, s := range servers {
+		if s.Name != "" {
+			continue
+		}
+		name := string(s.Software)
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", s.Software, n)
+		}
+		servers[i].Name, taken[name] = name, true
+	}
+	return nil
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a file", path)
+	}
+	if info.Size() > maxSize {
+		return nil, fmt.Errorf("%s: larger than the 1 MiB that a configuration may have", path)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return content, nil
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+
+	"active_users_exporter/collector/activity"
+)
+
+// parse reads the file's content into c.
+func parse(c *Config, source Source, content []byte) error {
+	d := &document{file: source.File, lookupEnv: source.LookupEnv}
+	root, err := d.root(content)
+	if err != nil {
+		return err
+	}
+	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "servers")
+	for _, key := range keys(values) {
+		switch n := values[key]; key {
+		case "refresh_interval":
+			c.RefreshInterval = d.duration(n, key)
+			if c.RefreshInterval != 0 && c.RefreshInterval < minInterval {
+				d.problem(n, "refresh_interval: the shortest is 1m")
+			}
+		case "stale_after":
+			c.StaleAfter = d.duration(n, key)
+		case "windows":
+			c.Windows = d.windows(n)
+		case "servers":
+			for _, item := range d.list(n, key) {
+				c.Servers = append(c.Servers, d.server(item))
+			}
+		}
+	}
+	if n := values["stale_after"]; n != nil && len(d.mistakes) == 0 {
+		if c.StaleAfter < cmp.Or(source.RefreshInterval, c.RefreshInterval, defaultInterval) {
+			d.problem(n, "stale_after is shorter than refresh_interval: figures would come and go")
+		}
+	}
+	return errors.Join(d.mistakes...)
+}
+
+// duration reads a duration as Prometheus writes them.
+func (d *document) duration(n *yaml.Node, key string) time.Duration {
+	text := d.text(n, key)
+	v, err := model.ParseDuration(text)
+	if err != nil || v <= 0 {
+		d.problem(n, "%s: %q is no duration: write it as in 30m, 1h or 1d", key, text)
+		return 0
+	}
+	return time.Duration(v)
+}
+
+// maxWindows keeps the number of series small.
+const maxWindows = 10
+
+func (d *document) windows(n *yaml.Node) (windows []activity.Window) {
+	items := d.list(n, "windows")
+	seen := make(map[activity.Window]bool)
+	for _, item := range items {
+		w, err := activity.ParseWindow(d.text(item, "window"))
+		switch {
+		case err != nil:
+			d.problem(item, "%s", err)
+		case seen[w]:
+			d.problem(item, "window %s is there twice", w)
+		}
+		seen[w] = true
+		windows = append(windows, w)
+	}
+	if len(items) == 0 || len(items) > maxWindows {
+		d.problem(n, "windows: want one to %d, such as [1d, 7d, 30d]", maxWindows)
+	}
+	return windows
+}
+
+// server reads one item of servers.
+func (d *document) server(n *yaml.Node) Server {
+	values := d.mapping(n, "a server", "name", "software", "from", "password_file", "status_url", "required_modules")
+	server := Server{}
+	if name := values["name"]; name != nil {
+		server.Name = d.name(name)
+	}
+	software, from := values["software"], values["from"]
+	if software == nil || from == nil {
+		d.problem(n, "a server needs both software (synapse or prosody) and from (where its records are)")
+		return server
+	}
+	var err error
+	if server.Software, err = parseSoftware(d.text(software, "software")); err != nil {
+		d.problem(software, "software: %s", err)
+		return server
+	}
+	location := d.text(from, "from")
+	if location == "" {
+		d.problem(from, "from is empty")
+		return server
+	}
+	folder := filepath.Dir(d.file)
+	if err := locate(&server, location, folder); err != nil {
+		d.problem(from, "from: %s", err)
+	}
+	if server.Software == Synapse {
+		d.synapseOptions(&server, values, folder)
+	} else {
+		d.prosodyOptions(&server, values)
+	}
+	return server
+}
+
+// maxName is the longest name of a server, in bytes.
+const maxName = 64
+
+func (d *document) name(n *yaml.Node) string {
+	name := d.text(n, "name")
+	printable := !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
+	if name == "" || len(name) > maxName || !printable {
+		d.problem(n, "name: want 1 to %d bytes of printable text", maxName)
+	}
+	return name
+}
+
+// only reports the keys that are for another kind of chat server.
+func (d *document) only(values map[string]*yaml.Node, other Software, keys ...string) {
+	for _, key := range keys {
+		if n := values[key]; n != nil {
+			d.problem(n, "%s is for software: %s", key, other)
+		}
+	}
+}

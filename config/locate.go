@@ -1,0 +1,53 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// serverFlag reads SOFTWARE=LOCATION. Its errors do not repeat the location,
+// which may hold a password.
+func serverFlag(text string) (Server, error) {
+	name, location, found := strings.Cut(text, "=")
+	if !found || location == "" {
+		return Server{}, errors.New("want SOFTWARE=LOCATION, such as prosody=/var/lib/prosody")
+	}
+	software, err := parseSoftware(name)
+	if err != nil {
+		return Server{}, err
+	}
+	server := Server{Software: software}
+	if err := locate(&server, location, "."); err != nil {
+		return Server{}, fmt.Errorf("%s=…: %w", software, err)
+	}
+	return server, nil
+}
+
+func parseSoftware(name string) (Software, error) {
+	switch s := Software(name); s {
+	case Synapse, Prosody:
+		return s, nil
+	case "mongooseim", "ejabberd":
+		return "", fmt.Errorf("%s cannot be read by this version: synapse and prosody can", s)
+	}
+	return "", fmt.Errorf("%q is no known chat server: synapse and prosody are", name)
+}
+
+// locate turns the location of a server's records, whatever the operator has
+// at hand, into the options of its reader. Relative paths are below folder.
+func locate(server *Server, location, folder string) error {
+	if server.Software == Synapse {
+		return locateSynapse(server, location, folder)
+	}
+	return locateProsody(server, location, folder)
+}
+
+// below returns the path as seen from folder.
+func below(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(folder, path)
+}
