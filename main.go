@@ -37,6 +37,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"Example: "+program+" --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db --server=prosody=/var/lib/prosody")
 	app.Version(version.Print(program)).UsageWriter(stdout).ErrorWriter(stderr)
 	app.HelpFlag.Short('h')
+	app.UsageTemplate(kingpin.DefaultUsageTemplate + defaultCommandFlags)
 	logger := addLogFlags(app)
 	commands := map[string]command{
 		"serve":        addServe(app),
@@ -59,6 +60,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	e.logger, e.slogger = logger(stderr)
 	return exitCode(commands[selected](ctx, e), stderr)
 }
+
+// defaultCommandFlags ends the help: most users never name a command.
+const defaultCommandFlags = `{{if not .Context.SelectedCommand -}}
+{{range .App.Commands}}{{if .Default -}}
+Flags of {{.Name}}:
+{{.Flags|FlagsToTwoColumns|FormatTwoColumns}}
+{{end}}{{end}}{{end -}}
+`
 
 // A command does what it says on the command line, until done or ctx ends.
 type command func(ctx context.Context, e environment) error
