@@ -1,0 +1,212 @@
+package prosody_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody"
+)
+
+// now is 2025-06-15 12:00:00 UTC.
+var now = time.Unix(1749988800, 0)
+
+func login(timestamp string) string {
+	return "return {\n\t[\"login\"] = {\n\t\t[\"timestamp\"] = " + timestamp + ";\n\t};\n};\n"
+}
+
+func active(timestamp string) string { return "return {\n\t[\"timestamp\"] = " + timestamp + ";\n};\n" }
+
+// read reads a data directory in which example.org has the given files.
+func read(t *testing.T, files map[string]string) (figures, collector.Facts) {
+	t.Helper()
+	directory := t.TempDir()
+	for name, content := range files {
+		write(t, filepath.Join(directory, "example%2eorg", name), content)
+	}
+	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+	facts, err := prosody.New(prosody.Options{DataPath: directory}).Read(t.Context(), now, cal)
+	must(t, err)
+	return count(cal, facts, now), facts
+}
+
+func TestWhoIsActive(t *testing.T) {
+	for name, c := range map[string]struct {
+		record string // of lastlog2 and, where it is one, of account_activity
+		want   [3]int
+	}{
+		"now":                         {login("1749988800"), [3]int{1, 1, 1}},
+		"a second less than a day":    {login("1749902401"), [3]int{1, 1, 1}},
+		"a day":                       {login("1749902400"), [3]int{0, 1, 1}},
+		"half a second less":          {login("1749902400.5"), [3]int{1, 1, 1}},
+		"a millionth less":            {login("1749902400.000001"), [3]int{1, 1, 1}},
+		"half a second more":          {login("1749902399.5"), [3]int{0, 1, 1}},
+		"a week":                      {login("1749384000"), [3]int{0, 0, 1}},
+		"a second less than a week":   {login("1749384001"), [3]int{0, 1, 1}},
+		"thirty days":                 {login("1747396800"), [3]int{0, 0, 0}},
+		"a second less":               {login("1747396801"), [3]int{0, 0, 1}},
+		"in the future":               {login("1753444800"), [3]int{1, 1, 1}},
+		"in the endless future":       {login("(1/0)"), [3]int{1, 1, 1}},
+		"farther than time reaches":   {login("1e300"), [3]int{1, 1, 1}},
+		"the endless past":            {login("(-1/0)"), [3]int{0, 0, 0}},
+		"no number":                   {login("(0/0)"), [3]int{0, 0, 0}},
+		"zero is never":               {login("0"), [3]int{0, 0, 0}},
+		"negative":                    {login("-5000"), [3]int{0, 0, 0}},
+		"login after logout":          {`return { login = { timestamp = 1749988799 }, logout = { timestamp = 1 } }`, [3]int{1, 1, 1}},
+		"logout after login":          {`return { login = { timestamp = 1 }, logout = { timestamp = 1749988799 } }`, [3]int{1, 1, 1}},
+		"registration does not count": {`return { registered = { timestamp = 1749988799 } }`, [3]int{0, 0, 0}},
+		"a room on a component":       {`return { ["rooms.example.org"] = { timestamp = 1749988799 } }`, [3]int{0, 0, 0}},
+		"an address is ignored":       {`return { login = { ip = "192.0.2.1", timestamp = 1749988799 } }`, [3]int{1, 1, 1}},
+		"nothing":                     {`return {}`, [3]int{0, 0, 0}},
+		"nil":                         {`return nil`, [3]int{0, 0, 0}},
+	} {
+		got, facts := read(t, map[string]string{"lastlog2/u.dat": c.record})
+		if got["example.org"] != c.want || facts.Domains[0].Damaged != 0 {
+			t.Errorf("%s: %v and %d damaged, want %v", name, got["example.org"], facts.Domains[0].Damaged, c.want)
+		}
+	}
+}
+
+func TestStoresAndAccounts(t *testing.T) {
+	const enabled, disabled = "return {\n\t[\"created\"] = 1;\n};\n", "return {\n\t[\"disabled\"] = true;\n};\n"
+	recent, old := "1749988700", "1749500000"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  [3]int
+	}{
+		"Prosody 0.12":             {map[string]string{"lastlog2/u.dat": login(recent), "accounts/u.dat": enabled}, [3]int{1, 1, 1}},
+		"Prosody 0.12, no account": {map[string]string{"lastlog2/u.dat": login(recent), "accounts/v.dat": enabled}, [3]int{1, 1, 1}},
+		"Prosody 13":               {map[string]string{"account_activity/u.dat": active(recent), "accounts/u.dat": enabled}, [3]int{1, 1, 1}},
+		"Prosody 13, no account":   {map[string]string{"account_activity/u.dat": active(recent), "accounts/v.dat": enabled}, [3]int{0, 0, 0}},
+		"accounts kept elsewhere":  {map[string]string{"account_activity/u.dat": active(recent)}, [3]int{1, 1, 1}},
+		"disabled":                 {map[string]string{"account_activity/u.dat": active(recent), "accounts/u.dat": disabled}, [3]int{0, 0, 0}},
+		"disabled, lastlog2":       {map[string]string{"lastlog2/u.dat": login(recent), "accounts/u.dat": disabled}, [3]int{0, 0, 0}},
+		"enabled again":            {map[string]string{"lastlog2/u.dat": login(recent), "accounts/u.dat": `return { disabled = false }`}, [3]int{1, 1, 1}},
+		"the later of both, new":   {map[string]string{"lastlog2/u.dat": login(old), "account_activity/u.dat": active(recent), "accounts/u.dat": enabled}, [3]int{1, 1, 1}},
+		"the later of both, old":   {map[string]string{"lastlog2/u.dat": login(recent), "account_activity/u.dat": active(old), "accounts/u.dat": enabled}, [3]int{1, 1, 1}},
+		"counted once":             {map[string]string{"lastlog2/u.dat": login(recent), "account_activity/u.dat": active(recent), "accounts/u.dat": enabled}, [3]int{1, 1, 1}},
+		"one in each": {map[string]string{
+			"lastlog2/u.dat": login(recent), "account_activity/v.dat": active(old), "accounts/u.dat": enabled, "accounts/v.dat": enabled,
+		}, [3]int{1, 2, 2}},
+	} {
+		got, _ := read(t, c.files)
+		if got["example.org"] != c.want {
+			t.Errorf("%s: %v, want %v", name, got["example.org"], c.want)
+		}
+	}
+}
+
+func TestWhatIsNotStoredIsUnknown(t *testing.T) {
+	_, facts := read(t, map[string]string{"accounts/u.dat": "return {};\n"})
+	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}}}
+	if diff := cmp.Diff(want, facts.Domains); diff != "" {
+		t.Errorf("accounts alone (-want +got):\n%s", diff)
+	}
+	_, facts = read(t, map[string]string{"lastlog2/u.dat": login("5")})
+	want = []collector.DomainFacts{{Name: "example.org", Activity: true}}
+	if diff := cmp.Diff(want, facts.Domains); diff != "" {
+		t.Errorf("activity alone (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesThatAreNoRecordsAreIgnored(t *testing.T) {
+	got, facts := read(t, map[string]string{
+		"lastlog2/u.dat":  login("1749988700"),
+		"lastlog2/v.dat~": login("1749988700"), "lastlog2/w.list": "item({});", "lastlog2/.dat": login("1749988700"), "lastlog2/x": "",
+		"accounts/u.dat": "return {};\n", "accounts/u.dat~": "return {", "roster/u.dat": "nonsense",
+	})
+	want := []collector.DomainFacts{{Name: "example.org", Activity: true, Registered: map[collector.AccountType]int{collector.Native: 1}}}
+	if diff := cmp.Diff(want, facts.Domains); diff != "" || got["example.org"] != [3]int{1, 1, 1} {
+		t.Errorf("%v (-want +got):\n%s", got, diff)
+	}
+}
+
+// A damaged record costs that record: it is counted, told of without the
+// user's name, and the others go on.
+func TestDamagedRecords(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty":                 "",
+		"cut off":               "return {\n\t[\"login\"] = {\n",
+		"garbage":               "\x00\xff\x13",
+		"a program":             `while true do end`,
+		"a call":                `return { login = { timestamp = os.time() } }`,
+		"text for a time":       login(`"1749988700"`),
+		"a table for a time":    login(`{5}`),
+		"a time for a table":    `return { login = 1749988700 }`,
+		"no table":              `return 1749988700`,
+		"nested without end":    "return " + strings.Repeat("{", 1<<16),
+		"larger than a record":  "return {" + strings.Repeat(" ", 1<<20) + "}",
+		"good until the middle": login("1749988700") + "}",
+	} {
+		got, facts := read(t, map[string]string{"lastlog2/secretname.dat": content, "lastlog2/u.dat": login("1749988700")})
+		if d := facts.Domains[0]; got["example.org"] != [3]int{1, 1, 1} || d.Damaged != 1 {
+			t.Errorf("%s: %v active, %d damaged", name, got["example.org"], d.Damaged)
+		}
+		if len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], "example%2eorg/lastlog2 -inum ") || strings.Contains(facts.Warnings[0], "secretname") {
+			t.Errorf("%s: warnings %q", name, facts.Warnings)
+		}
+	}
+	many := make(map[string]string)
+	for i := range 300 {
+		many["account_activity/"+strings.Repeat("x", i%200+1)+string(rune('a'+i/200))+".dat"] = "damaged"
+	}
+	_, facts := read(t, many)
+	if d := facts.Domains[0]; d.Damaged != 300 || len(facts.Warnings) > 4 {
+		t.Errorf("%d damaged, warnings %q", d.Damaged, facts.Warnings)
+	}
+}
+
+func TestPipesAndFoldersAreNotRead(t *testing.T) {
+	directory := t.TempDir()
+	store := filepath.Join(directory, "example%2eorg", "lastlog2")
+	must(t, os.MkdirAll(filepath.Join(store, "folder.dat"), 0o755))
+	must(t, syscall.Mkfifo(filepath.Join(store, "pipe.dat"), 0o600))
+	must(t, os.Symlink("/etc/hostname", filepath.Join(store, "link.dat")))
+	write(t, filepath.Join(store, "u.dat"), login("1749988700"))
+	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+	facts, err := prosody.New(prosody.Options{DataPath: directory}).Read(t.Context(), now, cal)
+	must(t, err)
+	if got := count(cal, facts, now)["example.org"]; got != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 3 {
+		t.Errorf("%v active, %d damaged: %v", got, facts.Domains[0].Damaged, facts.Warnings)
+	}
+}
+
+func TestDirectoriesThatAreNotProsodys(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T, path string)
+		says string
+	}{
+		"missing":  {func(*testing.T, string) {}, "no such file"},
+		"a file":   {func(t *testing.T, path string) { write(t, path, "") }, "not a directory"},
+		"empty":    {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "is it the data_path of a Prosody"},
+		"no store": {func(t *testing.T, path string) { write(t, path+"/example%2eorg/roster/u.dat", "") }, "is it the data_path of a Prosody"},
+		"global":   {func(t *testing.T, path string) { write(t, path+"/_global/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"odd name": {func(t *testing.T, path string) { write(t, path+"/%ff%fe/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"cut name": {func(t *testing.T, path string) { write(t, path+"/example%2/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+	} {
+		path := filepath.Join(t.TempDir(), "data")
+		c.make(t, path)
+		_, err := prosody.New(prosody.Options{DataPath: path}).Read(t.Context(), now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want one that names %s and says %q", name, err, path, c.says)
+		}
+	}
+}
+
+func TestReadingCanBeStopped(t *testing.T) {
+	directory := t.TempDir()
+	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := prosody.New(prosody.Options{DataPath: directory}).Read(ctx, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses())); err == nil {
+		t.Error("no error")
+	}
+}
