@@ -19,10 +19,16 @@ type document struct {
 	file      string
 	lookupEnv func(string) (string, bool)
 	mistakes  []error
+	marked    map[*yaml.Node]bool // where a mistake is
 }
 
-// problem records a mistake at a node.
+// problem records a mistake at a node. What else is wrong with the same node
+// follows from the first mistake.
 func (d *document) problem(at *yaml.Node, format string, args ...any) {
+	if d.marked[at] {
+		return
+	}
+	d.marked[at] = true
 	d.mistakes = append(d.mistakes, fmt.Errorf("%s:%d:%d: %s", d.file, at.Line, at.Column, fmt.Sprintf(format, args...)))
 }
 
@@ -79,7 +85,7 @@ func (d *document) mapping(n *yaml.Node, what string, known ...string) map[strin
 // suggestion names the known key that was probably meant, or all of them.
 func suggestion(key string, known []string) string {
 	nearest := slices.MinFunc(known, func(a, b string) int { return distance(key, a) - distance(key, b) })
-	if distance(key, nearest) <= max(1, len(nearest)/3) {
+	if distance(key, nearest) <= max(2, len(nearest)/3) {
 		return fmt.Sprintf("did you mean %q?", nearest)
 	}
 	return "known are " + strings.Join(known, ", ")

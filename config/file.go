@@ -16,7 +16,7 @@ import (
 
 // parse reads the file's content into c.
 func parse(c *Config, source Source, content []byte) error {
-	d := &document{file: source.File, lookupEnv: source.LookupEnv}
+	d := &document{file: source.File, lookupEnv: source.LookupEnv, marked: make(map[*yaml.Node]bool)}
 	root, err := d.root(content)
 	if err != nil {
 		return err
@@ -34,9 +34,7 @@ func parse(c *Config, source Source, content []byte) error {
 		case "windows":
 			c.Windows = d.windows(n)
 		case "servers":
-			for _, item := range d.list(n, key) {
-				c.Servers = append(c.Servers, d.server(item))
-			}
+			c.Servers = d.servers(n)
 		}
 	}
 	if n := values["stale_after"]; n != nil && len(d.mistakes) == 0 {
@@ -81,13 +79,26 @@ func (d *document) windows(n *yaml.Node) (windows []activity.Window) {
 	return windows
 }
 
-// server reads one item of servers.
-func (d *document) server(n *yaml.Node) Server {
-	values := d.mapping(n, "a server", "name", "software", "from", "password_file", "status_url", "required_modules")
-	server := Server{}
-	if name := values["name"]; name != nil {
-		server.Name = d.name(name)
+func (d *document) servers(n *yaml.Node) (servers []Server) {
+	taken := make(map[string]bool)
+	for _, item := range d.list(n, "servers") {
+		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "required_modules")
+		server := d.server(item, values)
+		if name := values["name"]; name != nil {
+			server.Name = d.name(name)
+			if taken[server.Name] {
+				d.problem(name, "name: another server is named %q: give each its own", server.Name)
+			}
+			taken[server.Name] = true
+		}
+		servers = append(servers, server)
 	}
+	return servers
+}
+
+// server reads one item of servers, but for its name.
+func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
+	server := Server{}
 	software, from := values["software"], values["from"]
 	if software == nil || from == nil {
 		d.problem(n, "a server needs both software (synapse or prosody) and from (where its records are)")

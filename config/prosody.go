@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -11,10 +12,11 @@ import (
 // locateProsody takes the path of Prosody's data directory. That it exists is
 // not checked: it may be mounted later.
 func locateProsody(server *Server, location, folder string) error {
+	scheme, _, _ := strings.Cut(location, ":")
 	switch {
 	case strings.HasSuffix(location, ".lua"):
 		return errors.New("Prosody's configuration file cannot be read by this version: give its data_path, often /var/lib/prosody")
-	case strings.HasPrefix(location, "sqlite:"), strings.Contains(location, "://"):
+	case slices.Contains([]string{"sqlite", "postgres", "postgresql", "mysql"}, scheme), strings.Contains(location, "://"):
 		return errors.New("Prosody's SQL storage cannot be read by this version: give the data_path of internal storage, often /var/lib/prosody")
 	}
 	server.Prosody.DataPath = below(folder, location)
