@@ -39,8 +39,8 @@ func describe(w io.Writer, s collector.Status) {
 		state = "NOT OK: " + s.Err.Error()
 	}
 	software := strings.TrimSpace(s.Software + " " + s.Snapshot.Version)
-	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %d domains, %d modules\n",
-		s.Server, state, software, s.Snapshot.Database, len(s.Snapshot.Domains), len(s.Snapshot.Modules))
+	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %s, %s\n", s.Server, state, software, s.Snapshot.Database,
+		number(len(s.Snapshot.Domains), "domain"), number(len(s.Snapshot.Modules), "module"))
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
@@ -56,7 +56,7 @@ func accountsFound(d collector.Domain) string {
 	if !known {
 		return "accounts are kept elsewhere"
 	}
-	return fmt.Sprintf("%d accounts", total)
+	return number(total, "account")
 }
 
 func activityFound(d collector.Domain) string {
@@ -64,7 +64,7 @@ func activityFound(d collector.Domain) string {
 		return "no activity is recorded"
 	}
 	if d.Damaged > 0 {
-		return fmt.Sprintf("activity is recorded, %d damaged records left out", d.Damaged)
+		return "activity is recorded, " + number(d.Damaged, "damaged record") + " left out"
 	}
 	return "activity is recorded"
 }
@@ -74,8 +74,16 @@ func historyFound(d collector.Domain) string {
 	case d.Retention == nil:
 		return "no visit history, so no r30v2"
 	case d.History < activity.RetentionDays:
-		return fmt.Sprintf("%d days of visit history: r30v2 is complete at %d", d.History, activity.RetentionDays)
+		return fmt.Sprintf("%s of visit history: r30v2 is complete at %d", number(d.History, "day"), activity.RetentionDays)
 	default:
 		return "visit history suffices for r30v2"
 	}
+}
+
+// number writes "1 domain" or "2 domains".
+func number(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

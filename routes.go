@@ -65,7 +65,9 @@ func (e *Exporter) metrics() http.Handler {
 	registry.MustRegister(
 		collector.New(e.Statuses),
 		e.reloadOK, e.reloadTime,
-		collectors.NewGoCollector(),
+		// Of the memory statistics, one gauge has the name of a counter without
+		// its _total, which OpenMetrics takes for the same family.
+		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector(program),
 	)

@@ -108,7 +108,7 @@ func listen(ctx context.Context, pages http.Handler, flags webFlags, e environme
 	case <-ctx.Done():
 	}
 	_ = level.Info(e.logger).Log("msg", "stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("stop the listener: %w", err)

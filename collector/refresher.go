@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -126,7 +127,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	started := time.Now()
 	now := r.Now()
 	fresh, facts, err := r.read(ctx, now)
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // the exporter stops: no failure of the server
 	}
 
@@ -215,4 +216,6 @@ type panicked struct {
 func (p *panicked) Error() string {
 	return fmt.Sprintf("defect of the exporter: %v\n%s", p.value, p.stack)
 }
+
+// Reason says that the server is not to blame.
 func (p *panicked) Reason() string { return string(Internal) }

@@ -27,7 +27,7 @@ func environment(name string) (string, bool) {
 	return value, set
 }
 
-func source(t testing.TB, location string) sqldb.Source {
+func source(t *testing.T, location string) sqldb.Source {
 	t.Helper()
 	s, err := sqldb.ParseSource(location)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 
 // locateSynapse takes the location of Synapse's database.
 func locateSynapse(server *Server, location, folder string) error {
-	switch {
-	case strings.HasSuffix(location, ".yaml"), strings.HasSuffix(location, ".yml"):
+	switch file := !strings.Contains(location, ":"); {
+	case file && (strings.HasSuffix(location, ".yaml") || strings.HasSuffix(location, ".yml")):
 		return errors.New("Synapse's configuration file cannot be read by this version: give the database, as in postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
-	case strings.HasSuffix(location, ".db") && !strings.Contains(location, ":"):
+	case file && strings.HasSuffix(location, ".db"):
 		return errors.New("not a database location: write sqlite: before the path of an SQLite file")
 	}
 	if path, ok := strings.CutPrefix(location, "sqlite:"); ok && path != "" && !strings.HasPrefix(path, "//") {

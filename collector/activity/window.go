@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -31,7 +32,7 @@ func DefaultWindows() []Window {
 func ParseWindow(s string) (Window, error) {
 	units := map[byte]time.Duration{'h': time.Hour, 'd': day, 'w': week}
 	if s == "" {
-		return Window{}, fmt.Errorf("window is empty: write it as in 1d, 7d or 30d")
+		return Window{}, errors.New("window is empty: write it as in 1d, 7d or 30d")
 	}
 	unit, known := units[s[len(s)-1]]
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 16)

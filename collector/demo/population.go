@@ -1,163 +1,171 @@
-// Package demo invents chat servers that look lived in: a Synapse database, a
-// Prosody data directory and Prosody's page of module states. One model of how
-// people use chat drives them all; nothing in it is taken from a real server.
-// Equal arguments give equal records.
+// Package demo invents chat servers: records of a few thousand users over the
+// last weeks, written as a real Synapse and a real Prosody write them.
 package demo
 
-import "time"
-
-const (
-	oneDay = 24 * time.Hour
-	// historyDays is for how many UTC days, today included, behaviour is
-	// invented; r30v2 looks back 60.
-	historyDays = 70
-	// veteranDays is for how many days before that people have been joining.
-	veteranDays = 1000
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
 )
 
-// Shares of all people, unless said otherwise.
 const (
-	newcomers  = 0.20  // joined within the history
-	passers    = 0.25  // of the newcomers: only had a look, gone after three days
-	dormants   = 0.15  // of the others: gone before the history
-	leavers    = 0.12  // of those still there: with the passers, 15 % leave within the history
-	closers    = 0.40  // of those gone: deactivated their account
-	returners  = 0.06  // of those who stay: came back after more than a month
-	twoClients = 0.35
+	day = 24 * time.Hour
+	// days is how far back the invented past goes, today included.
+	days = 70
 )
 
-// A person has one account.
+// person is one invented user.
 type person struct {
-	name     string // local part of the address: ASCII letters, digits and dots
-	joined   time.Time
-	left     time.Time    // zero for those who stay
-	away     [2]time.Time // from and to, of those who came back
-	passing  bool
-	closed   bool
-	agents   []string  // user agents, one for each client
-	seen     time.Time // latest activity ever; zero for never
-	sessions []session // days in order
+	name    string
+	kind    kind
+	clients []string // user agents, the favourite first
+	joined  int      // days ago; more than days for those who were there before
+	left    int      // days ago, -1 for those who are still there
+	habit   float64  // chance to come on a weekday
+	weekend float64  // by what to multiply it on Saturday and Sunday
+	seen    []sighting
 }
 
-// A session is the latest activity of a person with one client on one UTC day.
-type session struct {
-	agent int // index into agents
-	at    time.Time
+// sighting is a day on which a person came: when last, and with which client.
+type sighting struct {
+	ago    int // days
+	last   time.Time
+	client string
 }
 
-// populate invents that many people and what they did until now.
-func (m *model) populate(users int) []person {
+// kind is what sort of account a person has.
+type kind int
+
+const (
+	native kind = iota
+	deactivated
+	guest
+	bridged
+)
+
+// population invents the given number of users and what they did up to now.
+// The same seed and day give the same people.
+func population(now time.Time, users int, seed uint64) []person {
+	random := rand.New(rand.NewPCG(seed, uint64(users)))
+	names := firstNames()
 	people := make([]person, users)
 	for i := range people {
-		p := m.person(i)
-		if h := m.habit(); h != never {
-			m.live(&p, h)
-		}
-		people[i] = p
+		people[i] = newPerson(random, fmt.Sprintf("%s%d", names[random.IntN(len(names))], i))
+		people[i].live(random, now)
 	}
 	return people
 }
 
-// person invents when somebody came and went.
-func (m *model) person(i int) person {
-	p := person{name: nameOf(i), agents: m.agents()}
-	if m.chance(newcomers) {
-		p.joined = m.between(m.start, m.now)
-		if p.passing = m.chance(passers); p.passing {
-			p.left = p.joined.Add(3 * oneDay)
-		}
-	} else {
-		p.joined = m.between(m.start.Add(-veteranDays*oneDay), m.start)
-		if m.chance(dormants) {
-			p.left = m.between(p.joined, m.start)
-		}
+func newPerson(random *rand.Rand, name string) person {
+	p := person{name: name, joined: days + 100, left: -1, weekend: 0.65}
+	switch x := random.Float64(); {
+	case x < 0.04:
+		p.kind = bridged
+	case x < 0.06:
+		p.kind = guest
+	case x < 0.09:
+		p.kind = deactivated
 	}
-	switch {
-	case !p.left.IsZero():
-	case m.chance(leavers):
-		p.left = m.between(later(p.joined, m.start), m.now)
-	case m.chance(returners):
-		p.away[0] = m.between(m.start, m.now.Add(-32*oneDay))
-		p.away[1] = p.away[0].Add(m.upTo(10*oneDay) + 32*oneDay)
+	if random.Float64() < 0.2 { // newcomers, more of them lately
+		p.joined = int(float64(days) * random.Float64() * random.Float64())
 	}
-	p.closed = !p.left.IsZero() && p.left.Before(m.now) && m.chance(closers)
+	if random.Float64() < 0.15 || p.kind == deactivated {
+		p.left = random.IntN(max(1, min(p.joined, days)))
+	}
+	switch x := random.Float64(); {
+	case x < 0.15:
+		p.habit = 0.9 // nearly every day
+	case x < 0.45:
+		p.habit = 0.35 // some days a week
+	case x < 0.85:
+		p.habit = 0.02 + 0.08*random.Float64() // now and then
+	default:
+		p.habit, p.weekend = 0.15, 3 // at weekends
+	}
+	p.clients = append(p.clients, pick(random, p.kind))
+	if random.Float64() < 0.25 {
+		p.clients = append(p.clients, pick(random, p.kind))
+	}
 	return p
 }
 
-// present reports whether somebody could be active at that moment.
-func (p *person) present(at time.Time) bool {
-	gone := !p.left.IsZero() && !at.Before(p.left)
-	away := !at.Before(p.away[0]) && at.Before(p.away[1])
-	return !at.Before(p.joined) && !gone && !away
-}
-
-// A habit is how often people are active while they are around.
-type habit int
-
-const (
-	daily habit = iota
-	weekly
-	occasional
-	never // made an account and did not log in
-)
-
-func (m *model) habit() habit { return habit(m.pick([]int{daily: 42, weekly: 30, occasional: 22, never: 6})) }
-
-// chance returns how likely somebody of that habit is active on that day.
-func (h habit) chance(day time.Time) float64 {
-	const weekend = 0.55
-	chance := [...]float64{daily: 0.88, weekly: 0.24, occasional: 0.05, never: 0}[h]
-	if d := day.Weekday(); d == time.Saturday || d == time.Sunday {
-		return chance * weekend
+// live goes through the person's days. One in ten stays away for a month and
+// comes back.
+func (p *person) live(random *rand.Rand, now time.Time) {
+	awayFrom := -1
+	if random.IntN(10) == 0 {
+		awayFrom = 5 + random.IntN(25)
 	}
-	return chance
-}
-
-// live fills in a person's sessions. People who join look around at once.
-func (m *model) live(p *person, h habit) {
-	if p.left.Before(m.start) { // also the zero time
-		p.seen = p.left
-	}
-	welcome := p.joined.Add(m.upTo(20 * time.Minute))
-	for day := m.start; !day.After(m.now); day = day.Add(oneDay) {
-		joining := day.Equal(p.joined.Truncate(oneDay))
-		if !m.chance(h.chance(day)) && !joining {
+	midnight := now.UTC().Truncate(day)
+	for ago := min(p.joined, days-1); ago > max(p.left, -1); ago-- {
+		date := midnight.AddDate(0, 0, -ago)
+		chance := p.habit
+		if w := date.Weekday(); w == time.Saturday || w == time.Sunday {
+			chance *= p.weekend
+		}
+		if awayFrom >= 0 && ago >= awayFrom && ago < awayFrom+32 {
+			chance = 0
+		}
+		client := p.clients[0]
+		if random.IntN(4) == 0 {
+			client = p.clients[len(p.clients)-1]
+		}
+		at := date.Add(timeOfDay(random))
+		if random.Float64() >= chance || at.After(now) {
 			continue
 		}
-		for _, agent := range m.used(p) {
-			moments := m.moments(day)
-			if joining {
-				moments = append(moments, welcome)
-			}
-			last := time.Time{}
-			for _, at := range moments {
-				if p.present(at) && !at.After(m.now) {
-					last = later(last, at)
-				}
-			}
-			if !last.IsZero() {
-				p.sessions = append(p.sessions, session{agent, last})
-				p.seen = later(p.seen, last)
-			}
+		p.seen = append(p.seen, sighting{ago: ago, last: at, client: client})
+	}
+}
+
+// timeOfDay returns when on a day somebody was last there: mostly in the
+// evening, and never within the last minutes before midnight.
+func timeOfDay(random *rand.Rand) time.Duration {
+	hour := 18.5 + 3*random.NormFloat64()
+	if random.IntN(4) == 0 {
+		hour = 8 + 10*random.Float64()
+	}
+	return time.Duration(min(max(hour, 0.1), 23.8) * float64(time.Hour)).Truncate(time.Millisecond)
+}
+
+// pick returns the user agent of a client, of the common ones more often.
+func pick(random *rand.Rand, k kind) string {
+	if k == bridged {
+		return "mautrix-demo/0.12 python-aiohttp"
+	}
+	x := random.Float64()
+	for _, c := range clients() {
+		if x -= c.share; x < 0 {
+			return c.agent
 		}
 	}
+	return ""
 }
 
-// used returns which of a person's clients are used on a day of activity.
-func (m *model) used(p *person) []int {
-	if len(p.agents) == 1 {
-		return []int{0}
-	}
-	return [][]int{{0}, {0, 1}, {1}}[m.pick([]int{50, 30, 20})]
+// program is a client program with its share of all clients.
+type program struct {
+	share float64
+	agent string
 }
 
-// moments returns some moments of a day, most of them in the evening.
-func (m *model) moments(day time.Time) []time.Time {
-	byHour := []int{4, 2, 1, 1, 1, 2, 5, 9, 12, 13, 13, 13, 14, 13, 13, 13, 14, 17, 22, 27, 28, 24, 16, 9}
-	moments := make([]time.Time, 1+m.rng.IntN(4))
-	for i := range moments {
-		hour := time.Duration(m.pick(byHour)) * time.Hour
-		moments[i] = day.Add(hour + m.upTo(time.Hour))
+// clients returns the client programs; what is left sends no user agent.
+func clients() []program {
+	return []program{
+		{0.24, "Element/1.6.40 (Fairphone 5; Android 14; TP1A.220624.014; Flavour FDroid; MatrixAndroidSdk2 1.6.40)"},
+		{0.12, "Element X/26.10.2 (Google Pixel 9; Android 16; BP2A.250605.031; Sdk 26.10.0)"},
+		{0.17, "Element/1.11.25 (iPhone 15; iOS 18.1; Scale/3.00)"},
+		{0.14, "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Element/1.12.4 Chrome/142.0 Electron/39.2 Safari/537.36"},
+		{0.18, "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"},
+		{0.05, "FluffyChat/2.2.0"},
+		{0.05, "SchildiChat/1.6.36.sc80 (OnePlus 12; Android 15)"},
+		{0.02, "nheko/0.12.1"},
 	}
-	return moments
+}
+
+func firstNames() []string {
+	return []string{
+		"ada", "alan", "anita", "barbara", "betty", "dennis", "donald", "edsger", "emmy", "frances", "fred", "grace",
+		"hedy", "ivan", "jean", "joan", "john", "karen", "katherine", "ken", "leslie", "linus", "lynn", "margaret",
+		"mary", "niklaus", "radia", "robin", "shafi", "sophie", "tim", "tony", "whitfield", "yukihiro",
+	}
 }

@@ -59,7 +59,7 @@ func writeRecord(directory, host, store, user, fields string) error {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, user+".dat"), []byte("return {\n"+fields+"};\n"), 0o640)
+	return os.WriteFile(filepath.Join(folder, user+".dat"), []byte("return {\n"+fields+"};\n"), 0o600)
 }
 
 // StatusPage is the page of mod_http_status of the invented Prosody, with one

@@ -2,10 +2,8 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
-	"strings"
+	"hash/crc32"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -13,79 +11,121 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// Synapse makes the file path, which must not exist, into the database of a
-// Synapse that has that many accounts and has kept daily visits for 70 days up
-// to now. Of Synapse's tables there are those about accounts and activity, and
-// a little of rooms and events. The file is left as after a clean stop.
+// homeserver is the invented homeserver's name.
+const homeserver = "matrix.demo.example"
+
+// synapseSchema is the part of Synapse's schema 94 that its statistics of
+// users are counted from, with its indexes.
+const synapseSchema = `
+CREATE TABLE schema_version (version INTEGER NOT NULL, upgraded BOOL NOT NULL);
+INSERT INTO schema_version VALUES (94, 0);
+CREATE TABLE users (
+	name TEXT UNIQUE, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL,
+	appservice_id TEXT, user_type TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL
+);
+CREATE INDEX users_creation_ts ON users (creation_ts);
+CREATE TABLE user_ips (
+	user_id TEXT NOT NULL, access_token TEXT NOT NULL, device_id TEXT, ip TEXT NOT NULL,
+	user_agent TEXT NOT NULL, last_seen BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX user_ips_user_token_ip_unique_index ON user_ips (user_id, access_token, ip);
+CREATE INDEX user_ips_device_id ON user_ips (user_id, device_id, last_seen);
+CREATE INDEX user_ips_last_seen ON user_ips (user_id, last_seen);
+CREATE INDEX user_ips_last_seen_only ON user_ips (last_seen);
+CREATE TABLE user_daily_visits (user_id TEXT NOT NULL, device_id TEXT, timestamp BIGINT NOT NULL, user_agent TEXT);
+CREATE INDEX user_daily_visits_uts_idx ON user_daily_visits (user_id, timestamp);
+CREATE INDEX user_daily_visits_ts_idx ON user_daily_visits (timestamp)`
+
+// userIPsMaxAge is after how many days Synapse deletes rows of user_ips
+// (option user_ips_max_age).
+const userIPsMaxAge = 28 * day
+
+// Synapse makes the SQLite database of an invented Synapse at path, which must
+// not exist, with the given number of users.
 func Synapse(ctx context.Context, path string, now time.Time, users int, seed uint64) error {
 	db, err := sqldb.CreateSQLite(path)
 	if err != nil {
 		return err
 	}
-	db.SetMaxOpenConns(1) // the pragma below is for one connection
-	h := newHomeserver(newModel(now, seed), users)
-	if err := errors.Join(h.write(ctx, db), db.Close()); err != nil {
-		return fmt.Errorf("write Synapse's database: %w", err)
+	if err := fillSynapse(ctx, db, now, population(now, users, seed)); err != nil {
+		_ = db.Close()
+		return fmt.Errorf("fill %s: %w", path, err)
 	}
-	return nil
+	return db.Close()
 }
 
-// write fills the empty database in one transaction.
-func (h *homeserver) write(ctx context.Context, db *sqlx.DB) error {
-	// What is invented is not worth waiting for the disk.
-	if _, err := db.ExecContext(ctx, `PRAGMA synchronous = OFF`); err != nil {
-		return err
-	}
+// fillSynapse writes everything in one transaction.
+func fillSynapse(ctx context.Context, db *sqlx.DB, now time.Time, people []person) error {
 	tx, err := db.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	if _, err := tx.ExecContext(ctx, synapseTables); err != nil {
-		return fmt.Errorf("create tables: %w", err)
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, synapseSchema); err != nil {
+		return err
 	}
-	for _, t := range []struct {
-		into string
-		rows iter.Seq[[]any]
-	}{
-		{`schema_version (version, upgraded)`, one(94, false)},
-		{`schema_compat_version (compat_version)`, one(84)},
-		{`users (name, creation_ts, is_guest, appservice_id, admin, deactivated)`, h.users},
-		{`devices (user_id, device_id, last_seen, ip, user_agent)`, h.devices},
-		{`user_ips (user_id, access_token, device_id, ip, user_agent, last_seen)`, h.addresses},
-		{`user_daily_visits (user_id, device_id, timestamp, user_agent)`, h.visits},
-		{`monthly_active_users (user_id, timestamp)`, h.monthlyActive},
-		{`rooms (room_id, is_public, creator, room_version)`, h.createdRooms},
-		{`events (stream_ordering, topological_ordering, depth, event_id, type, room_id, sender, received_ts, origin_server_ts, processed, outlier)`, h.events},
+	statements := make(map[string]*sqlx.Stmt)
+	for table, columns := range map[string]string{
+		"users":             "?, ?, ?, ?, NULL, ?",
+		"user_ips":          "?, ?, ?, ?, ?, ?",
+		"user_daily_visits": "?, ?, ?, ?",
 	} {
-		if err := insert(ctx, tx, t.into, t.rows); err != nil {
-			return fmt.Errorf("insert into %s: %w", t.into, err)
+		statement, err := tx.PreparexContext(ctx, "INSERT INTO "+table+" VALUES ("+columns+")")
+		if err != nil {
+			return err
 		}
+		defer func() { _ = statement.Close() }()
+		statements[table] = statement
 	}
-	// Last, as it takes much longer to fill a table that has its indexes.
-	if _, err := tx.ExecContext(ctx, synapseIndexes); err != nil {
-		return fmt.Errorf("create indexes: %w", err)
+	w := synapseWriter{now: now, insertInto: func(table string, values ...any) error {
+		_, err := statements[table].ExecContext(ctx, values...)
+		return err
+	}}
+	for i, p := range people {
+		w.person(i, p)
+	}
+	if w.err != nil {
+		return w.err
 	}
 	return tx.Commit()
 }
 
-// insert adds rows to a table, named with its columns.
-func insert(ctx context.Context, tx *sqlx.Tx, into string, rows iter.Seq[[]any]) error {
-	columns := strings.Count(into, ",") + 1
-	statement, err := tx.PreparexContext(ctx, `INSERT INTO `+into+` VALUES (?`+strings.Repeat(`, ?`, columns-1)+`)`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = statement.Close() }()
-	for row := range rows {
-		if _, err := statement.ExecContext(ctx, row...); err != nil {
-			return err
-		}
-	}
-	return nil
+// synapseWriter writes rows until one fails.
+type synapseWriter struct {
+	insertInto func(table string, values ...any) error
+	now        time.Time
+	err        error
 }
 
-// one yields a single row.
-func one(values ...any) iter.Seq[[]any] {
-	return func(yield func([]any) bool) { yield(values) }
+func (w *synapseWriter) insert(table string, values ...any) {
+	if w.err == nil {
+		w.err = w.insertInto(table, values...)
+	}
 }
+
+// person writes an account, its newest sightings by client in user_ips and, of
+// native accounts, a visit for each day.
+func (w *synapseWriter) person(number int, p person) {
+	id := fmt.Sprintf("@%s:%s", p.name, homeserver)
+	var bridge any
+	if p.kind == bridged {
+		bridge = "irc"
+	}
+	created := w.now.Add(-time.Duration(p.joined) * day).Unix()
+	w.insert("users", id, created, p.kind == guest, bridge, p.kind == deactivated)
+	newest := make(map[string]time.Time)
+	for _, s := range p.seen {
+		newest[s.client] = s.last
+		if p.kind == native || p.kind == deactivated {
+			w.insert("user_daily_visits", id, device(s.client), s.last.Truncate(day).UnixMilli(), s.client)
+		}
+	}
+	for client, at := range newest {
+		if w.now.Sub(at) < userIPsMaxAge {
+			w.insert("user_ips", id, "token "+device(client), device(client), fmt.Sprintf("192.0.2.%d", number%256), client, at.UnixMilli())
+		}
+	}
+}
+
+// device gives each client of a user a device id of its own.
+func device(client string) string { return fmt.Sprintf("%08X", crc32.ChecksumIEEE([]byte(client))) }

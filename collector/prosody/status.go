@@ -149,8 +149,7 @@ func (e *statusError) Reason() string {
 
 // cause drops the method and URL that net/http puts before an error.
 func cause(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		if at.Timeout() {
 			return fmt.Errorf("no answer in %s: %w", statusTimeout, context.DeadlineExceeded)
 		}

@@ -97,8 +97,7 @@ func readRecord(folder *os.Root, name string, buffer *[]byte) ([]byte, error) {
 
 // plain drops the file's name, which is a user's, from an error.
 func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("%s: %w", path.Op, path.Err)
 	}
 	return err

@@ -38,8 +38,7 @@ func fail(reason, format string, args ...any) error {
 
 // explain finds out why a database failed, and says which one.
 func explain(database string, err error) error {
-	var known *failure
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*failure](err); ok {
 		return &failure{reason: known.reason, err: fmt.Errorf("%s: %w", database, err)}
 	}
 	f := &failure{reason: "unexpected", err: fmt.Errorf("%s: %w", database, err)}
@@ -73,8 +72,7 @@ func explain(database string, err error) error {
 // connectCause returns the last of the causes that pgx lists: it tries each
 // address with and without TLS and repeats user, host and database for each.
 func connectCause(err *pgconn.ConnectError) string {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(err.Unwrap().Error()), "\n")

@@ -6,6 +6,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -43,12 +44,12 @@ func ParseSource(location string) (Source, error) {
 		// sqlite:/path, sqlite:path and, as some write it, sqlite:///path.
 		path := strings.TrimPrefix(rest, "//")
 		if path == "" {
-			return Source{}, fmt.Errorf("no file named: write sqlite:/path/to/database")
+			return Source{}, errors.New("no file named: write sqlite:/path/to/database")
 		}
 		return Source{engine: SQLite, path: filepath.Clean(path)}, nil
 	case found && (scheme == "postgres" || scheme == "postgresql"):
 		if u, err := url.Parse(location); err != nil || u.Opaque != "" {
-			return Source{}, fmt.Errorf("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
+			return Source{}, errors.New("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
 		}
 		if _, err := pgx.ParseConfig(location); err != nil {
 			return Source{}, fmt.Errorf("not a valid PostgreSQL URL: %s", withoutLocation(err))
@@ -57,7 +58,7 @@ func ParseSource(location string) (Source, error) {
 	case found && strings.HasPrefix(rest, "//"):
 		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
 	}
-	return Source{}, fmt.Errorf("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
+	return Source{}, errors.New("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
 }
 
 // withoutLocation drops the connection string that pgx repeats, with its

@@ -41,8 +41,9 @@ func (v Value) Number() (n float64, ok bool) {
 		return float64(v.Integer), true
 	case Float:
 		return v.Float, true
+	default:
+		return 0, false
 	}
-	return 0, false
 }
 
 // Is tells whether the value is the given string.

@@ -107,17 +107,14 @@ func (s *scanner) table(visited bool) error {
 
 // entry reads: [KEY] = VALUE, NAME = VALUE, or VALUE, whose key is next.
 func (s *scanner) entry(next *int64) error {
-	key, keyed, visited := Value{}, false, true
-	var err error
-	switch {
-	case s.peek() == '[' && !s.longBracketAhead():
-		key, visited, err = s.bracketKey()
+	key, keyed := s.nameKey()
+	visited := true
+	if s.peek() == '[' && !keyed && !s.longBracketAhead() {
+		var err error
+		if key, visited, err = s.bracketKey(); err != nil {
+			return err
+		}
 		keyed = true
-	default:
-		key, keyed = s.nameKey()
-	}
-	if err != nil {
-		return err
 	}
 	if keyed {
 		if err := s.space(); err != nil {
@@ -136,7 +133,7 @@ func (s *scanner) entry(next *int64) error {
 		key.Text = append([]byte(nil), key.Text...)
 	}
 	s.path = append(s.path, key)
-	err = s.entryValue(visited)
+	err := s.entryValue(visited)
 	s.path = s.path[:len(s.path)-1]
 	return err
 }

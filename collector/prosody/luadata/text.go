@@ -3,6 +3,7 @@ package luadata
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -72,7 +73,7 @@ func (s *scanner) escape() error {
 		return s.decimalEscape()
 	}
 	const letters, meanings = "abfnrtv\\\"'", "\a\b\f\n\r\t\v\\\"'"
-	i := bytes.IndexByte([]byte(letters), c)
+	i := strings.IndexByte(letters, c)
 	if i < 0 || s.at >= len(s.data) {
 		return s.or(errEscape)
 	}

@@ -1,0 +1,22 @@
+# Shortcuts; `go build .` and `go test ./...` need none of them.
+PKG := github.com/prometheus/common/version
+VERSION := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -1)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null)
+BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
+# The date of the commit, so that the same commit gives the same binary.
+DATE := $(shell git log -1 --format=%cd --date=format-local:%Y%m%d-%H:%M:%S 2>/dev/null)
+LDFLAGS := -s -w -X $(PKG).Version=$(VERSION) -X $(PKG).Revision=$(REVISION) -X $(PKG).Branch=$(BRANCH) -X $(PKG).BuildDate=$(DATE)
+
+.PHONY: build test lint ci
+build: ## a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o active_users_exporter .
+
+test: ## everything that can run here
+	go test -race ./...
+
+lint: ## the linters of CI
+	go build -C .ci/tools/golangci-lint -o $(CURDIR)/dist/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	dist/golangci-lint run ./...
+
+ci: ## all of what CI does; installs Debian packages
+	bash .ci/run
