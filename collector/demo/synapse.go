@@ -70,7 +70,7 @@ func fillSynapse(ctx context.Context, db *sqlx.DB, now time.Time, people []perso
 		"user_ips":          "?, ?, ?, ?, ?, ?",
 		"user_daily_visits": "?, ?, ?, ?",
 	} {
-		statement, err := tx.PreparexContext(ctx, "INSERT INTO "+table+" VALUES ("+columns+")")
+		statement, err := tx.PreparexContext(ctx, "INSERT INTO "+table+" VALUES ("+columns+")") //nolint:sqlclosecheck // it is, when the rows are written
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"active_users_exporter/collector"
+)
+
+// The README's table of metrics is complete, and lists nothing that does not
+// exist.
+func TestReadmeListsEveryMetric(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	for line := range strings.Lines(string(readme)) {
+		if name, ok := strings.CutPrefix(line, "| `chat_"); ok {
+			name, _, _ = strings.Cut(name, "`")
+			listed["chat_"+name] = true
+		}
+	}
+	descriptions := make(chan *prometheus.Desc, 100)
+	collector.New(nil).Describe(descriptions)
+	close(descriptions)
+	for d := range descriptions {
+		_, name, _ := strings.Cut(d.String(), `fqName: "`)
+		name, _, _ = strings.Cut(name, `"`)
+		if !listed[name] {
+			t.Errorf("%s is not in the README", name)
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("%s is in the README and does not exist", name)
+	}
+}
