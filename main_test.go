@@ -1,12 +1,13 @@
 package main
 
 import (
+	"archive/tar"
 	"compress/gzip"
-	"fmt"
+	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,11 +35,44 @@ func unpackSamples(directory string) error {
 	if err := gunzip("testdata/synapse/homeserver-sqlite-day69.db.gz", filepath.Join(directory, "homeserver.db")); err != nil {
 		return err
 	}
-	unpack := exec.Command("tar", "-xzf", "collector/prosody/testdata/12-int/data_online.tar.gz", "-C", directory)
-	if output, err := unpack.CombinedOutput(); err != nil {
-		return fmt.Errorf("tar: %w: %s", err, output)
+	return untar("collector/prosody/testdata/12-int/data_online.tar.gz", directory, map[string]string{"data": "prosody"})
+}
+
+// untar unpacks the files of an archive, with its first folders renamed.
+func untar(from, directory string, rename map[string]string) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return err
 	}
-	return os.Rename(filepath.Join(directory, "data"), filepath.Join(directory, "prosody"))
+	defer func() { _ = file.Close() }()
+	content, err := gzip.NewReader(file)
+	if err != nil {
+		return err
+	}
+	for archive := tar.NewReader(content); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue
+		}
+		first, rest, _ := strings.Cut(strings.TrimPrefix(header.Name, "./"), "/")
+		path := filepath.Join(directory, rename[first], rest)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		body, err := io.ReadAll(archive)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, body, 0o600); err != nil {
+			return err
+		}
+	}
 }
 
 func gunzip(from, to string) error {

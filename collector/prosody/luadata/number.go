@@ -85,9 +85,6 @@ func (s *scanner) numberByte() bool {
 
 func parseNumber(text string) (Value, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if text == "-0" { // Lua 5.1 and 5.2 have no integer zero to negate
-			return Value{Kind: Float, Float: math.Copysign(0, -1)}, nil
-		}
 		return Value{Kind: Integer, Integer: n}, nil
 	}
 	digits := strings.TrimPrefix(text, "-")

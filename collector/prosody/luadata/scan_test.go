@@ -57,7 +57,7 @@ func TestEveryFormThatProsodyWrites(t *testing.T) {
 		"digits_after_escape": {`"s" = "\x011\x1b2\xff3"`},
 		"empty":               {` = {}`},
 		"floats": {
-			`"b" = 1e+20f`, `"c" = -0f`, `"d" = 0.3333333333333333f`, `"e" = 1e-07f`,
+			`"b" = 1e+20f`, `"c" = 0`, `"d" = 0.3333333333333333f`, `"e" = 1e-07f`,
 			`"f" = 9007199254740992`, `"g" = 1746100802`, `"a" = 1.7461008025e+09f`,
 		},
 		"ints": {
