@@ -9,13 +9,15 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// locateSynapse takes the location of Synapse's database.
+// locateSynapse takes the location of Synapse's database, or of the
+// configuration file that names it.
 func locateSynapse(server *Server, location, folder string) error {
-	switch file := !strings.Contains(location, ":"); {
-	case file && (strings.HasSuffix(location, ".yaml") || strings.HasSuffix(location, ".yml")):
-		return errors.New("Synapse's configuration file cannot be read by this version: give the database, as in postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
-	case file && strings.HasSuffix(location, ".db"):
+	isFile := !strings.Contains(location, ":")
+	if isFile && strings.HasSuffix(location, ".db") {
 		return errors.New("not a database location: write sqlite: before the path of an SQLite file")
+	}
+	if isFile {
+		return readHomeserver(&server.Synapse, below(folder, location))
 	}
 	if path, ok := strings.CutPrefix(location, "sqlite:"); ok && path != "" && !strings.HasPrefix(path, "//") {
 		location = "sqlite:" + below(folder, path)

@@ -23,9 +23,6 @@ type host struct {
 	lastlog2, activity, accounts store
 }
 
-// globalFolder holds what belongs to no host; no host name begins with _.
-const globalFolder = "_global"
-
 // findHosts returns the hosts with records below Prosody's data_path.
 func findHosts(dataPath string) ([]host, error) {
 	folders, err := os.ReadDir(dataPath)
@@ -35,7 +32,7 @@ func findHosts(dataPath string) ([]host, error) {
 	var hosts []host
 	for _, folder := range folders {
 		name, ok := decodeName(folder.Name())
-		if !ok || folder.Name() == globalFolder || !utf8.ValidString(name) {
+		if !ok || !utf8.ValidString(name) { // such as _global, which is no host
 			continue
 		}
 		path := filepath.Join(dataPath, folder.Name())

@@ -184,13 +184,15 @@ func TestDirectoriesThatAreNotProsodys(t *testing.T) {
 		make func(t *testing.T, path string)
 		says string
 	}{
-		"missing":  {func(*testing.T, string) {}, "no such file"},
-		"a file":   {func(t *testing.T, path string) { write(t, path, "") }, "not a directory"},
-		"empty":    {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "is it the data_path of a Prosody"},
-		"no store": {func(t *testing.T, path string) { write(t, path+"/example%2eorg/roster/u.dat", "") }, "is it the data_path of a Prosody"},
-		"global":   {func(t *testing.T, path string) { write(t, path+"/_global/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
-		"odd name": {func(t *testing.T, path string) { write(t, path+"/%ff%fe/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
-		"cut name": {func(t *testing.T, path string) { write(t, path+"/example%2/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"missing":     {func(*testing.T, string) {}, "no such file"},
+		"a file":      {func(t *testing.T, path string) { write(t, path, "") }, "not a directory"},
+		"empty":       {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "is it the data_path of a Prosody"},
+		"no store":    {func(t *testing.T, path string) { write(t, path+"/example%2eorg/roster/u.dat", "") }, "is it the data_path of a Prosody"},
+		"global":      {func(t *testing.T, path string) { write(t, path+"/_global/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"odd name":    {func(t *testing.T, path string) { write(t, path+"/%ff%fe/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"not encoded": {func(t *testing.T, path string) { write(t, path+"/example.org/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"capitals":    {func(t *testing.T, path string) { write(t, path+"/example%2Eorg/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
+		"cut name":    {func(t *testing.T, path string) { write(t, path+"/example%2/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
 	} {
 		path := filepath.Join(t.TempDir(), "data")
 		c.make(t, path)

@@ -93,10 +93,17 @@ func TestPostgreSQL(t *testing.T) {
 			t.Errorf("%d users and error %v, want 3", n, err)
 		}
 	})
-	t.Run("says who it is and runs alone", func(t *testing.T) {
-		n, err := read(t, location, `SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'active_users_exporter'`)
+	t.Run("says who it is", func(t *testing.T) {
+		n, err := read(t, location, `SELECT COUNT(*) FROM pg_stat_activity WHERE pid = pg_backend_pid() AND application_name = 'active_users_exporter'`)
 		if err != nil || n != 1 {
 			t.Errorf("%d connections and error %v, want 1", n, err)
+		}
+	})
+	t.Run("limits itself", func(t *testing.T) {
+		n, err := read(t, location, `SELECT COUNT(*) FROM pg_settings WHERE (name, setting) IN
+			(('statement_timeout', '300000'), ('lock_timeout', '1000'), ('transaction_read_only', 'on'), ('transaction_isolation', 'repeatable read'))`)
+		if err != nil || n != 4 {
+			t.Errorf("%d of the settings and error %v, want 4", n, err)
 		}
 	})
 	for name, c := range map[string]struct{ location, statement, reason, says string }{

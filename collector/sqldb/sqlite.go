@@ -32,12 +32,12 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 		return err
 	}
 	if before.wal && before.walFile {
-		return readTransaction(ctx, connection(s.path, "mode", "ro"), read)
+		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), read)
 	}
 	if before.journalFile {
 		return fail("locked", "a transaction is being written to it")
 	}
-	readErr := readTransaction(ctx, connection(s.path, "immutable", "1"), read)
+	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), read)
 	// The state comes first: an inconsistent read fails in strange ways.
 	after, err := examine(s.path)
 	if err != nil {
@@ -68,12 +68,9 @@ func readTransaction(ctx context.Context, uri string, read func(context.Context,
 
 // connection returns the URI of a file that exists; a plain path would create
 // the file where it is missing, and one that holds ? or % would name another.
-func connection(path, key, value string) string {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
-	u.RawQuery = url.Values{
-		key:       {value},
-		"_pragma": {"query_only(1)", "busy_timeout(5000)", "cache_size(-32000)"},
-	}.Encode()
+func connection(path string, options url.Values) string {
+	options["_pragma"] = []string{"query_only(1)", "busy_timeout(5000)", "cache_size(-32000)"}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
 	return u.String()
 }
 

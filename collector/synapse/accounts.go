@@ -10,10 +10,13 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// serverName returns the homeserver's name, which Synapse stores nowhere as
-// such: every account's name ends with it, after the first colon. It is empty
-// as long as there are no accounts.
-func serverName(ctx context.Context, view sqldb.View) (string, error) {
+// serverName returns the homeserver's name. Synapse stores it nowhere as such,
+// but every account's name ends with it, after the first colon. It is empty if
+// it was not told and there are no accounts yet.
+func (r *Reader) serverName(ctx context.Context, view sqldb.View) (string, error) {
+	if r.options.ServerName != "" {
+		return r.options.ServerName, nil
+	}
 	var account string
 	// One row, by any plan.
 	err := view.GetContext(ctx, &account, `SELECT name FROM users WHERE name IS NOT NULL LIMIT 1`)

@@ -18,6 +18,8 @@ import (
 // Options say where a Synapse's records are.
 type Options struct {
 	Database sqldb.Source
+	// ServerName is the homeserver's name, "" to learn it from the accounts.
+	ServerName string
 	// PasswordFile, if not empty, names a file that holds the password of the
 	// database user. It is read at each connection, so that it can be changed
 	// under a running exporter.
@@ -46,7 +48,7 @@ func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder)
 	}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		facts = collector.Facts{Database: strings.TrimSpace(string(view.Engine) + " " + view.Version)}
-		server, err := serverName(ctx, view)
+		server, err := r.serverName(ctx, view)
 		if err != nil {
 			return fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
 		}
