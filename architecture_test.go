@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 	"collector":                 {"collector/activity"},
 	"collector/activity":        {},
 	"collector/demo":            {"collector/sqldb"},
-	"collector/prosody":         {"collector", "collector/activity", "collector/prosody/luadata"},
+	"collector/prosody":         {"collector", "collector/activity", "collector/prosody/luadata", "collector/sqldb"},
 	"collector/prosody/luadata": {},
 	"collector/sqldb":           {},
 	"collector/sqldb/dbtest":    {},

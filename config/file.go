@@ -121,7 +121,7 @@ func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 	if server.Software == Synapse {
 		d.synapseOptions(&server, values, folder)
 	} else {
-		d.prosodyOptions(&server, values)
+		d.prosodyOptions(&server, values, folder)
 	}
 	return server
 }

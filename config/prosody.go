@@ -7,25 +7,32 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"active_users_exporter/collector/sqldb"
 )
 
-// locateProsody takes the path of Prosody's data directory. That it exists is
-// not checked: it may be mounted later.
+// locateProsody takes the path of Prosody's data directory, or the location of
+// its database. That they exist is not checked: they may be mounted later.
 func locateProsody(server *Server, location, folder string) error {
-	scheme, _, _ := strings.Cut(location, ":")
+	scheme, path, _ := strings.Cut(location, ":")
 	switch {
 	case strings.HasSuffix(location, ".lua"):
 		return errors.New("Prosody's configuration file cannot be read by this version: give its data_path, often /var/lib/prosody")
+	case scheme == "sqlite" && path != "" && !strings.HasPrefix(path, "//"):
+		location = "sqlite:" + below(folder, path)
+		fallthrough
 	case slices.Contains([]string{"sqlite", "postgres", "postgresql", "mysql"}, scheme), strings.Contains(location, "://"):
-		return errors.New("Prosody's SQL storage cannot be read by this version: give the data_path of internal storage, often /var/lib/prosody")
+		var err error
+		server.Prosody.Database, err = sqldb.ParseSource(location)
+		return err
 	}
 	server.Prosody.DataPath = below(folder, location)
 	return nil
 }
 
 // prosodyOptions reads the keys that are for Prosody.
-func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node) {
-	d.only(values, Synapse, "password_file")
+func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, folder string) {
+	server.Prosody.PasswordFile = d.passwordFile(values["password_file"], server.Prosody.Database, folder)
 	if n := values["status_url"]; n != nil {
 		server.Prosody.StatusURL = d.text(n, "status_url")
 		u, err := url.Parse(server.Prosody.StatusURL)

@@ -30,16 +30,20 @@ func locateSynapse(server *Server, location, folder string) error {
 // synapseOptions reads the keys that are for Synapse.
 func (d *document) synapseOptions(server *Server, values map[string]*yaml.Node, folder string) {
 	d.only(values, Prosody, "status_url", "required_modules")
-	n := values["password_file"]
+	server.Synapse.PasswordFile = d.passwordFile(values["password_file"], server.Synapse.Database, folder)
+}
+
+// passwordFile reads the path of the file with the password of a database.
+func (d *document) passwordFile(n *yaml.Node, of sqldb.Source, folder string) string {
 	if n == nil {
-		return
+		return ""
 	}
 	path := d.text(n, "password_file")
 	switch {
 	case path == "":
 		d.problem(n, "password_file is empty")
-	case server.Synapse.Database.Engine() == sqldb.SQLite:
-		d.problem(n, "password_file: an SQLite file has no password")
+	case of.Engine() != sqldb.PostgreSQL:
+		d.problem(n, "password_file is for a database server: files have no password")
 	}
-	server.Synapse.PasswordFile = below(folder, path)
+	return below(folder, path)
 }

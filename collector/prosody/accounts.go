@@ -15,6 +15,16 @@ const (
 	accountDisabled // since Prosody 13
 )
 
+// counts tells whether activity of an account in that state counts. That of a
+// disabled one does not. On Prosody 13, which has the store account_activity,
+// an account must also exist to be enabled (user_is_enabled in
+// core/usermanager.lua), unless accounts are kept elsewhere; before 13 nothing
+// is asked of the account.
+func counts(state accountState, hasActivity, hasAccounts bool) bool {
+	mustExist := hasActivity && hasAccounts
+	return state == accountEnabled || state == accountUnknown && !mustExist
+}
+
 // readAccount reads a record of the store accounts. Of all that is in it, only
 // the field disabled matters here: true on a disabled account, else absent.
 func readAccount(record []byte) (accountState, error) {

@@ -85,10 +85,7 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder) (
 	return facts, damage.sentences, nil
 }
 
-// report tells rec who was seen last when, without disabled accounts. On
-// Prosody 13, which has account_activity, an account must also exist to be
-// enabled (user_is_enabled in core/usermanager.lua), unless accounts are kept
-// elsewhere; before 13 nothing is asked of the account.
+// report tells rec who was seen last when, of those whose accounts count.
 func (h *host) report(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, damage *damage) error {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	var users []string
@@ -97,7 +94,6 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 			users = append(users, user)
 		}
 	}
-	mustExist := h.activity.exists && h.accounts.exists
 	states := make([]accountState, len(users)) // unknown
 	if h.accounts.exists {
 		var err error
@@ -107,7 +103,7 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 	}
 	domain := []byte(h.name)
 	for i, user := range users {
-		if states[i] == accountDisabled || mustExist && states[i] == accountUnknown {
+		if !counts(states[i], h.activity.exists, h.accounts.exists) {
 			continue
 		}
 		// The name as other sources, too, would tell it.

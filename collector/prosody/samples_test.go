@@ -19,6 +19,8 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/sqldb/dbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,37 +31,54 @@ type figures map[string][3]int
 // What real servers stored while people were online, and what their own
 // mod_measure_active_users logged at that moment.
 func TestFiguresEqualProsodysOwn(t *testing.T) {
-	for version, c := range map[string]struct {
-		data func(t *testing.T) string
+	for name, c := range map[string]struct {
+		run     string // the folder in testdata
+		options func(t *testing.T) prosody.Options
 		// fromStorage are the figures without the people who are connected
 		// and whose login lies before the window.
 		fromStorage figures
 		// unstored are the hosts that Prosody knows and stores nothing for.
 		unstored []string
 	}{
-		"12-int": {
-			data: func(t *testing.T) string {
-				return filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")
+		"Prosody 0.12, files": {
+			run: "12-int",
+			options: func(t *testing.T) prosody.Options {
+				return prosody.Options{DataPath: filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")}
 			},
 			fromStorage: figures{
 				"example.com": {5, 9, 11}, "chat.example.org": {1, 4, 5}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0},
 			},
 			unstored: []string{"guest.example.net"},
 		},
-		"13": {
-			data: writeRecords,
+		"Prosody 13, SQLite": {
+			run:     "13",
+			options: func(t *testing.T) prosody.Options { return prosody.Options{Database: sampleSQLite(t)} },
+			fromStorage: figures{
+				"example.com": {6, 10, 12}, "chat.example.org": {0, 3, 4}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0}, "guest.example.net": {0, 1, 1},
+			},
+		},
+		"Prosody 0.12, PostgreSQL": {
+			run:     "12-pg",
+			options: func(t *testing.T) prosody.Options { return prosody.Options{Database: samplePostgreSQL(t)} },
+			fromStorage: figures{
+				"example.com": {5, 9, 11}, "chat.example.org": {1, 4, 5}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0}, "guest.example.net": {0, 1, 1},
+			},
+		},
+		"Prosody 13, files": {
+			run:     "13",
+			options: func(t *testing.T) prosody.Options { return prosody.Options{DataPath: writeRecords(t)} },
 			fromStorage: figures{
 				"example.com": {6, 10, 12}, "chat.example.org": {0, 3, 4}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0}, "guest.example.net": {0, 1, 1},
 			},
 		},
 	} {
-		t.Run(version, func(t *testing.T) {
-			now, logged := loggedFigures(t, version)
+		t.Run(name, func(t *testing.T) {
+			now, logged := loggedFigures(t, c.run)
 			for _, host := range c.unstored {
 				delete(logged, host)
 			}
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-			facts, err := prosody.New(prosody.Options{DataPath: c.data(t)}).Read(t.Context(), now, cal)
+			facts, err := prosody.New(c.options(t)).Read(t.Context(), now, cal)
 			must(t, err)
 			if len(facts.Warnings) != 0 {
 				t.Errorf("warnings: %v", facts.Warnings)
@@ -67,7 +86,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 			if diff := cmp.Diff(c.fromStorage, count(cal, facts, now)); diff != "" {
 				t.Errorf("from storage alone (-want +got):\n%s", diff)
 			}
-			for host, users := range connected(t, version) {
+			for host, users := range connected(t, c.run) {
 				for _, user := range users {
 					cal.Seen([]byte(host), []byte(user), now)
 				}
@@ -159,6 +178,31 @@ func writeRecords(t *testing.T) string {
 		write(t, filepath.Join(directory, file), "return {\n"+fields+"};\n")
 	}
 	return directory
+}
+
+func sampleSQLite(t *testing.T) sqldb.Source {
+	t.Helper()
+	file, err := os.Open("testdata/13/prosody_online.sqlite.gz")
+	must(t, err)
+	defer func() { _ = file.Close() }()
+	content, err := gzip.NewReader(file)
+	must(t, err)
+	body, err := io.ReadAll(content)
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "prosody.sqlite")
+	write(t, path, string(body))
+	source, err := sqldb.ParseSource("sqlite:" + path)
+	must(t, err)
+	return source
+}
+
+func samplePostgreSQL(t *testing.T) sqldb.Source {
+	t.Helper()
+	location := dbtest.PostgreSQL(t)
+	dbtest.LoadDump(t, location, "testdata/12-pg/pg_dump_online.sql.gz")
+	source, err := sqldb.ParseSource(location)
+	must(t, err)
+	return source
 }
 
 // encode is how Prosody names the file of a user or the folder of a host.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -31,10 +32,12 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if err != nil {
 		return fail("unexpected", "%s", withoutLocation(err))
 	}
-	if o.Password != nil {
-		if config.Password, err = o.Password(); err != nil {
-			return fail("denied", "read password: %w", err)
+	if o.PasswordFile != "" {
+		password, err := os.ReadFile(o.PasswordFile)
+		if err != nil {
+			return fail("denied", "read the password: %w", err)
 		}
+		config.Password = strings.TrimRight(string(password), "\r\n")
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout

@@ -108,8 +108,10 @@ type View struct {
 
 // Options tune the reading of a Source.
 type Options struct {
-	// Password, if not nil, is asked for the password at each connection.
-	Password func() (string, error)
+	// PasswordFile, if not empty, names a file that holds the password. It is
+	// read at each connection, so that it can be changed under a running
+	// exporter; a line end behind the password is dropped.
+	PasswordFile string
 }
 
 // Read connects, calls read with a consistent view, and disconnects. Nothing

@@ -6,7 +6,6 @@ package synapse
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -20,9 +19,7 @@ type Options struct {
 	Database sqldb.Source
 	// ServerName is the homeserver's name, "" to learn it from the accounts.
 	ServerName string
-	// PasswordFile, if not empty, names a file that holds the password of the
-	// database user. It is read at each connection, so that it can be changed
-	// under a running exporter.
+	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 }
 
@@ -42,10 +39,7 @@ func New(o Options, classes *activity.Classes) *Reader {
 // of the database.
 func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	options := sqldb.Options{}
-	if r.options.PasswordFile != "" {
-		options.Password = r.password
-	}
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		facts = collector.Facts{Database: strings.TrimSpace(string(view.Engine) + " " + view.Version)}
 		server, err := r.serverName(ctx, view)
@@ -74,11 +68,3 @@ func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder)
 
 // Close implements collector.Reader; nothing is open between two Reads.
 func (r *Reader) Close() error { return nil }
-
-func (r *Reader) password() (string, error) {
-	content, err := os.ReadFile(r.options.PasswordFile)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimRight(string(content), "\r\n"), nil
-}
