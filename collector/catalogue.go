@@ -43,7 +43,7 @@ func usage() []family {
 			help: "Distinct users whose last recorded activity lies within the trailing window before the refresh: 1d is DAU, 7d WAU, 30d MAU. " +
 				"Windows contain one another: never add them up. " +
 				"Synapse: as its daily_active_users and monthly_active_users; the latter is cut at user_ips_max_age, 28 days by default. " +
-				"Prosody: stored logins and logouts; users who stay connected count by their login." + cached,
+				"Prosody: as mod_measure_active_users, given admin_socket; without it, users who stay connected count by their login." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Active {
 					emit(float64(a.Users), d.Name, a.Window.String())
@@ -78,6 +78,15 @@ func usage() []family {
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Registered {
 					emit(float64(a.Users), d.Name, string(a.Type))
+				}
+			}),
+		},
+		{
+			name: "chat_online_users", kind: gauge, labels: []string{"domain"},
+			help: "Distinct users connected at the last refresh, where the running server tells (Prosody: admin_socket)." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				if d.Online.Known {
+					emit(float64(d.Online.Number), d.Name)
 				}
 			}),
 		},

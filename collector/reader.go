@@ -57,10 +57,21 @@ type DomainFacts struct {
 	Visits bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
 	Registered map[AccountType]int
+	// Online is the number of distinct users who are connected now.
+	Online Count
 	// Damaged is the number of activity records that could not be read and
 	// were left out.
 	Damaged int
 }
+
+// A Count is a number that may be unknown, which the zero value is.
+type Count struct {
+	Number int
+	Known  bool
+}
+
+// Known returns a Count that is known.
+func Known(n int) Count { return Count{n, true} }
 
 // An AccountType tells people's own accounts from those that stand for others.
 type AccountType string

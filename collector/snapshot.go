@@ -29,6 +29,7 @@ type Domain struct {
 	Retention  *Retention    // nil if the server keeps no visits
 	History    int           // days of visits at hand; meaningful with Retention
 	Registered []Accounts    // sorted by type; empty if unknown
+	Online     Count
 	Damaged    int
 }
 
@@ -69,7 +70,7 @@ func (d Domain) Accounts() (total int, known bool) {
 func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database}
 	for _, f := range facts.Domains {
-		d := Domain{Name: f.Name, Damaged: f.Damaged}
+		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged}
 		if f.Activity {
 			for _, w := range windows {
 				d.Active = append(d.Active, ActiveUsers{w, cal.Active(f.Name, now, w)})

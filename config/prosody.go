@@ -40,12 +40,18 @@ func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, 
 			d.problem(n, "status_url: want the URL of mod_http_status, such as http://127.0.0.1:5280/status")
 		}
 	}
+	if n := values["admin_socket"]; n != nil {
+		if server.Prosody.AdminSocket = d.text(n, "admin_socket"); server.Prosody.AdminSocket == "" {
+			d.problem(n, "admin_socket is empty")
+		}
+		server.Prosody.AdminSocket = below(folder, server.Prosody.AdminSocket)
+	}
 	n := values["required_modules"]
 	if n == nil {
 		return
 	}
-	if values["status_url"] == nil {
-		d.problem(n, "required_modules needs status_url, which says what is loaded")
+	if values["status_url"] == nil && values["admin_socket"] == nil {
+		d.problem(n, "required_modules needs status_url or admin_socket, which say what is loaded")
 	}
 	for _, item := range d.list(n, "required_modules") {
 		text := d.text(item, "required module")

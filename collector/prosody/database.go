@@ -34,7 +34,7 @@ type databaseHosts map[string]*hostRows
 type times struct{ login, logout, activity float64 }
 
 // readDatabase reads SQL storage.
-func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
 	var facts collector.Facts
 	hosts := make(databaseHosts)
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
@@ -51,7 +51,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 	if err != nil {
 		return facts, err
 	}
-	if len(hosts) == 0 {
+	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
 		return facts, fmt.Errorf("%s: the table prosody has no rows of the stores lastlog2, account_activity or accounts: are they kept in files?", r.options.Database)
 	}
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
@@ -63,7 +63,10 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 		}
 		for user, t := range h.users {
 			at := max(t.login, t.logout, t.activity)
-			if at > oldest && counts(h.accounts[user], h.hasActivity, h.accounts != nil) {
+			switch {
+			case server.isOnline(name, user):
+				rec.Seen([]byte(name), []byte(user), now)
+			case at > oldest && counts(h.accounts[user], h.hasActivity, h.accounts != nil):
 				rec.Seen([]byte(name), []byte(user), timeOf(at))
 			}
 		}

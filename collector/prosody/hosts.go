@@ -3,7 +3,6 @@ package prosody
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,7 +22,8 @@ type host struct {
 	lastlog2, activity, accounts store
 }
 
-// findHosts returns the hosts with records below Prosody's data_path.
+// findHosts returns the hosts with records below Prosody's data_path, perhaps
+// none.
 func findHosts(dataPath string) ([]host, error) {
 	folders, err := os.ReadDir(dataPath)
 	if err != nil {
@@ -51,15 +51,12 @@ func findHosts(dataPath string) ([]host, error) {
 			hosts = append(hosts, h)
 		}
 	}
-	if len(hosts) == 0 {
-		return nil, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", dataPath)
-	}
 	return hosts, nil
 }
 
 // read reports the host's activity and returns what else there is to know,
 // with a few sentences about damaged files.
-func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.DomainFacts, []string, error) {
+func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
 	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists}
 	if h.accounts.exists {
 		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts.users)}
@@ -78,19 +75,27 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder) (
 			last[user] = max(last[user], times[i])
 		}
 	}
-	if err := h.report(ctx, now, last, rec, &damage); err != nil {
+	if err := h.report(ctx, now, last, rec, server, &damage); err != nil {
 		return facts, nil, err
 	}
 	facts.Damaged = damage.files
 	return facts, damage.sentences, nil
 }
 
-// report tells rec who was seen last when, of those whose accounts count.
-func (h *host) report(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, damage *damage) error {
+// report tells rec who was seen last when: now, of those in a store who are
+// online, whatever their account says; else those whose accounts count. This
+// is the order in which mod_measure_active_users looks.
+func (h *host) report(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	var users []string
 	for user, at := range last {
-		if at > oldest {
+		name, ok := decodeName(user)
+		switch {
+		case !ok:
+		case server.isOnline(h.name, name):
+			rec.Seen(domain, []byte(name), now)
+		case at > oldest:
 			users = append(users, user)
 		}
 	}
@@ -101,15 +106,12 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 			return err
 		}
 	}
-	domain := []byte(h.name)
 	for i, user := range users {
 		if !counts(states[i], h.activity.exists, h.accounts.exists) {
 			continue
 		}
-		// The name as other sources, too, would tell it.
-		if name, ok := decodeName(user); ok {
-			rec.Seen(domain, []byte(name), timeOf(last[user]))
-		}
+		name, _ := decodeName(user)
+		rec.Seen(domain, []byte(name), timeOf(last[user]))
 	}
 	return nil
 }

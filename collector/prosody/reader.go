@@ -25,8 +25,12 @@ type Options struct {
 	PasswordFile string
 	// StatusURL is the page of mod_http_status, "" for none.
 	StatusURL string
+	// AdminSocket is the path of Prosody's admin socket, "" not to ask the
+	// running server. Whoever may open it may do anything to that server; one
+	// expression is evaluated for each refresh, and it changes nothing.
+	AdminSocket string
 	// RequiredModules are the modules to watch: "name", to be loaded anywhere,
-	// or "domain/name". They need StatusURL.
+	// or "domain/name". They need StatusURL or AdminSocket.
 	RequiredModules []string
 }
 
@@ -43,31 +47,68 @@ func New(o Options) *Reader {
 
 // Read implements collector.Reader. A virtual host is whatever has records in
 // at least one of the three stores. Who is connected without having logged in
-// lately is in no store, and so not seen.
+// lately is in no store: it takes the admin socket to count them as Prosody's
+// own mod_measure_active_users does.
 func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	read := r.readFiles
 	if r.options.DataPath == "" {
 		read = r.readDatabase
 	}
-	facts, err := read(ctx, now, rec)
+	var server *running
+	if r.options.AdminSocket != "" {
+		var err error
+		if server, err = ask(ctx, r.options.AdminSocket); err != nil {
+			return collector.Facts{}, err
+		}
+	}
+	facts, err := read(ctx, now, rec, server)
 	if err != nil {
 		return collector.Facts{}, err
 	}
+	if server != nil {
+		facts.Version = server.Version
+		facts.Domains = withOnline(facts.Domains, server)
+		facts.Modules = server.modules()
+	}
 	if r.options.StatusURL != "" {
-		facts.Modules, facts.ModulesErr = r.modules(ctx)
+		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
+	}
+	if facts.ModulesErr == nil {
+		facts.Modules = require(facts.Modules, r.options.RequiredModules)
 	}
 	return facts, nil
 }
 
+// withOnline adds how many users are online on each virtual host. A host that
+// stores nothing, for anonymous guests, is known by that alone.
+func withOnline(domains []collector.DomainFacts, server *running) []collector.DomainFacts {
+	stored := make(map[string]bool)
+	for i, d := range domains {
+		stored[d.Name] = true
+		if h, served := server.Hosts[d.Name]; served {
+			domains[i].Online = collector.Known(len(h.Online))
+		}
+	}
+	for name, h := range server.Hosts {
+		if !stored[name] && len(h.Online) > 0 {
+			domains = append(domains, collector.DomainFacts{Name: name, Online: collector.Known(len(h.Online))})
+		}
+	}
+	return domains
+}
+
 // readFiles reads internal storage.
-func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
 	hosts, err := findHosts(r.options.DataPath)
 	if err != nil {
 		return collector.Facts{}, fmt.Errorf("look for virtual hosts: %w", err)
 	}
+	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
+		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
+	}
 	facts := collector.Facts{Database: "files"}
 	for _, h := range hosts {
-		domain, warnings, err := h.read(ctx, now, rec)
+		domain, warnings, err := h.read(ctx, now, rec, server)
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,10 +34,10 @@ func newStatusClient() *http.Client {
 	}
 }
 
-// modules reads the page of mod_http_status: for each host and component its
-// modules, global ones under the host "*". A module that failed to load is not
-// on it.
-func (r *Reader) modules(ctx context.Context) ([]collector.Module, error) {
+// modulesOfPage reads the page of mod_http_status: for each host and component
+// its modules, global ones under the host "*". A module that failed to load is
+// not on it.
+func (r *Reader) modulesOfPage(ctx context.Context) ([]collector.Module, error) {
 	page, err := r.statusPage(ctx)
 	if err != nil {
 		return nil, &statusError{where: withoutPassword(r.options.StatusURL), err: err}
@@ -47,7 +48,7 @@ func (r *Reader) modules(ctx context.Context) ([]collector.Module, error) {
 			modules = append(modules, collector.Module{Domain: host, Name: name, Status: statusOf(state.Type), Loaded: true})
 		}
 	}
-	return require(modules, r.options.RequiredModules), nil
+	return modules, nil
 }
 
 // statusPage is the page by host and module.
@@ -135,16 +136,24 @@ func (e *statusError) Unwrap() error { return e.err }
 
 // Reason tells no answer from an answer that is of no use.
 func (e *statusError) Reason() string {
-	var network *net.OpError
-	switch {
-	case errors.Is(e.err, context.DeadlineExceeded):
-		return string(collector.Timeout)
-	case errors.As(e.err, &network):
-		return string(collector.Unreachable)
-	case errors.Is(e.err, errForbidden):
+	if errors.Is(e.err, errForbidden) {
 		return string(collector.Denied)
 	}
-	return string(collector.Unexpected)
+	return string(networkReason(e.err))
+}
+
+// networkReason sorts the failures of asking a running server.
+func networkReason(err error) collector.Reason {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return collector.Timeout
+	case errors.Is(err, fs.ErrPermission):
+		return collector.Denied
+	case errors.As(err, &network):
+		return collector.Unreachable
+	}
+	return collector.Unexpected
 }
 
 // cause drops the method and URL that net/http puts before an error.

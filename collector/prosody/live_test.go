@@ -1,0 +1,250 @@
+package prosody_test
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/sqldb/dbtest"
+)
+
+// A real Prosody with real accounts and logins: its own
+// mod_measure_active_users and we must count the same.
+func TestFiguresEqualARunningProsodys(t *testing.T) {
+	p := startProsody(t)
+	for _, name := range []string{"online", "phone", "left", "never"} {
+		p.ctl(t, "register", name, "example.com", "pw")
+	}
+	online := p.login(t, "online")
+	defer func() { _ = online.Close() }()
+	phone := p.login(t, "phone")
+	defer func() { _ = phone.Close() }()
+	_, err := io.WriteString(p.login(t, "left"), "</stream:stream>")
+	must(t, err)
+	waitFor(t, "the logout to be stored", func() bool {
+		content, _ := os.ReadFile(p.record("left"))
+		return strings.Contains(string(content), "logout")
+	})
+	// The phone has been connected for three days.
+	must(t, os.WriteFile(p.record("phone"), []byte(login(strconv.FormatInt(time.Now().AddDate(0, 0, -3).Unix(), 10))), 0o600))
+
+	p.shell(t, `module:reload("measure_active_users")`) // counts 15 seconds later
+	var own figures
+	waitFor(t, "Prosody to count", func() bool {
+		own = p.ownFigures(t)
+		return own["example.com"] != [3]int{}
+	})
+
+	socket := filepath.Join(p.data, "prosody.sock")
+	got, facts := p.read(t, prosody.Options{DataPath: p.data, AdminSocket: socket, RequiredModules: []string{"in_trouble", "not_there"}})
+	if diff := cmp.Diff(own, got); diff != "" {
+		t.Errorf("-Prosody +ours:\n%s", diff)
+	}
+	if facts.Version == "" || facts.Domains[0].Online != collector.Known(2) || facts.Domains[0].Registered[collector.Native] != 4 {
+		t.Errorf("version %q, %+v", facts.Version, facts.Domains[0])
+	}
+	want := map[string]collector.Module{
+		"example.com/in_trouble": {Domain: "example.com", Name: "in_trouble", Status: collector.ModuleError, Loaded: true, Required: true},
+		"example.com/so_so":      {Domain: "example.com", Name: "so_so", Status: collector.ModuleWarn, Loaded: true},
+		"*/not_there":            {Domain: "*", Name: "not_there", Required: true},
+		"*/admin_shell":          {Domain: "*", Name: "admin_shell", Loaded: true},
+	}
+	modules := make(map[string]collector.Module)
+	for _, m := range facts.Modules {
+		if _, ok := want[m.Domain+"/"+m.Name]; ok {
+			modules[m.Domain+"/"+m.Name] = m
+		}
+	}
+	if diff := cmp.Diff(want, modules); diff != "" {
+		t.Errorf("modules (-want +got):\n%s", diff)
+	}
+
+	// Storage alone does not know that the phone is still connected.
+	if got, _ := p.read(t, prosody.Options{DataPath: p.data}); got["example.com"] != [3]int{2, 3, 3} || own["example.com"] != [3]int{3, 3, 3} {
+		t.Errorf("from storage %v, Prosody itself %v", got["example.com"], own["example.com"])
+	}
+}
+
+// liveProsody is a private Prosody.
+type liveProsody struct {
+	config, data string
+	c2s, http    int
+	attr         *syscall.SysProcAttr
+}
+
+const liveConfig = `
+data_path = %q; pidfile = %q; plugin_paths = { %q }
+interfaces = { "127.0.0.1" }; c2s_ports = { %d }; http_ports = { %d }
+s2s_ports = {}; https_ports = {}; c2s_direct_tls_ports = {}; modules_disabled = { "s2s", "tls" }
+c2s_require_encryption = false; allow_unencrypted_plain_auth = true; authentication = "internal_plain"
+statistics = "internal"; statistics_interval = "manual"
+modules_enabled = { "saslauth", "admin_shell", "http_openmetrics", "lastlog2", "measure_active_users", "in_trouble", "so_so" }
+log = { warn = %q }
+VirtualHost "example.com"
+`
+
+func startProsody(t *testing.T) *liveProsody {
+	t.Helper()
+	binary, err := exec.LookPath("prosody")
+	if err != nil {
+		dbtest.Missing(t, "no Prosody installed")
+	}
+	directory, err := os.MkdirTemp("", "prosody") // short: the socket's path must fit into 107 bytes
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	p := &liveProsody{config: filepath.Join(directory, "prosody.cfg.lua"), data: filepath.Join(directory, "data"), c2s: freePort(t), http: freePort(t)}
+	must(t, os.Mkdir(p.data, 0o755))
+	for module, state := range map[string]string{"in_trouble": "error", "so_so": "warn"} {
+		write(t, filepath.Join(directory, "modules", "mod_"+module+".lua"), fmt.Sprintf("module:set_status(%q, \"on purpose\")\n", state))
+	}
+	write(t, p.config, fmt.Sprintf(liveConfig, p.data, filepath.Join(directory, "pid"), filepath.Join(directory, "modules"), p.c2s, p.http, filepath.Join(directory, "log")))
+	p.attr = asProsody(t, directory)
+	server := exec.CommandContext(t.Context(), binary, "-F", "--config", p.config)
+	server.SysProcAttr = p.attr
+	must(t, server.Start())
+	t.Cleanup(func() { _ = server.Process.Signal(syscall.SIGTERM); _ = server.Wait() })
+	waitFor(t, "Prosody to listen", func() bool {
+		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.c2s))
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err == nil
+	})
+	return p
+}
+
+// asProsody returns how to run a program as the user prosody, who is given the
+// directory: Prosody refuses to run as root.
+func asProsody(t *testing.T, directory string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	account, err := user.Lookup("prosody")
+	if err != nil {
+		dbtest.Missing(t, "Prosody does not run as root, and there is no user prosody")
+	}
+	uid, err := strconv.Atoi(account.Uid)
+	must(t, err)
+	gid, err := strconv.Atoi(account.Gid)
+	must(t, err)
+	must(t, filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chown(path, uid, gid)
+	}))
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// record is the file of a user's logins.
+func (p *liveProsody) record(user string) string {
+	return filepath.Join(p.data, "example%2ecom", "lastlog2", user+".dat")
+}
+
+func (p *liveProsody) ctl(t *testing.T, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "prosodyctl", append([]string{"--config", p.config}, args...)...)
+	command.SysProcAttr = p.attr
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("prosodyctl %v: %v\n%s", args, err, output)
+	}
+}
+
+func (p *liveProsody) shell(t *testing.T, line string) {
+	t.Helper()
+	p.ctl(t, "shell", line)
+}
+
+// login connects a client that stays online until the connection ends.
+func (p *liveProsody) login(t *testing.T, user string) net.Conn {
+	t.Helper()
+	connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.c2s))
+	must(t, err)
+	must(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	reader := bufio.NewReader(connection)
+	const header = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='example.com' version='1.0'>`
+	password := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00pw"))
+	for _, step := range []struct{ send, until string }{
+		{header, "</stream:features>"},
+		{`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>` + password + `</auth>`, "<success"},
+		{header, "</stream:features>"},
+		{`<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>`, "</iq>"},
+		{`<presence/>`, "<presence"},
+	} {
+		_, err := io.WriteString(connection, step.send)
+		must(t, err)
+		for answer := ""; !strings.Contains(answer, step.until); {
+			part, err := reader.ReadString('>')
+			if err != nil {
+				t.Fatalf("log in as %s: %v after %s", user, err, answer)
+			}
+			answer += part
+		}
+	}
+	return connection
+}
+
+// ownFigures are what Prosody's own metrics say.
+func (p *liveProsody) ownFigures(t *testing.T) figures {
+	t.Helper()
+	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", p.http))
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	page, err := io.ReadAll(response.Body)
+	must(t, err)
+	http.DefaultClient.CloseIdleConnections()
+	own := make(figures)
+	for _, match := range regexp.MustCompile(`(?m)^prosody_mod_measure_active_users__active_users_(1|7|30)d\{host="([^"]*)"\} (\d+)`).FindAllStringSubmatch(string(page), -1) {
+		users := own[match[2]]
+		n, err := strconv.Atoi(match[3])
+		must(t, err)
+		users[map[string]int{"1": 0, "7": 1, "30": 2}[match[1]]] = n
+		own[match[2]] = users
+	}
+	return own
+}
+
+func (p *liveProsody) read(t *testing.T, o prosody.Options) (figures, collector.Facts) {
+	t.Helper()
+	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+	at := time.Now()
+	facts, err := prosody.New(o).Read(t.Context(), at, cal)
+	must(t, err)
+	return count(cal, facts, at), facts
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(40 * time.Second); !condition(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
