@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest"},
-	"github.com/go-sql-driver": {},
+	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
 	"testing":                  {"collector/sqldb/dbtest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},
 }

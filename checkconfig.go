@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/config"
 )
 
 // addCheckConfig adds the command that checks configuration and sources.
@@ -43,6 +45,9 @@ func describe(w io.Writer, s collector.Status) {
 		number(len(s.Snapshot.Domains), "domain"), number(len(s.Snapshot.Modules), "module"))
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
+	}
+	if s.Software == string(config.Prosody) && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
+		_, _ = fmt.Fprintln(w, "  who is connected is not known: people who stay connected count by their login; admin_socket would tell")
 	}
 	for _, m := range s.Snapshot.Modules {
 		if trouble := m.Trouble(); trouble != "" {

@@ -23,7 +23,9 @@ func locateSynapse(server *Server, location, folder string) error {
 		location = "sqlite:" + below(folder, path)
 	}
 	var err error
-	server.Synapse.Database, err = sqldb.ParseSource(location)
+	if server.Synapse.Database, err = sqldb.ParseSource(location); err == nil && server.Synapse.Database.Engine() == sqldb.MySQL {
+		return errors.New("Synapse has no MySQL databases: write postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
+	}
 	return err
 }
 
@@ -42,7 +44,7 @@ func (d *document) passwordFile(n *yaml.Node, of sqldb.Source, folder string) st
 	switch {
 	case path == "":
 		d.problem(n, "password_file is empty")
-	case of.Engine() != sqldb.PostgreSQL:
+	case of.Engine() == sqldb.SQLite || of == sqldb.Source{}:
 		d.problem(n, "password_file is for a database server: files have no password")
 	}
 	return below(folder, path)

@@ -64,6 +64,13 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 				"example.com": {5, 9, 11}, "chat.example.org": {1, 4, 5}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0}, "guest.example.net": {0, 1, 1},
 			},
 		},
+		"Prosody 13, MariaDB": {
+			run:     "13-mysql",
+			options: func(t *testing.T) prosody.Options { return prosody.Options{Database: sampleMariaDB(t)} },
+			fromStorage: figures{
+				"example.com": {6, 10, 12}, "chat.example.org": {0, 3, 4}, "bücher.example": {1, 2, 3}, "late.example.net": {0, 0, 0}, "guest.example.net": {0, 1, 1},
+			},
+		},
 		"Prosody 13, files": {
 			run:     "13",
 			options: func(t *testing.T) prosody.Options { return prosody.Options{DataPath: writeRecords(t)} },
@@ -200,6 +207,15 @@ func samplePostgreSQL(t *testing.T) sqldb.Source {
 	t.Helper()
 	location := dbtest.PostgreSQL(t)
 	dbtest.LoadDump(t, location, "testdata/12-pg/pg_dump_online.sql.gz")
+	source, err := sqldb.ParseSource(location)
+	must(t, err)
+	return source
+}
+
+func sampleMariaDB(t *testing.T) sqldb.Source {
+	t.Helper()
+	location := dbtest.MariaDB(t)
+	dbtest.LoadMySQLDump(t, location, "testdata/13-mysql/mysqldump_online.sql.gz")
 	source, err := sqldb.ParseSource(location)
 	must(t, err)
 	return source

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 )
@@ -44,6 +45,8 @@ func explain(database string, err error) error {
 	f := &failure{reason: "unexpected", err: fmt.Errorf("%s: %w", database, err)}
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	var network *net.OpError
 	var lite *sqlite.Error
 	isConnect := errors.As(err, &connect)
 	switch {
@@ -54,9 +57,14 @@ func explain(database string, err error) error {
 		}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		f.reason = "timeout"
+	case errors.As(err, &my):
+		f.reason, f.hint = reasonOfMySQL(my.Number)
 	case isConnect:
 		f.reason = "unreachable"
 		f.err = fmt.Errorf("%s: cannot connect: %s", database, connectCause(connect))
+	case errors.As(err, &network):
+		f.reason = "unreachable"
+		f.err = fmt.Errorf("%s: cannot connect: %w", database, network)
 	case errors.As(err, &lite):
 		f.reason, f.hint = reasonOfSQLite(lite.Code())
 	case errors.Is(err, fs.ErrNotExist):
@@ -94,6 +102,25 @@ func reasonOfSQLState(code string) (reason, hint string) {
 	case code == "57014":
 		return "timeout", ""
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"):
+		return "unreachable", ""
+	}
+	return "unexpected", ""
+}
+
+// reasonOfMySQL sorts the error numbers of MySQL and MariaDB.
+func reasonOfMySQL(number uint16) (reason, hint string) {
+	switch number {
+	case 1044, 1045, 1698:
+		return "denied", "check user and password"
+	case 1142, 1143:
+		return "denied", "GRANT SELECT on the table that the documentation names"
+	case 1049:
+		return "unreachable", "check the name of the database"
+	case 1205:
+		return "locked", ""
+	case 1969, 3024:
+		return "timeout", ""
+	case 1040, 1053, 1203:
 		return "unreachable", ""
 	}
 	return "unexpected", ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -32,12 +31,8 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if err != nil {
 		return fail("unexpected", "%s", withoutLocation(err))
 	}
-	if o.PasswordFile != "" {
-		password, err := os.ReadFile(o.PasswordFile)
-		if err != nil {
-			return fail("denied", "read the password: %w", err)
-		}
-		config.Password = strings.TrimRight(string(password), "\r\n")
+	if config.Password, err = o.password(config.Password); err != nil {
+		return err
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -23,6 +24,7 @@ type Engine string
 // The engines that can be read.
 const (
 	PostgreSQL Engine = "postgresql"
+	MySQL      Engine = "mysql" // and MariaDB
 	SQLite     Engine = "sqlite"
 )
 
@@ -35,7 +37,9 @@ type Source struct {
 }
 
 // ParseSource reads postgres://USER@HOST:PORT/DATABASE?OPTIONS (also
-// postgresql://, with the options of libpq) or sqlite:PATH. It opens nothing.
+// postgresql://, with the options of libpq), mysql://USER@HOST:PORT/DATABASE
+// (with the options socket, the path of a Unix socket, and tls: true,
+// skip-verify or preferred) or sqlite:PATH. It opens nothing.
 // Its errors never repeat the location, which may hold a password.
 func ParseSource(location string) (Source, error) {
 	scheme, rest, found := strings.Cut(location, ":")
@@ -55,8 +59,13 @@ func ParseSource(location string) (Source, error) {
 			return Source{}, fmt.Errorf("not a valid PostgreSQL URL: %s", withoutLocation(err))
 		}
 		return Source{engine: PostgreSQL, dsn: location}, nil
+	case found && scheme == "mysql":
+		if _, err := mysqlConfig(location); err != nil {
+			return Source{}, err
+		}
+		return Source{engine: MySQL, dsn: location}, nil
 	case found && strings.HasPrefix(rest, "//"):
-		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
+		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
 	}
 	return Source{}, errors.New("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
 }
@@ -124,13 +133,29 @@ type Options struct {
 // read: what read has seen may then be inconsistent, and trying again helps.
 func (s Source) Read(ctx context.Context, o Options, read func(context.Context, View) error) error {
 	var err error
-	if s.engine == SQLite {
+	switch s.engine {
+	case SQLite:
 		err = s.readSQLite(ctx, read)
-	} else {
+	case MySQL:
+		err = s.readMySQL(ctx, o, read)
+	default:
 		err = s.readPostgreSQL(ctx, o, read)
 	}
 	if err != nil {
 		return explain(s.String(), err)
 	}
 	return nil
+}
+
+// password returns the password to connect with, given the one in the
+// location.
+func (o Options) password(located string) (string, error) {
+	if o.PasswordFile == "" {
+		return located, nil
+	}
+	content, err := os.ReadFile(o.PasswordFile)
+	if err != nil {
+		return "", fail("denied", "read the password: %w", err)
+	}
+	return strings.TrimRight(string(content), "\r\n"), nil
 }

@@ -22,6 +22,8 @@ func TestParseSource(t *testing.T) {
 		"sqlite:homeserver.db":                                     "sqlite:homeserver.db",
 		"postgres://u:secret@db:5433/synapse?sslmode=disable":      "postgres://u@db:5433/synapse",
 		"postgresql://u@db/synapse?password=secret":                "postgresql://u@db/synapse",
+		"mysql://u:secret@db:3307/prosody?tls=true":                "mysql://u@db:3307/prosody",
+		"mysql://u@/prosody?socket=/run/mysqld/mysqld.sock":        "mysql://u@/prosody",
 		"postgres:///synapse?host=/run/postgresql&password=secret": "postgres:///synapse",
 	} {
 		source, err := sqldb.ParseSource(location)
@@ -33,7 +35,11 @@ func TestParseSource(t *testing.T) {
 		"":                                     "not a database location",
 		"/var/lib/homeserver.db":               "not a database location",
 		"sqlite:":                              "no file named",
-		"mysql://u:secret@h/db":                "databases of kind \"mysql\" cannot be read",
+		"mongodb://u:secret@h/db":              "databases of kind \"mongodb\" cannot be read",
+		"mysql://u:secret@h":                   "no database named",
+		"mysql://u:secret%zz@h/db":             "not a valid URL",
+		"mysql://u:secret@h/db?tls=perhaps":    "tls=perhaps: want true, skip-verify or preferred",
+		"mysql://u:secret@h/db?charset=utf8":   "option charset is not known",
 		"postgres:secret":                      "not a valid URL",
 		"postgres://u:secret%zz@h/db":          "not a valid URL",
 		"postgres://u:secret@h:port/db":        "not a valid URL",
@@ -121,5 +127,49 @@ func TestPostgreSQL(t *testing.T) {
 				t.Errorf("error %v, want reason %q and %q", err, c.reason, c.says)
 			}
 		})
+	}
+}
+
+func TestMySQL(t *testing.T) {
+	location := dbtest.MariaDB(t)
+	stranger := fmt.Sprintf("stranger_%d", os.Getpid()) // the server may not be ours alone
+	dbtest.ExecMySQL(t, location, "CREATE TABLE users (name text)", "INSERT INTO users VALUES ('a'), ('b'), ('c')",
+		"CREATE USER "+stranger+"@'%'", "GRANT CREATE VIEW ON *.* TO "+stranger+"@'%'")
+	t.Cleanup(func() { dbtest.ExecMySQL(t, location, "DROP USER "+stranger+"@'%'") })
+	with := func(change func(*url.URL)) string {
+		u, err := url.Parse(location)
+		must(t, err)
+		change(u)
+		return u.String()
+	}
+	for name, c := range map[string]struct {
+		location, statement string
+		want                int
+		reason, says        string
+	}{
+		"reads":            {location, `SELECT COUNT("name") FROM users`, 3, "", ""},
+		"writes":           {location, `DELETE FROM users`, 0, "unexpected", "READ ONLY transaction"},
+		"no such table":    {location, `SELECT 1 FROM nowhere`, 0, "unexpected", "doesn't exist"},
+		"no permission":    {with(func(u *url.URL) { u.User = url.User(stranger) }), `SELECT COUNT(*) FROM users`, 0, "denied", "GRANT SELECT"},
+		"wrong password":   {with(func(u *url.URL) { u.User = url.UserPassword(stranger, "secret") }), `SELECT 1`, 0, "denied", "check user and password"},
+		"no such database": {with(func(u *url.URL) { u.Path = "/nowhere" }), `SELECT 1`, 0, "unreachable", "check the name of the database"},
+		"nobody listens":   {"mysql://u:secret@127.0.0.1:1/db", `SELECT 1`, 0, "unreachable", "cannot connect"},
+	} {
+		source, err := sqldb.ParseSource(c.location)
+		must(t, err)
+		n := 0
+		err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+			if view.Engine != sqldb.MySQL || view.Version == "" {
+				t.Errorf("engine %q, version %q", view.Engine, view.Version)
+			}
+			return view.GetContext(ctx, &n, c.statement)
+		})
+		var reasoned interface{ Reason() string }
+		switch {
+		case c.reason == "" && (err != nil || n != c.want):
+			t.Errorf("%s: %d and error %v, want %d", name, n, err, c.want)
+		case c.reason != "" && (!errors.As(err, &reasoned) || reasoned.Reason() != c.reason || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "secret")):
+			t.Errorf("%s: error %v, want reason %q and %q", name, err, c.reason, c.says)
+		}
 	}
 }

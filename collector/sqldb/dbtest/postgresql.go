@@ -43,7 +43,7 @@ func PostgreSQL(tb testing.TB) string {
 	}
 	bin := binaries(tb)
 	directory := tb.TempDir()
-	credential := unprivileged(tb, directory)
+	credential := unprivileged(tb, directory, "postgres")
 	data := filepath.Join(directory, "data")
 	execute(tb, credential, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8")
 
@@ -141,17 +141,17 @@ func binaries(tb testing.TB) string {
 	return filepath.Dir(initdb)
 }
 
-// unprivileged returns how to start PostgreSQL, which refuses to run as root:
-// as an ordinary user who is given the directory.
-func unprivileged(tb testing.TB, directory string) *syscall.SysProcAttr {
+// unprivileged returns how to start a server, which refuses to run as root: as
+// the user of its package, or nobody, who is given the directory.
+func unprivileged(tb testing.TB, directory, name string) *syscall.SysProcAttr {
 	tb.Helper()
 	if os.Getuid() != 0 {
 		return nil
 	}
-	account, err := user.Lookup("postgres")
+	account, err := user.Lookup(name)
 	if err != nil {
 		if account, err = user.Lookup("nobody"); err != nil {
-			Missing(tb, "PostgreSQL does not run as root, and there is no user to run it as")
+			Missing(tb, "%s does not run as root, and there is no user to run it as", name)
 		}
 	}
 	uid, _ := strconv.Atoi(account.Uid)
