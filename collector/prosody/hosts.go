@@ -3,7 +3,6 @@ package prosody
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,6 +19,7 @@ type host struct {
 	// and later), activity account_activity of Prosody 13. They are empty
 	// where the host has no such store.
 	lastlog2, activity, accounts store
+	*hostMemory
 }
 
 // findHosts returns the hosts with records below Prosody's data_path, perhaps
@@ -64,10 +64,11 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, s
 	var damage damage
 	last := make(map[string]float64, max(len(h.lastlog2.users), len(h.activity.users)))
 	for _, s := range []struct {
-		store store
-		parse func([]byte) (float64, error)
-	}{{h.lastlog2, lastLogin}, {h.activity, lastActivity}} {
-		times, err := readAll(ctx, s.store, s.store.users, &damage, s.parse)
+		store  store
+		memory *memory[float64]
+		parse  func([]byte) (float64, error)
+	}{{h.lastlog2, &h.logins, lastLogin}, {h.activity, &h.activities, lastActivity}} {
+		times, err := readAll(ctx, s.store, s.store.users, s.memory, &damage, s.parse)
 		if err != nil {
 			return facts, nil, err
 		}
@@ -102,7 +103,7 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 	states := make([]accountState, len(users)) // unknown
 	if h.accounts.exists {
 		var err error
-		if states, err = readAll(ctx, h.accounts, users, damage, readAccount); err != nil {
+		if states, err = readAll(ctx, h.accounts, users, &h.states, damage, readAccount); err != nil {
 			return err
 		}
 	}
@@ -118,16 +119,25 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 
 // list fills in which users a store has; a store that is not there has none.
 func (s *store) list() error {
-	entries, err := os.ReadDir(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotFolder):
+	folder, err := os.Open(s.path)
+	if isGone(err) {
 		return nil
-	case err != nil:
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = folder.Close() }()
+	names, err := folder.Readdirnames(-1)
+	if errors.Is(err, errNotFolder) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	s.exists = true
-	for _, entry := range entries {
-		if user, ok := userOf(entry.Name()); ok {
+	s.users = names[:0]
+	for _, name := range names {
+		if user, ok := userOf(name); ok {
 			s.users = append(s.users, user)
 		}
 	}

@@ -12,6 +12,9 @@ import (
 // decodeName returns the name behind a file name; false for a file name that
 // Prosody does not write, and would not look at.
 func decodeName(file string) (string, bool) {
+	if file != "" && strings.IndexFunc(file, isEncoded) < 0 {
+		return file, true
+	}
 	name, err := url.PathUnescape(file)
 	return name, err == nil && name != "" && encodeName(name) == file
 }
@@ -20,13 +23,18 @@ func encodeName(name string) string {
 	const digits = "0123456789abcdef"
 	file := make([]byte, 0, len(name)+16)
 	for _, c := range []byte(name) {
-		if '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' {
-			file = append(file, c)
-		} else {
+		if isEncoded(rune(c)) {
 			file = append(file, '%', digits[c>>4], digits[c&15])
+		} else {
+			file = append(file, c)
 		}
 	}
 	return string(file)
+}
+
+// isEncoded tells whether a byte of a name is written as % and digits.
+func isEncoded(c rune) bool {
+	return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
 }
 
 // recordSuffix ends the file name of every user's record; a record being

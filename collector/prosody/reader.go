@@ -38,11 +38,13 @@ type Options struct {
 type Reader struct {
 	options Options
 	client  *http.Client
+	// memory is what the last Read learned of the files of each host.
+	memory map[string]*hostMemory
 }
 
 // New returns a Reader. It opens nothing yet.
 func New(o Options) *Reader {
-	return &Reader{options: o, client: newStatusClient()}
+	return &Reader{options: o, client: newStatusClient(), memory: make(map[string]*hostMemory)}
 }
 
 // Read implements collector.Reader. A virtual host is whatever has records in
@@ -108,6 +110,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	}
 	facts := collector.Facts{Database: "files"}
 	for _, h := range hosts {
+		h.hostMemory = r.memoryOf(h.name)
 		domain, warnings, err := h.read(ctx, now, rec, server)
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
