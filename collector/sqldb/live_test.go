@@ -1,0 +1,101 @@
+package sqldb_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector/sqldb"
+)
+
+// writerVariable makes this test binary the process that writes.
+const writerVariable = "ACTIVE_USERS_TEST_WRITE_TO"
+
+// A server that keeps a rollback journal and has no busy timeout, as Prosody
+// has not, must never fail to write because of us, and what we read must be
+// what it wrote: the sum of all numbers is always 0.
+func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
+	if path := os.Getenv(writerVariable); path != "" {
+		writeForever(t, path)
+		return
+	}
+	path := filepath.Join(t.TempDir(), "live.db")
+	db := database(t, path, "delete")
+	exec(t, db, `CREATE TABLE numbers (id INTEGER PRIMARY KEY, n INTEGER, filler TEXT)`)
+	exec(t, db, `WITH RECURSIVE i(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM i WHERE i < 500) INSERT INTO numbers SELECT i, 0, hex(zeroblob(200)) FROM i`)
+	must(t, db.Close())
+
+	writer := osexec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestReadingDoesNotDisturbARunningWriter$", "-test.v")
+	writer.Env = append(os.Environ(), writerVariable+"="+path)
+	var output bytes.Buffer
+	writer.Stdout, writer.Stderr = &output, &output
+	must(t, writer.Start())
+
+	source, err := sqldb.ParseSource("sqlite:" + path)
+	must(t, err)
+	good, refused := 0, 0
+	for deadline := time.Now().Add(60 * time.Second); (good < 1000 || good+refused < 3000) && time.Now().Before(deadline); {
+		var sum, rows int
+		err := source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+			return view.QueryRowxContext(ctx, `SELECT SUM(n), COUNT(*) FROM numbers`).Scan(&sum, &rows)
+		})
+		var reasoned interface{ Reason() string }
+		switch {
+		case err == nil && (sum != 0 || rows != 500):
+			t.Fatalf("sum %d of %d rows: not what was written", sum, rows)
+		case err == nil:
+			good++
+		case errors.As(err, &reasoned) && reasoned.Reason() == "locked":
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	must(t, os.WriteFile(path+".stop", nil, 0o600))
+	if err := writer.Wait(); err != nil {
+		t.Fatalf("the writer failed: %v\n%s", err, output.Bytes())
+	}
+	t.Logf("%d reads were good, %d found the file being written to; %s", good, refused, output.Bytes())
+	if good < 1000 {
+		t.Errorf("only %d good reads", good)
+	}
+}
+
+// writeForever writes transactions, a few milliseconds apart, until a file
+// says stop. It fails at the first that fails.
+func writeForever(t *testing.T, path string) {
+	t.Helper()
+	db, err := sqldb.CreateSQLite(path)
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1)
+	exec(t, db, `PRAGMA journal_mode = delete`)
+	exec(t, db, `PRAGMA busy_timeout = 0`)
+	exec(t, db, `PRAGMA synchronous = off`)
+	written := 0
+	for ; ; written++ {
+		if _, err := os.Stat(path + ".stop"); err == nil {
+			break
+		}
+		tx, err := db.BeginTxx(t.Context(), nil)
+		must(t, err)
+		for range 5 {
+			_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE numbers SET n = n + 7 WHERE id = %d`, written%250+1))
+			must(t, err)
+			_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE numbers SET n = n - 7 WHERE id = %d`, written%250+251))
+			must(t, err)
+		}
+		must(t, tx.Commit())
+		time.Sleep(3 * time.Millisecond)
+	}
+	fmt.Printf("%d transactions were written\n", written)
+	if written < 100 {
+		t.Errorf("only %d transactions", written)
+	}
+}
