@@ -2,12 +2,14 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/config"
 )
 
 // The README's table of metrics is complete, and lists nothing that does not
@@ -37,5 +39,24 @@ func TestReadmeListsEveryMetric(t *testing.T) {
 	}
 	for name := range listed {
 		t.Errorf("%s is in the README and does not exist", name)
+	}
+}
+
+// The README's configuration file works as it stands.
+func TestReadmeConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, content, _ := strings.Cut(string(readme), "```yaml\nrefresh_interval")
+	content, _, _ = strings.Cut(content, "```")
+	path := filepath.Join(t.TempDir(), "active_users.yml")
+	writeFile(t, path, "refresh_interval"+content)
+	c, err := config.Source{File: path, LookupEnv: os.LookupEnv}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Prosody.AdminSocket == "" {
+		t.Errorf("%+v", c)
 	}
 }

@@ -94,7 +94,7 @@ func writeForever(t *testing.T, path string) {
 		must(t, tx.Commit())
 		time.Sleep(3 * time.Millisecond)
 	}
-	fmt.Printf("%d transactions were written\n", written)
+	t.Logf("%d transactions were written", written)
 	if written < 100 {
 		t.Errorf("only %d transactions", written)
 	}
