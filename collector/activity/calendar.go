@@ -2,7 +2,6 @@ package activity
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -70,16 +69,6 @@ func (c *Calendar) Visit(domain, user []byte, client Client, day Day) {
 		d.visits[day] = sets
 	}
 	sets[client].add(n)
-}
-
-// Domains returns the names of all domains with any evidence, sorted.
-func (c *Calendar) Domains() []string {
-	names := make([]string, 0, len(c.domains))
-	for name := range c.domains {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // Active returns how many distinct users of the domain were last seen within

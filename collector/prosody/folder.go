@@ -86,5 +86,16 @@ func again(call func() error) error {
 	}
 }
 
+// isSystem tells that the system failed, and not the file: no more files may be
+// open, memory ran out, a disk or a network does not answer.
+func isSystem(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EIO, unix.ESTALE, unix.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // isGone tells that a file is no longer there: its user has been deleted.
 func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -16,62 +16,45 @@ var (
 // lastLogin returns the time of the last login or logout, in Unix seconds, of
 // a record of lastlog2; 0 for never. When the account was registered is there
 // as well and does not count (mod_lastlog2, mod_measure_active_users).
-func lastLogin(record []byte) (last float64, err error) {
-	if len(record) == 0 {
-		return 0, errEmpty
-	}
-	var wrong error
-	err = luadata.Scan(record, func(path []luadata.Value, v luadata.Value) {
-		switch {
-		case len(path) == 0 && v.Kind != luadata.Nil && v.Kind != luadata.EmptyTable:
-			wrong = errType // return 5
-		case len(path) == 0 || !path[0].Is("login") && !path[0].Is("logout"):
-		case len(path) == 1 && v.Kind != luadata.EmptyTable && v.Kind != luadata.Nil:
-			wrong = errType // login = 5
-		case len(path) == 2 && path[1].Is("timestamp") && v.Kind != luadata.Nil:
-			last, wrong = latest(last, v, wrong)
-		case len(path) > 2 && path[1].Is("timestamp"):
-			wrong = errType // timestamp = {5}
-		}
+func lastLogin(record []byte) (float64, error) {
+	return latest(record, func(path []luadata.Value) (depth int, matters bool) {
+		return 2, (path[0].Is("login") || path[0].Is("logout")) && (len(path) == 1 || path[1].Is("timestamp"))
 	})
-	return orZero(last, errors.Join(err, wrong))
 }
 
 // lastActivity returns the time of the last activity, in Unix seconds, of a
 // record of account_activity; 0 for never.
-func lastActivity(record []byte) (last float64, err error) {
+func lastActivity(record []byte) (float64, error) {
+	return latest(record, func(path []luadata.Value) (depth int, matters bool) {
+		return 1, path[0].Is("timestamp")
+	})
+}
+
+// latest returns the latest of the times in a record, 0 if there is none.
+// times tells which keys lead to them, and how many keys that takes; a table
+// where a time should be, or the other way round, is an error.
+func latest(record []byte, times func(path []luadata.Value) (depth int, matters bool)) (float64, error) {
 	if len(record) == 0 {
 		return 0, errEmpty
 	}
+	var last float64
 	var wrong error
-	err = luadata.Scan(record, func(path []luadata.Value, v luadata.Value) {
+	err := luadata.Scan(record, func(path []luadata.Value, v luadata.Value) {
+		depth, matters := 1, true // a record itself is a table
+		if len(path) > 0 {
+			depth, matters = times(path)
+		}
+		at, isNumber := v.Number()
 		switch {
-		case len(path) == 0 && v.Kind != luadata.Nil && v.Kind != luadata.EmptyTable:
+		case !matters || v.Kind == luadata.Nil:
+		case len(path) < depth && v.Kind == luadata.EmptyTable:
+		case len(path) != depth || !isNumber:
 			wrong = errType
-		case len(path) == 0 || !path[0].Is("timestamp") || v.Kind == luadata.Nil:
-		case len(path) > 1:
-			wrong = errType
-		default:
-			last, wrong = latest(last, v, wrong)
+		case at > last: // false for NaN
+			last = at
 		}
 	})
-	return orZero(last, errors.Join(err, wrong))
-}
-
-// latest returns the later of a time and a value, which must be a number.
-func latest(last float64, v luadata.Value, wrong error) (float64, error) {
-	at, ok := v.Number()
-	if !ok {
-		return last, errType
-	}
-	if at > last { // false for NaN
-		return at, wrong
-	}
-	return last, wrong
-}
-
-func orZero(last float64, err error) (float64, error) {
-	if err != nil {
+	if err := errors.Join(err, wrong); err != nil {
 		return 0, err
 	}
 	return last, nil

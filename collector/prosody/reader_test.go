@@ -2,6 +2,8 @@ package prosody_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,6 +178,42 @@ func TestPipesAndFoldersAreNotRead(t *testing.T) {
 	must(t, err)
 	if got := count(cal, facts, now)["example.org"]; got != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 3 {
 		t.Errorf("%v active, %d damaged: %v", got, facts.Domains[0].Damaged, facts.Warnings)
+	}
+}
+
+// If nothing may be read, that is no empty server.
+func TestRecordsThatMayNotBeRead(t *testing.T) {
+	directory := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
+	store := filepath.Join(directory, "example%2eorg", "lastlog2")
+	for _, user := range []string{"a", "b"} {
+		write(t, filepath.Join(store, user+".dat"), login("1749988700"))
+		must(t, os.Chmod(filepath.Join(store, user+".dat"), 0))
+	}
+	if os.Getuid() == 0 { // who may read everything
+		must(t, syscall.Setreuid(-1, 65534))
+		defer func() { must(t, syscall.Setreuid(-1, 0)) }()
+	}
+	reader := prosody.New(prosody.Options{DataPath: directory})
+	read := func() (figures, collector.Facts, error) {
+		cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+		facts, err := reader.Read(t.Context(), now, cal)
+		return count(cal, facts, now), facts, err
+	}
+	if _, _, err := read(); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), store) {
+		t.Errorf("error %v, want that %s may not be read", err, store)
+	}
+	if os.Getuid() == 0 {
+		must(t, syscall.Setreuid(-1, 0))
+	}
+	must(t, os.Chmod(filepath.Join(store, "a.dat"), 0o644))
+	if os.Getuid() == 0 {
+		must(t, syscall.Setreuid(-1, 65534))
+	}
+	got, facts, err := read()
+	must(t, err)
+	if got["example.org"] != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 1 {
+		t.Errorf("with one of two readable: %v active, %d damaged", got["example.org"], facts.Domains[0].Damaged)
 	}
 }
 

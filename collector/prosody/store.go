@@ -2,9 +2,12 @@ package prosody
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +30,10 @@ const batch = 256
 // the same order. Users without a record (it may have been deleted meanwhile)
 // and those whose record is damaged have the zero value. Files that are as
 // they were when m learned of them are not opened.
+//
+// A file that may not be read is as good as damaged. But if that is all there
+// are, the exporter lacks a permission, and nobody must take that for an empty
+// server: then, and when the system fails, there is an error.
 func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], d *damage, parse func([]byte) (T, error)) ([]T, error) {
 	results := make([]T, len(users))
 	if len(users) == 0 {
@@ -41,6 +48,7 @@ func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], 
 	}
 	defer folder.close()
 	fresh := make([]version, len(users)) // of the files that were opened
+	var readable, denied atomic.Bool
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < len(users); from += batch {
@@ -56,26 +64,37 @@ func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], 
 				if err == nil {
 					var known bool
 					if results[i], known = m.recall(v); known {
+						readable.Store(true)
 						continue
 					}
 					var content []byte
 					if content, err = folder.read(file, &buffer); err == nil {
+						readable.Store(true)
 						results[i], err = parse(content)
 					}
 				}
 				switch {
 				case err == nil:
 					fresh[i] = v
-				case !isGone(err):
+				case isGone(err):
+				case isSystem(err):
+					return fmt.Errorf("read a record in %s: %w", s.path, err)
+				default:
+					denied.CompareAndSwap(false, errors.Is(err, fs.ErrPermission))
 					d.add(s.path, v, err)
 				}
 			}
 			return nil
 		})
 	}
-	err = work.Wait()
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	if denied.Load() && !readable.Load() {
+		return nil, fmt.Errorf("read the records in %s: %w (add the exporter's user to the group that may read them)", s.path, fs.ErrPermission)
+	}
 	m.learn(fresh, results)
-	return results, err
+	return results, nil
 }
 
 // damage collects the files that could not be read. It may be used by several

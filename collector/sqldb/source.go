@@ -83,9 +83,6 @@ func withoutLocation(err error) string {
 // Engine returns the kind of database.
 func (s Source) Engine() Engine { return s.engine }
 
-// Path returns the file of an SQLite source, "" for a server.
-func (s Source) Path() string { return s.path }
-
 // String returns the location without password and options.
 func (s Source) String() string {
 	if s.engine == SQLite {
