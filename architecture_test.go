@@ -25,12 +25,14 @@ var rooms = map[string][]string{
 	"collector/sqldb":           {},
 	"collector/sqldb/dbtest":    {},
 	"collector/synapse":         {"collector", "collector/activity", "collector/sqldb"},
+	// For tests alone, as dbtest is.
+	"collector/synapse/synapsetest": {"collector/sqldb"},
 }
 
 // drivers may be linked in one room alone.
 var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
-	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest"},
+	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
 	"testing":                  {"collector/sqldb/dbtest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},

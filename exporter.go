@@ -59,6 +59,7 @@ type settings struct {
 	config.Server
 	interval, staleAfter time.Duration
 	windows              []activity.Window
+	clients              *activity.Classes
 }
 
 // NewExporter returns an Exporter of the servers that source tells. It runs
@@ -110,7 +111,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	}
 	var all, fresh []*server
 	for _, s := range c.Servers {
-		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows}
+		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients}
 		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
 			all = append(all, running)
 			continue
@@ -137,8 +138,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 }
 
 func (e *Exporter) build(s settings) (*server, error) {
-	classes := activity.SynapseClasses()
-	reader, err := newReader(s.Server, classes)
+	reader, err := newReader(s.Server, s.clients)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (e *Exporter) build(s settings) (*server, error) {
 		Refresher: collector.NewRefresher(collector.RefresherOptions{
 			Server: s.Name, Software: string(s.Software), Reader: reader,
 			Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows,
-			Classes: classes, Key: e.key, Now: e.clock,
+			Classes: s.clients, Key: e.key, Now: e.clock,
 			Logger: log.With(e.logger, "server", s.Name),
 		}),
 	}, nil

@@ -1,41 +1,60 @@
 package main
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/config"
 )
 
-// The README's table of metrics is complete, and lists nothing that does not
-// exist.
-func TestReadmeListsEveryMetric(t *testing.T) {
+var update = flag.Bool("update", false, "write the generated documentation anew")
+
+// docs/metrics.md is made from the catalogue and from nothing else.
+func TestMetricsAreDocumented(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("# Metrics\n\nMade from the catalogue in `collector/` by `go test . -update`; do not edit.\n\n| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
+	for _, d := range collector.Descriptions() {
+		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, strings.Join(d.Labels, ", "), d.Help)
+	}
+	const path = "docs/metrics.md"
+	if *update {
+		writeFile(t, path, text.String())
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(content), text.String()); diff != "" {
+		t.Errorf("%s is not of this catalogue: run go test . -update (-file +catalogue)\n%s", path, diff)
+	}
+}
+
+// The README lists no metric that does not exist, and every one whose name
+// begins with chat_.
+func TestReadmeListsTheMetrics(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	listed := make(map[string]bool)
 	for line := range strings.Lines(string(readme)) {
-		if name, ok := strings.CutPrefix(line, "| `chat_"); ok {
+		if name, ok := strings.CutPrefix(line, "| `"); ok && strings.Contains(line, "` | server") {
 			name, _, _ = strings.Cut(name, "`")
-			listed["chat_"+name] = true
+			listed[name] = true
 		}
 	}
-	descriptions := make(chan *prometheus.Desc, 100)
-	collector.New(nil).Describe(descriptions)
-	close(descriptions)
-	for d := range descriptions {
-		_, name, _ := strings.Cut(d.String(), `fqName: "`)
-		name, _, _ = strings.Cut(name, `"`)
-		if !listed[name] {
-			t.Errorf("%s is not in the README", name)
+	for _, d := range collector.Descriptions() {
+		if strings.HasPrefix(d.Name, "chat_") && !listed[d.Name] {
+			t.Errorf("%s is not in the README", d.Name)
 		}
-		delete(listed, name)
+		delete(listed, d.Name)
 	}
 	for name := range listed {
 		t.Errorf("%s is in the README and does not exist", name)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,8 +15,11 @@ type family struct {
 	help   string
 	unit   string // of OpenMetrics; must be the end of the name
 	kind   prometheus.ValueType
-	labels []string // after "server", which comes first in all
-	read   func(Status, emit)
+	labels []string // after "server", which comes first in all but those of homeserver
+	// homeserver says that the family describes a Matrix homeserver, whoever
+	// told of it: its first label is "homeserver", and "server" is not there.
+	homeserver bool
+	read       func(Status, emit)
 }
 
 // emit takes one sample with the values of a family's labels.
@@ -24,7 +28,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return append(append(usage(), modules()...), refreshes()...)
+	return slices.Concat(users(), modules(), refreshes(), usage())
 }
 
 const (
@@ -35,18 +39,29 @@ const (
 	cached = " Counted in the background by the last refresh, not at the scrape."
 )
 
-// usage are the families about people and their accounts.
-func usage() []family {
+// users are the families about people and their accounts.
+func users() []family {
 	return []family{
 		{
 			name: "chat_active_users", kind: gauge, labels: []string{"domain", "window"},
 			help: "Distinct users whose last recorded activity lies within the trailing window before the refresh: 1d is DAU, 7d WAU, 30d MAU. " +
 				"Windows contain one another: never add them up. " +
-				"Synapse: as its daily_active_users and monthly_active_users; the latter is cut at user_ips_max_age, 28 days by default. " +
+				"Synapse: the whole window, where its own monthly_active_users is cut at user_ips_max_age, 28 days by default; before that age devices and daily visits speak. " +
 				"Prosody: as mod_measure_active_users, given admin_socket; without it, users who stay connected count by their login." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Active {
 					emit(float64(a.Users), d.Name, a.Window.String())
+				}
+			}),
+		},
+		{
+			name: "chat_active_client_users", kind: gauge, labels: []string{"domain", "client", "window"},
+			help: "The users of chat_active_users by class of client. A user of two classes is in both: never add them up." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				for _, a := range d.Active {
+					for _, c := range a.Clients {
+						emit(float64(c.Users), d.Name, c.Client, a.Window.String())
+					}
 				}
 			}),
 		},
@@ -77,6 +92,15 @@ func usage() []family {
 			help: "Accounts that exist, by type: native, bridged (made by an application service) or guest; without deactivated ones." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Registered {
+					emit(float64(a.Users), d.Name, string(a.Type))
+				}
+			}),
+		},
+		{
+			name: "chat_created_users", kind: gauge, labels: []string{"domain", "type"},
+			help: "Accounts created in the 24 hours before the refresh, by type, as far as they exist; without deactivated ones." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				for _, a := range d.Created {
 					emit(float64(a.Users), d.Name, string(a.Type))
 				}
 			}),

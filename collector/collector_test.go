@@ -28,7 +28,7 @@ var now = time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)
 // fakeReader is a chat server whose records are what the test says.
 type fakeReader func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error)
 
-func (f fakeReader) Read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+func (f fakeReader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	return f(ctx, now, rec)
 }
 
@@ -37,7 +37,7 @@ func (f fakeReader) Close() error { return nil }
 // matrix is a server that keeps everything.
 func matrix(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	for user, ago := range map[string]int{"a": 0, "b": 3, "c": 20, "d": 29, "e": 30} {
-		rec.Seen([]byte("example.org"), []byte(user), now.AddDate(0, 0, -ago))
+		rec.Seen([]byte("example.org"), []byte(user), activity.Unknown, now.AddDate(0, 0, -ago))
 		for _, client := range []activity.Client{1, 2} {
 			rec.Visit([]byte("example.org"), []byte(user), client, activity.DayOf(now)-activity.Day(ago))
 		}
@@ -46,15 +46,21 @@ func matrix(_ context.Context, now time.Time, rec activity.Recorder) (collector.
 	return collector.Facts{
 		Database: "postgresql 15.18",
 		Domains: []collector.DomainFacts{{
-			Name: "example.org", Activity: true, Visits: true,
+			Name: "example.org", Activity: true, Clients: true, Visits: true, Kept: now.AddDate(0, 0, -28),
 			Registered: map[collector.AccountType]int{collector.Native: 7, collector.Bridged: 2, collector.Guest: 0},
+			Created:    map[collector.AccountType]int{collector.Native: 1, collector.Bridged: 0, collector.Guest: 0},
+			Usage: &collector.Usage{
+				Statistics: map[string]float64{"total_users": 9, "cache_factor": 0.5},
+				Info:       map[string]string{"database_engine": "psycopg2", "database_server_version": "15.18"},
+				LimitMAU:   map[collector.AccountType]int{collector.Native: 4, collector.Bridged: 1},
+			},
 		}},
 	}, nil
 }
 
 // xmpp is a server that keeps last activity alone, and has modules.
 func xmpp(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	rec.Seen([]byte("chat.example.org"), []byte("a"), now.Add(-time.Hour))
+	rec.Seen([]byte("chat.example.org"), []byte("a"), activity.Unknown, now.Add(-time.Hour))
 	return collector.Facts{
 		Database: "files",
 		Domains: []collector.DomainFacts{

@@ -5,6 +5,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"active_users_exporter/collector/activity"
@@ -13,18 +14,25 @@ import (
 // A Reader reads one chat server's records. It is the only thing that differs
 // between chat servers.
 type Reader interface {
-	// Read reports to rec all recorded activity that can matter to a figure
-	// at now, and returns what else is true of the server.
+	// Read reports to rec what has been recorded since the last successful
+	// Read, which was at since, and returns what else is true of the server at
+	// now. The zero time asks for everything that can matter to a figure: rec
+	// then has no last-seen times, but may know visits.
 	//
 	// It obeys ctx, never writes to the server and logs nothing. An error
 	// means that the activity is not complete and none of it may be shown;
 	// what else could not be read stands in the Facts. Errors say what was
 	// being done to what, carry no user's name, and may have a method
-	// Reason() string that names one of the Reasons.
-	Read(ctx context.Context, now time.Time, rec activity.Recorder) (Facts, error)
+	// Reason() string that names one of the Reasons. ErrStartOver asks to be
+	// called again for everything.
+	Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (Facts, error)
 	// Close lets go of connections. No Read is running or follows.
 	Close() error
 }
+
+// ErrStartOver says that the records are not a continuation of those that were
+// read before, as after the restore of a backup.
+var ErrStartOver = errors.New("the records are older than at the last refresh")
 
 // Facts are what a Reader learns beside activity. What a server cannot tell is
 // left at its zero value and then absent from the metrics, never 0.
@@ -34,6 +42,9 @@ type Facts struct {
 	// Database is the kind of storage that was read: "postgresql 15.18",
 	// "sqlite", "files".
 	Database string
+	// Whole says that all last-seen times there are have been reported, and
+	// will be again at the next Read, whatever since it is given.
+	Whole bool
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
 	// once, in any order. Activity of a domain that is not listed is not shown.
 	Domains []DomainFacts
@@ -52,16 +63,37 @@ type DomainFacts struct {
 	// Activity says that last-seen times of this domain are kept: without
 	// them active users are unknown, not none.
 	Activity bool
+	// Clients says that the classes of clients are recorded with activity.
+	Clients bool
+	// Kept is the moment from which last-seen times are complete: the server
+	// has pruned older ones. The zero time if it prunes none.
+	Kept time.Time
 	// Visits says that the server itself keeps each day's visits, which is
 	// what retention is counted from.
 	Visits bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
-	Registered map[AccountType]int
+	// Created is the number of those made in the last 24 hours.
+	Registered, Created map[AccountType]int
+	// Usage is what a Matrix homeserver's usage report says beside activity,
+	// nil for other servers.
+	Usage *Usage
 	// Online is the number of distinct users who are connected now.
 	Online Count
 	// Damaged is the number of activity records that could not be read and
 	// were left out.
 	Damaged int
+}
+
+// Usage are the statistics of a Matrix homeserver as its own usage report names
+// and counts them (Synapse: synapse/app/phone_stats_home.py, 1.160).
+type Usage struct {
+	// Statistics are numbers by name, such as "total_users".
+	Statistics map[string]float64
+	// Info are strings by name, such as "database_engine".
+	Info map[string]string
+	// LimitMAU is the number of users in the table by which Synapse limits
+	// monthly active users, by type; empty where it is not filled.
+	LimitMAU map[AccountType]int
 }
 
 // A Count is a number that may be unknown, which the zero value is.

@@ -38,7 +38,20 @@ type RefresherOptions struct {
 type Refresher struct {
 	RefresherOptions
 	status atomic.Pointer[Status]
+	memory memory // of Refresh alone
 }
+
+// memory is what the next refresh goes on from.
+type memory struct {
+	calendar *activity.Calendar // nil before the first success
+	at       time.Time          // of the last success
+	anewAt   time.Time          // of the last one that read everything
+	whole    bool               // the reader reports everything each time
+}
+
+// anewAfter is the age at which last-seen times are read again in full, so that
+// rows that somebody deleted are noticed.
+const anewAfter = 7 * 24 * time.Hour
 
 // Status is all that is known of one chat server at one moment. It does not
 // change once made.
@@ -161,9 +174,10 @@ const (
 	lockedPause = time.Second
 )
 
-// read makes a Snapshot from scratch. What another process keeps locked for a
-// moment is tried again: the calendar is new each time, since what was read
-// from records in motion may be wrong.
+// read makes a Snapshot from what was known and what is new. What another
+// process keeps locked for a moment is tried again. Each try works on a copy of
+// what was known, which it gives up on an error: what was read from records in
+// motion may be wrong.
 func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -171,10 +185,17 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		}
 	}()
 	for try := 1; ; try++ {
-		calendar := activity.NewCalendar(r.Key, r.Classes)
-		facts, err = r.Reader.Read(ctx, now, calendar)
+		next, since := r.memory.goOn(now, r.RefresherOptions)
+		facts, err = r.Reader.Read(ctx, since, now, next.calendar)
+		if errors.Is(err, ErrStartOver) && !since.IsZero() {
+			next, since = r.memory.anew(now, r.RefresherOptions)
+			facts, err = r.Reader.Read(ctx, since, now, next.calendar)
+		}
 		if err == nil {
-			return snapshot(now, facts, calendar, r.Windows, r.Classes), facts, nil
+			next.whole = facts.Whole
+			next.calendar.Purge(activity.DayOf(now.Add(-activity.MaxWindow)))
+			r.memory = next
+			return snapshot(now, facts, next.calendar, r.Windows, r.Classes), facts, nil
 		}
 		if try == lockedTries || reasonOf(err) != Locked {
 			return nil, facts, err
@@ -185,6 +206,25 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		case <-time.After(lockedPause):
 		}
 	}
+}
+
+// goOn returns a copy to record into and the moment from which on. A clock that
+// was set back makes everything uncertain that was recorded later.
+func (m memory) goOn(now time.Time, o RefresherOptions) (next memory, since time.Time) {
+	if m.calendar == nil || m.whole || now.Before(m.at) || now.Sub(m.anewAt) >= anewAfter {
+		return m.anew(now, o)
+	}
+	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt}, m.at
+}
+
+// anew is goOn from the beginning, but for visits.
+func (m memory) anew(now time.Time, o RefresherOptions) (next memory, since time.Time) {
+	next = memory{calendar: activity.NewCalendar(o.Key, o.Classes), at: now, anewAt: now}
+	if m.calendar != nil {
+		next.calendar = m.calendar.Clone()
+		next.calendar.ForgetLastSeen()
+	}
+	return next, time.Time{}
 }
 
 // keepModules takes the states of modules from an earlier snapshot, unless

@@ -130,7 +130,7 @@ func TestModulesFailAlone(t *testing.T) {
 func TestLockedRecordsAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inMotion := func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-			rec.Seen([]byte("example.org"), []byte("ghost"), now)
+			rec.Seen([]byte("example.org"), []byte("ghost"), activity.Unknown, now)
 			return collector.Facts{}, told("locked")
 		}
 		r := refresher(t, "matrix", script(inMotion, inMotion, matrix), still)

@@ -26,17 +26,20 @@ type Snapshot struct {
 type Domain struct {
 	Name       string
 	Active     []ActiveUsers // by window; empty if the server keeps no last-seen times
+	Usage      *Usage        // nil but for Matrix homeservers
 	Retention  *Retention    // nil if the server keeps no visits
 	History    int           // days of visits at hand; meaningful with Retention
 	Registered []Accounts    // sorted by type; empty if unknown
+	Created    []Accounts    // the same
 	Online     Count
 	Damaged    int
 }
 
 // ActiveUsers is the number of distinct users last seen within a window.
 type ActiveUsers struct {
-	Window activity.Window
-	Users  int
+	Window  activity.Window
+	Users   int
+	Clients []ClientUsers // empty if the server records no clients
 }
 
 // Retention is r30v2 with the names of the client classes; see
@@ -70,18 +73,24 @@ func (d Domain) Accounts() (total int, known bool) {
 func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database}
 	for _, f := range facts.Domains {
-		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged}
+		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		if f.Activity {
 			for _, w := range windows {
-				d.Active = append(d.Active, ActiveUsers{w, cal.Active(f.Name, now, w)})
+				active := cal.ActiveAfter(f.Name, w.Since(now), f.Kept)
+				users := ActiveUsers{Window: w, Users: active.Users}
+				if f.Clients {
+					users.Clients = named(active.Clients, classes)
+				}
+				d.Active = append(d.Active, users)
 			}
 		}
 		if f.Visits {
-			d.Retention = retention(cal.Retention(f.Name, now), classes.Names())
+			r := cal.Retention(f.Name, now)
+			d.Retention = &Retention{Users: r.Users, Clients: named(r.Clients, classes)}
 			d.History = cal.HistoryDays(f.Name, now)
 		}
-		for _, t := range slices.Sorted(maps.Keys(f.Registered)) {
-			d.Registered = append(d.Registered, Accounts{t, f.Registered[t]})
+		if f.Usage != nil {
+			d.Usage = f.Usage.withActivity(now, f, cal)
 		}
 		s.Domains = append(s.Domains, d)
 	}
@@ -90,12 +99,18 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 	return s
 }
 
-func retention(r activity.Retention, names []string) *Retention {
-	named := &Retention{Users: r.Users}
-	for client, users := range r.Clients {
-		named.Clients = append(named.Clients, ClientUsers{names[client], users})
+func accounts(byType map[AccountType]int) (all []Accounts) {
+	for _, t := range slices.Sorted(maps.Keys(byType)) {
+		all = append(all, Accounts{t, byType[t]})
 	}
-	return named
+	return all
+}
+
+func named(users []int, classes *activity.Classes) (all []ClientUsers) {
+	for client, n := range users {
+		all = append(all, ClientUsers{classes.Names()[client], n})
+	}
+	return all
 }
 
 // withModules completes a Snapshot that is being made.

@@ -22,6 +22,8 @@ type Config struct {
 	StaleAfter time.Duration
 	// Windows are those of active users, each once.
 	Windows []activity.Window
+	// Clients are the classes that clients are sorted into.
+	Clients *activity.Classes
 	// Servers are the chat servers, at least one, with distinct names.
 	Servers []Server
 }
@@ -113,6 +115,9 @@ func (c *Config) complete() {
 	}
 	if len(c.Windows) == 0 {
 		c.Windows = activity.DefaultWindows()
+	}
+	if c.Clients == nil {
+		c.Clients = activity.SynapseClasses()
 	}
 }
 

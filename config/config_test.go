@@ -45,7 +45,16 @@ func window(t *testing.T, text string) activity.Window {
 	return w
 }
 
-var unexported = cmp.AllowUnexported(sqldb.Source{}, activity.Window{})
+var unexported = cmp.AllowUnexported(sqldb.Source{}, activity.Window{}, activity.Classes{})
+
+func classes(t *testing.T, rules ...activity.Rule) *activity.Classes {
+	t.Helper()
+	c, err := activity.NewClasses(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 func TestEverythingThatCanBeSaid(t *testing.T) {
 	got, err := config.Source{File: "testdata/good.yml", LookupEnv: environment}.Load()
@@ -56,6 +65,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		RefreshInterval: 30 * time.Minute,
 		StaleAfter:      24 * time.Hour,
 		Windows:         []activity.Window{window(t, "1d"), window(t, "7d"), window(t, "30d"), window(t, "12h")},
+		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{
 			{Name: "matrix", Software: config.Synapse, Synapse: synapse.Options{
 				Database:     source(t, "postgres://exporter:hunter2@db.example.org/synapse?sslmode=disable"),
@@ -79,7 +89,7 @@ func TestFlagsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Config{
-		RefreshInterval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(),
+		RefreshInterval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(), Clients: activity.SynapseClasses(),
 		Servers: []config.Server{
 			{Name: "synapse", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:a=b.db")}},
 			{Name: "prosody", Software: config.Prosody, Prosody: prosody.Options{DataPath: "data"}},

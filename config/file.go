@@ -21,7 +21,7 @@ func parse(c *Config, source Source, content []byte) error {
 	if err != nil {
 		return err
 	}
-	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "servers")
+	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "servers")
 	for _, key := range keys(values) {
 		switch n := values[key]; key {
 		case "refresh_interval":
@@ -33,6 +33,8 @@ func parse(c *Config, source Source, content []byte) error {
 			c.StaleAfter = d.duration(n, key)
 		case "windows":
 			c.Windows = d.windows(n)
+		case "clients":
+			c.Clients = d.clients(n)
 		case "servers":
 			c.Servers = d.servers(n)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -25,6 +26,12 @@ type homeserver struct {
 	ServerName string              `yaml:"server_name"`
 	Database   *database           `yaml:"database"`
 	Databases  map[string]database `yaml:"databases"`
+
+	ServerContext  string `yaml:"server_context"`
+	EventCacheSize any    `yaml:"event_cache_size"`
+	Caches         struct {
+		GlobalFactor *float64 `yaml:"global_factor"`
+	} `yaml:"caches"`
 }
 
 // database is one of Synapse's databases.
@@ -57,6 +64,7 @@ func readHomeserver(o *synapse.Options, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	o.ServerName = h.ServerName
+	o.Configured = h.configured()
 	if o.Database, err = main.source(); err != nil {
 		return fmt.Errorf("%s: database: %w", path, err)
 	}
@@ -75,10 +83,45 @@ func (h *homeserver) add(file string) error {
 		return fmt.Errorf("%s: not a configuration of Synapse%s", file, regexp.MustCompile(`: line \d+|\n +line \d+`).FindString(err.Error()))
 	}
 	h.ServerName = cmp.Or(more.ServerName, h.ServerName)
+	h.ServerContext = cmp.Or(more.ServerContext, h.ServerContext)
+	if more.EventCacheSize != nil {
+		h.EventCacheSize = more.EventCacheSize
+	}
+	if more.Caches.GlobalFactor != nil {
+		h.Caches = more.Caches
+	}
 	if more.Database != nil || more.Databases != nil {
 		h.Database, h.Databases = more.Database, more.Databases
 	}
 	return nil
+}
+
+// configured returns what Synapse's usage report takes from here, with the
+// defaults of synapse/config/cache.py, 1.160.
+func (h *homeserver) configured() *synapse.Configured {
+	c := &synapse.Configured{ServerContext: h.ServerContext, CacheFactor: 0.5, EventCacheSize: 10 << 10}
+	if h.Caches.GlobalFactor != nil {
+		c.CacheFactor = *h.Caches.GlobalFactor
+	}
+	if size, ok := parseSize(h.EventCacheSize); ok {
+		c.EventCacheSize = size
+	}
+	return c
+}
+
+// parseSize reads a size as Synapse does: a number, or one with K or M behind
+// it.
+func parseSize(v any) (int, bool) {
+	text := fmt.Sprint(v)
+	factor := 1
+	switch {
+	case strings.HasSuffix(text, "K"):
+		factor, text = 1<<10, strings.TrimSuffix(text, "K")
+	case strings.HasSuffix(text, "M"):
+		factor, text = 1<<20, strings.TrimSuffix(text, "M")
+	}
+	n, err := strconv.Atoi(text)
+	return n * factor, err == nil
 }
 
 // main returns the database that holds the tables about users: the only one,

@@ -8,16 +8,26 @@ package activity
 
 import "time"
 
-// A Recorder takes the evidence of activity that a chat server's records hold.
+// A Recorder takes the evidence of activity that a chat server's records hold,
+// and remembers what it took before.
 //
 // Domain and user may be overwritten by the caller as soon as a call returns:
 // nothing of them is kept but a keyed hash. A Recorder is for one goroutine.
 type Recorder interface {
-	// Seen says that the user was active at the given moment. Of several
-	// moments for one user the latest counts; moments in the future are taken
-	// as they are, as the chat servers themselves do.
-	Seen(domain, user []byte, at time.Time)
+	// Seen says that the user was active at the given moment with a client of
+	// the given class, Unknown if that is not recorded. Of several moments for
+	// one user the latest counts; moments in the future are taken as they are,
+	// as the chat servers themselves do.
+	Seen(domain, user []byte, client Client, at time.Time)
 	// Visit says that the server itself recorded the user as active on the
-	// given day, with a client of the given class. Repeats change nothing.
+	// given day, with a client of the given class. A repeat changes no set,
+	// only the number of rows.
 	Visit(domain, user []byte, client Client, day Day)
+	// Rows returns how often Visit was called for the day since it was last
+	// forgotten, and whether it was ever called or forgotten: a day that is
+	// known may have no visits.
+	Rows(domain []byte, day Day) (n int, known bool)
+	// Forget empties a day, which is then known: the reader is about to
+	// report all of its visits.
+	Forget(domain []byte, day Day)
 }

@@ -1,7 +1,9 @@
 package activity
 
 import (
-	"math"
+	"encoding/binary"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -12,80 +14,91 @@ import (
 type Key [16]byte
 
 // A Calendar holds who was active when: for each domain one set of users per
-// (UTC day, client class) and each user's last-seen time. Users are dense
-// numbers behind keyed 64-bit hashes; no name is kept. With n users the
+// (UTC day, client class) and each user's last-seen time by class. Users are
+// dense numbers behind keyed 64-bit hashes; no name is kept. With n users the
 // expected number of pairs that share a hash is n²/2⁶⁵, 3 in 10⁸ for a
 // million.
 //
 // It is a Recorder, and for one goroutine.
 type Calendar struct {
 	k0, k1  uint64
-	clients int
+	classes *Classes
 	domains map[string]*domain
 }
 
 // domain is what the calendar knows of one domain.
 type domain struct {
-	users    map[uint64]uint32 // keyed hash → number
-	lastSeen []int64           // Unix milliseconds by number, neverSeen where there is none
-	visits   map[Day][]userSet // by Client
+	dictionary
+	lastSeen
+	days map[Day]*visits
 }
 
-// neverSeen stands for users who are known from visits alone; it lies before
-// every window.
-const neverSeen = math.MinInt64
+// visits are those of one day.
+type visits struct {
+	owner *Calendar // who may change them: calendars share days that neither changes
+	rows  int
+	sets  []userSet // by Client
+}
 
 // NewCalendar returns an empty calendar for the given client classes.
 func NewCalendar(key Key, classes *Classes) *Calendar {
 	return &Calendar{
-		k0:      littleEndian(key[:8]),
-		k1:      littleEndian(key[8:]),
-		clients: max(1, len(classes.Names())),
+		k0:      binary.LittleEndian.Uint64(key[:8]),
+		k1:      binary.LittleEndian.Uint64(key[8:]),
+		classes: classes,
 		domains: make(map[string]*domain),
 	}
 }
 
-func littleEndian(b []byte) (v uint64) {
-	for i, x := range b {
-		v |= uint64(x) << (8 * i)
+// Clone returns a calendar that goes on from what c knows; whatever becomes of
+// it, c stays as it is. It takes little: days are shared until they change.
+func (c *Calendar) Clone() *Calendar {
+	clone := &Calendar{k0: c.k0, k1: c.k1, classes: c.classes, domains: make(map[string]*domain, len(c.domains))}
+	for name, d := range c.domains {
+		clone.domains[name] = &domain{
+			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free)},
+			lastSeen:   lastSeen{slices.Clone(d.newest), maps.Clone(d.others)},
+			days:       maps.Clone(d.days),
+		}
 	}
-	return v
+	return clone
+}
+
+// ForgetLastSeen drops all last-seen times, not the visits: the reader is about
+// to report all of them anew.
+func (c *Calendar) ForgetLastSeen() {
+	for _, d := range c.domains {
+		d.lastSeen = lastSeen{}
+	}
 }
 
 // Seen implements Recorder.
-func (c *Calendar) Seen(domain, user []byte, at time.Time) {
+func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 	d := c.domain(domain)
-	n := d.number(siphash.Hash(c.k0, c.k1, user))
-	d.lastSeen[n] = max(d.lastSeen[n], at.UnixMilli())
+	d.seen(d.number(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
 }
 
 // Visit implements Recorder.
 func (c *Calendar) Visit(domain, user []byte, client Client, day Day) {
 	d := c.domain(domain)
-	n := d.number(siphash.Hash(c.k0, c.k1, user))
-	sets, ok := d.visits[day]
-	if !ok {
-		sets = make([]userSet, c.clients)
-		d.visits[day] = sets
-	}
-	sets[client].add(n)
+	v := c.writable(d, day)
+	v.rows++
+	v.sets[client].add(d.number(siphash.Hash(c.k0, c.k1, user)))
 }
 
-// Active returns how many distinct users of the domain were last seen within
-// the window that ends at now. The old end of the window is exclusive; moments
-// in the future count.
-func (c *Calendar) Active(domain string, now time.Time, w Window) int {
-	d, ok := c.domains[domain]
-	if !ok {
-		return 0
-	}
-	since, n := w.since(now).UnixMilli(), 0
-	for _, at := range d.lastSeen {
-		if at > since {
-			n++
+// Rows implements Recorder.
+func (c *Calendar) Rows(domain []byte, day Day) (n int, known bool) {
+	if d, ok := c.domains[string(domain)]; ok {
+		if v, ok := d.days[day]; ok {
+			return v.rows, true
 		}
 	}
-	return n
+	return 0, false
+}
+
+// Forget implements Recorder.
+func (c *Calendar) Forget(domain []byte, day Day) {
+	c.domain(domain).days[day] = c.newVisits()
 }
 
 // HistoryDays returns the number of UTC days from the domain's oldest visit to
@@ -97,8 +110,10 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 	}
 	today := DayOf(now)
 	oldest := today + 1
-	for date := range d.visits {
-		oldest = min(oldest, date)
+	for date, v := range d.days {
+		if v.rows > 0 {
+			oldest = min(oldest, date)
+		}
 	}
 	return int(today - oldest + 1)
 }
@@ -106,18 +121,39 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 func (c *Calendar) domain(name []byte) *domain {
 	d, ok := c.domains[string(name)]
 	if !ok {
-		d = &domain{users: make(map[uint64]uint32), visits: make(map[Day][]userSet)}
+		d = &domain{days: make(map[Day]*visits)}
 		c.domains[string(name)] = d
 	}
 	return d
 }
 
-func (d *domain) number(hash uint64) uint32 {
-	n, ok := d.users[hash]
-	if !ok {
-		n = uint32(len(d.lastSeen))
-		d.users[hash] = n
-		d.lastSeen = append(d.lastSeen, neverSeen)
+// clients is the number of Clients there are.
+func (c *Classes) clients() (n int) {
+	for _, group := range c.groups {
+		n += len(group)
 	}
 	return n
+}
+
+func (c *Calendar) newVisits() *visits {
+	return &visits{owner: c, sets: make([]userSet, c.classes.clients())}
+}
+
+// writable returns the visits of a day that no other calendar shares.
+func (c *Calendar) writable(d *domain, day Day) *visits {
+	v, ok := d.days[day]
+	switch {
+	case !ok:
+		v = c.newVisits()
+	case v.owner != c:
+		copied := &visits{owner: c, rows: v.rows, sets: make([]userSet, c.classes.clients())}
+		for client, set := range v.sets {
+			copied.sets[client] = slices.Clone(set)
+		}
+		v = copied
+	default:
+		return v
+	}
+	d.days[day] = v
+	return v
 }

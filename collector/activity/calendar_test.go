@@ -41,11 +41,11 @@ func TestActiveWindowBounds(t *testing.T) {
 		"before time was counted": {noon.Sub(time.Unix(-5000, 0)), [3]int{0, 0, 0}},
 	} {
 		cal := newCalendar()
-		cal.Seen([]byte("d"), []byte("u"), noon.Add(-c.ago))
-		cal.Seen([]byte("d"), []byte("u"), noon.Add(-300*24*time.Hour)) // an older moment changes nothing
+		cal.Seen([]byte("d"), []byte("u"), activity.Unknown, noon.Add(-c.ago))
+		cal.Seen([]byte("d"), []byte("u"), activity.Unknown, noon.Add(-300*24*time.Hour)) // an older moment changes nothing
 		var got [3]int
 		for i, w := range activity.DefaultWindows() {
-			got[i] = cal.Active("d", noon, w)
+			got[i] = cal.Active("d", noon, w).Users
 		}
 		if got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -89,7 +89,7 @@ func TestRetentionIsSynapsesR30v2(t *testing.T) {
 		for _, v := range c.visits {
 			cal.Visit([]byte("d"), []byte(v.user), v.client, activity.DayOf(c.now)-activity.Day(v.ago))
 		}
-		want := activity.Retention{Users: c.all, Clients: c.clients[:]}
+		want := activity.Retention{Users: c.all, Clients: c.clients[:], Synapse: c.clients[:]}
 		if diff := cmp.Diff(want, cal.Retention("d", c.now)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -134,6 +134,7 @@ func TestRetentionEqualsItsDefinition(t *testing.T) {
 				}
 			}
 		}
+		want.Synapse = want.Clients
 		if diff := cmp.Diff(want, cal.Retention("d", now)); diff != "" {
 			t.Fatalf("-definition +calendar:\n%s", diff)
 		}
@@ -142,13 +143,13 @@ func TestRetentionEqualsItsDefinition(t *testing.T) {
 
 func TestDomainsAreApart(t *testing.T) {
 	cal := newCalendar()
-	cal.Seen([]byte("a"), []byte("u"), noon)
-	cal.Seen([]byte("b"), []byte("u"), noon)
-	cal.Seen([]byte("b"), []byte("v"), noon)
+	cal.Seen([]byte("a"), []byte("u"), activity.Unknown, noon)
+	cal.Seen([]byte("b"), []byte("u"), activity.Unknown, noon)
+	cal.Seen([]byte("b"), []byte("v"), activity.Unknown, noon)
 	cal.Visit([]byte("b"), []byte("w"), web, activity.DayOf(noon)-9)
 	week := activity.DefaultWindows()[1]
 	for domain, want := range map[string][2]int{"a": {1, 0}, "b": {2, 10}, "c": {0, 0}} {
-		if got := [2]int{cal.Active(domain, noon, week), cal.HistoryDays(domain, noon)}; got != want {
+		if got := [2]int{cal.Active(domain, noon, week).Users, cal.HistoryDays(domain, noon)}; got != want {
 			t.Errorf("%s: active and history %v, want %v", domain, got, want)
 		}
 	}

@@ -1,6 +1,12 @@
 package activity
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"regexp"
+	"slices"
+)
 
 // A Client is the class of a client program, as a small number that a Classes
 // value gives meaning to.
@@ -10,44 +16,101 @@ type Client uint8
 // the server stored no user agent for.
 const Unknown Client = 0
 
-// A rule gives its client to every user agent that holds at least one of the
-// needles in any and every needle in all, in whatever ASCII case.
-type rule struct {
-	client   Client
-	any, all []string
+// A Rule gives its name to every user agent that holds at least one of the
+// needles in Any, if there are any, and every needle in All, in whatever ASCII
+// case.
+type Rule struct {
+	Name     string
+	Any, All []string
 }
 
-// Classes is an ordered, bounded set of client classes. The zero value knows
-// Unknown alone. It does not change once made and may be shared.
-type Classes struct {
-	names []string
-	rules []rule
-}
-
-// SynapseClasses returns the classes of Synapse's r30v2 figures: electron,
-// android, ios and web, in the order in which Synapse itself tests for them
-// (count_r30v2_users in synapse/storage/databases/main/metrics.py, 1.160).
+// Classes is an ordered, bounded set of client classes. It does not change once
+// made and may be shared.
 //
-// The tests are for substrings of the whole user agent: "axios" holds "ios".
-// An agent with "riot" or "element" but no platform is unknown and never web,
-// whatever else it says.
-func SynapseClasses() *Classes {
-	const electron, android, ios, web = 1, 2, 3, 4
-	element := []string{"riot", "element"}
-	return &Classes{
-		names: []string{Unknown: "unknown", electron: "electron", android: "android", ios: "ios", web: "web"},
-		rules: []rule{
-			{client: electron, any: element, all: []string{"electron"}},
-			{client: android, any: element, all: []string{"android"}},
-			{client: ios, any: element, all: []string{"ios"}},
-			{client: Unknown, any: element},
-			{client: web, any: []string{"mozilla", "gecko"}},
-		},
-	}
+// What it tells apart is finer than its names: each Client also has a class of
+// Synapse's, so that Synapse's own figures can be told whatever the rules.
+type Classes struct {
+	names  []string // of the groups
+	rules  []Rule   // lower case
+	groups [][]Client
+	own    [][]Client // by Synapse's class
+	table  [][]Client // by group and Synapse's class
 }
 
-// Names returns the name of each class, indexed by Client. The caller must not
-// change it.
+// Synapse's classes, in the order of SynapseNames.
+const (
+	ownUnknown = iota
+	ownElectron
+	ownAndroid
+	ownIOS
+	ownWeb
+	ownClasses
+)
+
+// SynapseNames are the classes that Synapse's r30v2 tells apart, in the order
+// of Retention.Synapse.
+func SynapseNames() []string { return []string{"unknown", "electron", "android", "ios", "web"} }
+
+// SynapseClasses returns the classes of Synapse's r30v2 figures alone.
+func SynapseClasses() *Classes {
+	classes, err := NewClasses(nil)
+	if err != nil {
+		panic(err) // no rules, nothing wrong with them
+	}
+	return classes
+}
+
+const maxRules = 40 // as many groups of ownClasses fit a Client
+
+var className = regexp.MustCompile(`^[a-z][a-z0-9_]*$`) //nolint:gochecknoglobals // a constant in all but syntax
+
+// NewClasses returns the classes of the given rules, tried in order, and of
+// Synapse's for user agents that no rule knows. A rule may have the name of one
+// of Synapse's classes, which then holds more.
+func NewClasses(rules []Rule) (*Classes, error) {
+	if len(rules) > maxRules {
+		return nil, fmt.Errorf("%d rules for clients are more than the %d there may be", len(rules), maxRules)
+	}
+	c := &Classes{names: SynapseNames(), own: make([][]Client, ownClasses)}
+	for _, r := range rules {
+		if !className.MatchString(r.Name) {
+			return nil, fmt.Errorf("%q is no name for a class of clients: use small letters, digits and _", r.Name)
+		}
+		if len(r.Any)+len(r.All) == 0 || slices.Contains(r.Any, "") || slices.Contains(r.All, "") {
+			return nil, fmt.Errorf("class %q: name at least one piece of a user agent under any or all, and no empty one", r.Name)
+		}
+		if !slices.Contains(c.names, r.Name) {
+			c.names = append(c.names, r.Name)
+		}
+		c.rules = append(c.rules, Rule{r.Name, lowered(r.Any), lowered(r.All)})
+	}
+	c.groups = make([][]Client, len(c.names))
+	c.table = make([][]Client, len(c.names))
+	client := Unknown
+	for group := range c.names {
+		c.table[group] = make([]Client, ownClasses)
+		for own := range ownClasses {
+			if len(rules) == 0 && group != own {
+				continue
+			}
+			c.table[group][own] = client
+			c.groups[group] = append(c.groups[group], client)
+			c.own[own] = append(c.own[own], client)
+			client++
+		}
+	}
+	return c, nil
+}
+
+func lowered(needles []string) (lower []string) {
+	for _, n := range needles {
+		lower = append(lower, string(appendLower(nil, []byte(n))))
+	}
+	return lower
+}
+
+// Names returns the names of the classes, in the order of all counts by class.
+// The caller must not change it.
 func (c *Classes) Names() []string { return c.names }
 
 // Of returns the class of a user agent; nil or empty is Unknown. Only ASCII
@@ -56,12 +119,67 @@ func (c *Classes) Names() []string { return c.names }
 func (c *Classes) Of(userAgent []byte) Client {
 	var buffer [512]byte
 	lower := appendLower(buffer[:0], userAgent)
+	own := synapseClass(lower)
 	for _, r := range c.rules {
-		if holdsAny(lower, r.any) && holdsAll(lower, r.all) {
-			return r.client
+		if (len(r.Any) == 0 || holdsAny(lower, r.Any)) && holdsAll(lower, r.All) {
+			return c.table[slices.Index(c.names, r.Name)][own]
 		}
 	}
-	return Unknown
+	return c.table[own][own]
+}
+
+// synapseClass sorts a lower-case user agent as Synapse does
+// (count_r30v2_users in synapse/storage/databases/main/metrics.py, 1.160). The
+// tests are for substrings of the whole: "axios" holds "ios". An agent with
+// "riot" or "element" but no platform is unknown and never web, whatever else
+// it says.
+func synapseClass(lower []byte) int {
+	if holdsAny(lower, []string{"riot", "element"}) {
+		for _, platform := range []struct {
+			needle string
+			class  int
+		}{{"electron", ownElectron}, {"android", ownAndroid}, {"ios", ownIOS}} {
+			if bytes.Contains(lower, []byte(platform.needle)) {
+				return platform.class
+			}
+		}
+		return ownUnknown
+	}
+	if holdsAny(lower, []string{"mozilla", "gecko"}) {
+		return ownWeb
+	}
+	return ownUnknown
+}
+
+// A Classifier is Of with a memory: a server has as many rows as it likes, but
+// far fewer user agents. It is for one goroutine.
+type Classifier struct {
+	classes *Classes
+	seeds   [2]maphash.Seed
+	known   map[[2]uint64]Client // by two hashes of the agent
+}
+
+// Classifier returns one that knows no agent yet.
+func (c *Classes) Classifier() *Classifier {
+	return &Classifier{c, [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, make(map[[2]uint64]Client)}
+}
+
+// maxKnown bounds the memory of a Classifier against servers whose clients
+// invent an agent for each request.
+const maxKnown = 1 << 18
+
+// Of is Classes.Of.
+func (c *Classifier) Of(userAgent []byte) Client {
+	key := [2]uint64{maphash.Bytes(c.seeds[0], userAgent), maphash.Bytes(c.seeds[1], userAgent)}
+	client, ok := c.known[key]
+	if !ok {
+		client = c.classes.Of(userAgent)
+		if len(c.known) >= maxKnown {
+			clear(c.known)
+		}
+		c.known[key] = client
+	}
+	return client
 }
 
 func appendLower(dst, src []byte) []byte {

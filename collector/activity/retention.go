@@ -11,9 +11,12 @@ type Retention struct {
 	// Clients nor a bound for it: a user who changed client half-way is in
 	// Users alone, a user of two clients may be in both.
 	Users int
-	// Clients holds the same by class, indexed by Client: both the early and
-	// the late visit with a client of that class.
+	// Clients holds the same by class, in the order of Classes.Names: both the
+	// early and the late visit with a client of that class.
 	Clients []int
+	// Synapse holds the same by Synapse's own classes, in the order of
+	// SynapseNames.
+	Synapse []int
 }
 
 const (
@@ -33,31 +36,47 @@ const (
 // exclusive, with now in whole seconds. So visits recorded for tomorrow by a
 // wrong clock count as well, but for the first second of the day.
 func (c *Calendar) Retention(domain string, now time.Time) Retention {
-	r := Retention{Clients: make([]int, c.clients)}
+	r := Retention{Clients: make([]int, len(c.classes.groups)), Synapse: make([]int, ownClasses)}
 	d, ok := c.domains[domain]
 	if !ok {
 		return r
 	}
 	now = now.Truncate(time.Second)
 	days := d.visitsBetween(now.Add(-RetentionDays*day), now.Add(day))
-	words := (len(d.lastSeen) + 63) / 64
+	if len(c.classes.rules) == 0 { // the groups are Synapse's classes
+		c.retained(d, days, c.classes.groups, &r.Users, r.Clients)
+		copy(r.Synapse, r.Clients)
+		return r
+	}
+	c.retained(d, days, c.classes.groups, &r.Users, r.Clients)
+	var same int
+	c.retained(d, days, c.classes.own, &same, r.Synapse)
+	return r
+}
+
+// retained adds up the users over the days, in all and by group of clients. It
+// takes 64 users at a time.
+func (c *Calendar) retained(d *domain, days [][]userSet, groups [][]Client, all *int, byGroup []int) {
 	everyone := make([]uint64, len(days)) // one word of users: their days over all clients
 	one := make([]uint64, len(days))
-	for w := range words {
+	for w := range (len(d.hashes) + 63) / 64 {
 		clear(everyone)
-		for client := range c.clients {
-			for i, sets := range days {
-				one[i] = 0
-				if sets != nil {
-					one[i] = sets[client].word(w)
+		for group, clients := range groups {
+			clear(one)
+			for _, client := range clients {
+				for i, sets := range days {
+					if sets != nil {
+						one[i] |= sets[client].word(w)
+					}
 				}
-				everyone[i] |= one[i]
 			}
-			r.Clients[client] += retained(one)
+			for i, word := range one {
+				everyone[i] |= word
+			}
+			byGroup[group] += retained(one)
 		}
-		r.Users += retained(everyone)
+		*all += retained(everyone)
 	}
-	return r
 }
 
 // visitsBetween returns the sets of each day whose start lies strictly between
@@ -65,7 +84,11 @@ func (c *Calendar) Retention(domain string, now time.Time) Retention {
 func (d *domain) visitsBetween(after, before time.Time) [][]userSet {
 	var days [][]userSet
 	for date := DayOf(after) + 1; date.Start().Before(before); date++ {
-		days = append(days, d.visits[date])
+		var sets []userSet
+		if v, ok := d.days[date]; ok {
+			sets = v.sets
+		}
+		days = append(days, sets)
 	}
 	return days
 }

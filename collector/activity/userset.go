@@ -7,10 +7,29 @@ type userSet []uint64
 
 func (s *userSet) add(n uint32) {
 	w := int(n / 64)
-	if w >= len(*s) {
-		*s = append(*s, make([]uint64, w+1-len(*s))...)
-	}
+	s.grow(w + 1)
 	(*s)[w] |= 1 << (n % 64)
+}
+
+func (s *userSet) addAll(other userSet) {
+	s.grow(len(other))
+	for w, word := range other {
+		(*s)[w] |= word
+	}
+}
+
+func (s userSet) remove(n uint32) {
+	if w := int(n / 64); w < len(s) {
+		s[w] &^= 1 << (n % 64)
+	}
+}
+
+func (s userSet) has(n uint32) bool { return s.word(int(n/64))>>(n%64)&1 == 1 }
+
+func (s *userSet) grow(words int) {
+	if words > len(*s) {
+		*s = append(*s, make([]uint64, words-len(*s))...)
+	}
 }
 
 // word returns the w-th 64 users; beyond the end of the set there are none.

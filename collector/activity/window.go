@@ -58,8 +58,14 @@ func (w Window) String() string {
 	return strconv.FormatInt(int64(w.length/time.Hour), 10) + "h"
 }
 
-// since returns the moment after which activity lies in the window that ends
+// Since returns the moment after which activity lies in the window that ends
 // at now. The bound itself is outside: Prosody counts now − t < 86400, Synapse
 // last_seen > now − 86 400 000 ms, which is the same rule. There is no upper
 // bound: both count a moment in the future.
-func (w Window) since(now time.Time) time.Time { return now.Add(-w.length) }
+func (w Window) Since(now time.Time) time.Time { return now.Add(-w.length) }
+
+// Daily is the window of daily active users, 24 hours.
+func Daily() Window { return Window{day} }
+
+// Monthly is the window of monthly active users, 30 times 24 hours.
+func Monthly() Window { return Window{30 * day} }

@@ -34,7 +34,15 @@ CREATE INDEX user_ips_last_seen ON user_ips (user_id, last_seen);
 CREATE INDEX user_ips_last_seen_only ON user_ips (last_seen);
 CREATE TABLE user_daily_visits (user_id TEXT NOT NULL, device_id TEXT, timestamp BIGINT NOT NULL, user_agent TEXT);
 CREATE INDEX user_daily_visits_uts_idx ON user_daily_visits (user_id, timestamp);
-CREATE INDEX user_daily_visits_ts_idx ON user_daily_visits (timestamp)`
+CREATE INDEX user_daily_visits_ts_idx ON user_daily_visits (timestamp);
+CREATE TABLE devices (user_id TEXT NOT NULL, device_id TEXT NOT NULL, user_agent TEXT, last_seen BIGINT, UNIQUE (user_id, device_id));
+CREATE TABLE monthly_active_users (user_id TEXT NOT NULL, timestamp BIGINT NOT NULL);
+CREATE UNIQUE INDEX monthly_active_users_users ON monthly_active_users (user_id);
+CREATE INDEX monthly_active_users_time_stamp ON monthly_active_users (timestamp);
+CREATE TABLE rooms (room_id TEXT PRIMARY KEY NOT NULL);
+CREATE TABLE events (
+	stream_ordering INTEGER PRIMARY KEY, type TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT, received_ts BIGINT
+)`
 
 // userIPsMaxAge is after how many days Synapse deletes rows of user_ips
 // (option user_ips_max_age).
@@ -69,6 +77,9 @@ func fillSynapse(ctx context.Context, db *sqlx.DB, now time.Time, people []perso
 		"users":             "?, ?, ?, ?, NULL, ?",
 		"user_ips":          "?, ?, ?, ?, ?, ?",
 		"user_daily_visits": "?, ?, ?, ?",
+		"devices":           "?, ?, ?, ?",
+		"rooms":             "?",
+		"events":            "?, ?, ?, ?, ?",
 	} {
 		statement, err := tx.PreparexContext(ctx, "INSERT INTO "+table+" VALUES ("+columns+")") //nolint:sqlclosecheck // it is, when the rows are written
 		if err != nil {
@@ -84,6 +95,7 @@ func fillSynapse(ctx context.Context, db *sqlx.DB, now time.Time, people []perso
 	for i, p := range people {
 		w.person(i, p)
 	}
+	w.conversations(people)
 	if w.err != nil {
 		return w.err
 	}
@@ -121,11 +133,33 @@ func (w *synapseWriter) person(number int, p person) {
 		}
 	}
 	for client, at := range newest {
+		w.insert("devices", id, device(client), client, at.UnixMilli())
 		if w.now.Sub(at) < userIPsMaxAge {
 			w.insert("user_ips", id, "token "+device(client), device(client), fmt.Sprintf("192.0.2.%d", number%256), client, at.UnixMilli())
 		}
 	}
 }
+
+// conversations fills rooms of about ten people, of whom all who came today say
+// something, half of the rooms encrypted.
+func (w *synapseWriter) conversations(people []person) {
+	const size = 10
+	for number := range len(people) / size {
+		w.insert("rooms", roomID(number))
+	}
+	for i, p := range people {
+		if len(p.seen) == 0 {
+			continue
+		}
+		number, kind := i/size, "m.room.message"
+		if number%2 == 0 {
+			kind = "m.room.encrypted"
+		}
+		w.insert("events", i+1, kind, roomID(number), fmt.Sprintf("@%s:%s", p.name, homeserver), w.now.Add(-2*day+time.Duration(i)*2*day/time.Duration(len(people))).UnixMilli())
+	}
+}
+
+func roomID(number int) string { return fmt.Sprintf("!room%d:%s", number, homeserver) }
 
 // device gives each client of a user a device id of its own.
 func device(client string) string { return fmt.Sprintf("%08X", crc32.ChecksumIEEE([]byte(client))) }

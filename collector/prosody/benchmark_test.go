@@ -56,7 +56,7 @@ func BenchmarkFiles(b *testing.B) {
 		})
 		reader := prosody.New(prosody.Options{DataPath: directory})
 		read := func() error {
-			_, err := reader.Read(context.Background(), now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+			_, err := reader.Read(context.Background(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 			return err
 		}
 		first += timed(b, read)

@@ -2,7 +2,6 @@ package prosody
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +34,7 @@ type times struct{ login, logout, activity float64 }
 
 // readDatabase reads SQL storage.
 func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
-	var facts collector.Facts
+	facts := collector.Facts{Whole: true}
 	hosts := make(databaseHosts)
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
@@ -65,9 +64,9 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 			at := max(t.login, t.logout, t.activity)
 			switch {
 			case server.isOnline(name, user):
-				rec.Seen([]byte(name), []byte(user), now)
+				rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
 			case at > oldest && counts(h.accounts[user], h.hasActivity, h.accounts != nil):
-				rec.Seen([]byte(name), []byte(user), timeOf(at))
+				rec.Seen([]byte(name), []byte(user), activity.Unknown, timeOf(at))
 			}
 		}
 	}
@@ -101,8 +100,8 @@ func readActivityRows(ctx context.Context, view sqldb.View, hosts databaseHosts)
 	// begins with the store.
 	const query = `SELECT host, "user", store, "key", type, value FROM prosody
 		WHERE store IN ('lastlog2', 'account_activity') AND "user" <> ''`
-	return eachRow(ctx, view, query, 6, func(row []sql.RawBytes) {
-		name, user, store, key, kind, value := row[0], row[1], row[2], row[3], row[4], row[5]
+	return view.Stream(ctx, query, 6, func(row *sqldb.Row) {
+		name, user, store, key, kind, value := row.Text(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4), row.Text(5)
 		if !utf8.Valid(name) {
 			return
 		}
@@ -137,40 +136,20 @@ func readAccountRows(ctx context.Context, view sqldb.View, hosts databaseHosts) 
 	// In the order of the index (host, user, store, key).
 	const query = `SELECT host, "user", MAX(CASE WHEN "key" = 'disabled' THEN value ELSE '' END) FROM prosody
 		WHERE store = 'accounts' AND "user" <> '' GROUP BY host, "user"`
-	return eachRow(ctx, view, query, 3, func(row []sql.RawBytes) {
-		if !utf8.Valid(row[0]) {
+	return view.Stream(ctx, query, 3, func(row *sqldb.Row) {
+		if !utf8.Valid(row.Text(0)) {
 			return
 		}
-		h := hosts.of(row[0])
+		h := hosts.of(row.Text(0))
 		if h.accounts == nil {
 			h.accounts = make(map[string]accountState)
 		}
 		state := accountEnabled
-		if disabled := string(row[2]); disabled != "" && disabled != "false" {
+		if disabled := string(row.Text(2)); disabled != "" && disabled != "false" {
 			state = accountDisabled
 		}
-		h.accounts[string(row[1])] = state
+		h.accounts[string(row.Text(1))] = state
 	})
-}
-
-// eachRow calls use with each row, whose columns are valid until it returns.
-func eachRow(ctx context.Context, view sqldb.View, query string, columns int, use func([]sql.RawBytes)) error {
-	rows, err := view.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	row, into := make([]sql.RawBytes, columns), make([]any, columns)
-	for i := range row {
-		into[i] = &row[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		use(row)
-	}
-	return rows.Err()
 }
 
 var errValue = errors.New("not what Prosody writes there")

@@ -95,7 +95,7 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 		switch {
 		case !ok:
 		case server.isOnline(h.name, name):
-			rec.Seen(domain, []byte(name), now)
+			rec.Seen(domain, []byte(name), activity.Unknown, now)
 		case at > oldest:
 			users = append(users, user)
 		}
@@ -112,7 +112,7 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 			continue
 		}
 		name, _ := decodeName(user)
-		rec.Seen(domain, []byte(name), timeOf(last[user]))
+		rec.Seen(domain, []byte(name), activity.Unknown, timeOf(last[user]))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func New(o Options) *Reader {
 // at least one of the three stores. Who is connected without having logged in
 // lately is in no store: it takes the admin socket to count them as Prosody's
 // own mod_measure_active_users does.
-func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	read := r.readFiles
 	if r.options.DataPath == "" {
 		read = r.readDatabase
@@ -108,7 +108,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
-	facts := collector.Facts{Database: "files"}
+	facts := collector.Facts{Database: "files", Whole: true}
 	for _, h := range hosts {
 		h.hostMemory = r.memoryOf(h.name)
 		domain, warnings, err := h.read(ctx, now, rec, server)

@@ -85,7 +85,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 				delete(logged, host)
 			}
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-			facts, err := prosody.New(c.options(t)).Read(t.Context(), now, cal)
+			facts, err := prosody.New(c.options(t)).Read(t.Context(), time.Time{}, now, cal)
 			must(t, err)
 			if len(facts.Warnings) != 0 {
 				t.Errorf("warnings: %v", facts.Warnings)
@@ -95,7 +95,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 			}
 			for host, users := range connected(t, c.run) {
 				for _, user := range users {
-					cal.Seen([]byte(host), []byte(user), now)
+					cal.Seen([]byte(host), []byte(user), activity.Unknown, now)
 				}
 			}
 			if diff := cmp.Diff(logged, count(cal, facts, now)); diff != "" {
@@ -107,7 +107,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 
 func TestRegisteredUsers(t *testing.T) {
 	facts, err := prosody.New(prosody.Options{DataPath: filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")}).
-		Read(t.Context(), time.Now(), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		Read(t.Context(), time.Time{}, time.Now(), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 	must(t, err)
 	got := make(map[string]int)
 	for _, d := range facts.Domains {
@@ -123,7 +123,7 @@ func count(cal *activity.Calendar, facts collector.Facts, now time.Time) figures
 	for _, d := range facts.Domains {
 		var users [3]int
 		for i, w := range activity.DefaultWindows() {
-			users[i] = cal.Active(d.Name, now, w)
+			users[i] = cal.Active(d.Name, now, w).Users
 		}
 		f[d.Name] = users
 	}

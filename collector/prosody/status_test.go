@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,7 +30,7 @@ func modulesAt(t *testing.T, location string, required ...string) ([]collector.M
 	directory := t.TempDir()
 	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
 	reader := prosody.New(prosody.Options{DataPath: directory, StatusURL: location, RequiredModules: required})
-	facts, err := reader.Read(t.Context(), now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 	must(t, err)
 	must(t, reader.Close())
 	if len(facts.Domains) != 1 {
@@ -122,7 +123,7 @@ func TestSlowPageEndsWithTheRefresh(t *testing.T) {
 	reader := prosody.New(prosody.Options{DataPath: directory, StatusURL: server.URL})
 	ctx, stop := context.WithTimeout(t.Context(), 50_000_000)
 	defer stop()
-	facts, err := reader.Read(ctx, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	facts, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 	must(t, err)
 	checkStatusError(t, "slow", facts.ModulesErr, "timeout", "no answer")
 	must(t, reader.Close())

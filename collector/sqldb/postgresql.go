@@ -45,7 +45,12 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(1)
 
-	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	conn, err := db.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -60,5 +65,5 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		return fmt.Errorf("ask for the server's version: %w", err)
 	}
 	version, _, _ = strings.Cut(version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
-	return read(ctx, View{Tx: tx, Engine: PostgreSQL, Version: version})
+	return read(ctx, View{Tx: tx, Engine: PostgreSQL, Version: version, conn: conn.Conn})
 }

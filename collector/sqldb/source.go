@@ -6,6 +6,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -107,9 +108,11 @@ func (s Source) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 type View struct {
 	*sqlx.Tx
 	Engine Engine
-	// Version is the version of the database server ("15.18"), "" for SQLite,
-	// where it would be our own library's.
+	// Version is the version of the database server ("15.18"), for SQLite that
+	// of the library by which the file was last written.
 	Version string
+
+	conn *sql.Conn // of PostgreSQL, to COPY by
 }
 
 // Options tune the reading of a Source.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -32,12 +33,12 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 		return err
 	}
 	if before.wal && before.walFile {
-		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), read)
+		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), before.version, read)
 	}
 	if before.journalFile {
 		return fail("locked", "a transaction is being written to it")
 	}
-	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), read)
+	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), before.version, read)
 	// The state comes first: an inconsistent read fails in strange ways.
 	after, err := examine(s.path)
 	if err != nil {
@@ -49,7 +50,7 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 	return readErr
 }
 
-func readTransaction(ctx context.Context, uri string, read func(context.Context, View) error) error {
+func readTransaction(ctx context.Context, uri, version string, read func(context.Context, View) error) error {
 	raw, err := sql.Open("sqlite", uri)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func readTransaction(ctx context.Context, uri string, read func(context.Context,
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	return read(ctx, View{Tx: tx, Engine: SQLite})
+	return read(ctx, View{Tx: tx, Engine: SQLite, Version: version})
 }
 
 // connection returns the URI of a file that exists; a plain path would create
@@ -78,6 +79,7 @@ func connection(path string, options url.Values) string {
 type fileState struct {
 	wal                  bool
 	changes              uint32
+	version              string // of the library that wrote it last
 	size                 int64
 	walFile, journalFile bool
 }
@@ -88,6 +90,7 @@ const (
 	headerMagic      = "SQLite format 3\x00"
 	headerReadMode   = 19 // 2 in WAL mode
 	headerChangeFrom = 24 // big-endian count of the transactions written
+	headerVersion    = 96 // big-endian number of the library's version
 )
 
 func examine(path string) (fileState, error) {
@@ -110,6 +113,7 @@ func examine(path string) (fileState, error) {
 	state := fileState{
 		wal:     header[headerReadMode] == 2,
 		changes: binary.BigEndian.Uint32(header[headerChangeFrom:]),
+		version: versionOf(binary.BigEndian.Uint32(header[headerVersion:])),
 		size:    info.Size(),
 	}
 	if state.walFile, err = exists(path + "-wal"); err != nil {
@@ -117,6 +121,15 @@ func examine(path string) (fileState, error) {
 	}
 	state.journalFile, err = hasContent(path + "-journal")
 	return state, err
+}
+
+// versionOf writes SQLite's version number 3053004 as 3.53.4, and 0, of files
+// older than SQLite 3.7, as nothing.
+func versionOf(number uint32) string {
+	if number == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d.%d", number/1000000, number/1000%1000, number%1000)
 }
 
 func exists(path string) (bool, error) {

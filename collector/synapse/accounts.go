@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/sqldb"
@@ -27,29 +28,62 @@ func (r *Reader) serverName(ctx context.Context, view sqldb.View) (string, error
 	return server, err
 }
 
-// accounts counts the accounts that have not been deactivated. Guests are
-// guests whoever made them; an empty appservice_id means none, as in Synapse's
-// own gauge synapse_non_deactivated_user_count (unlike its usage report, where
-// only NULL does).
-func accounts(ctx context.Context, view sqldb.View) (map[collector.AccountType]int, error) {
+// How an account belongs to an application service (a bridge). An empty
+// appservice_id is none for Synapse's gauge synapse_non_deactivated_user_count,
+// but some for its usage report, which looks at NULL alone.
+const (
+	noService = iota
+	emptyService
+	someService
+)
+
+// accountGroup is a number of accounts that are alike.
+type accountGroup struct {
+	Guest, Service       int
+	Deactivated, Created bool // created in the last 24 hours
+	Accounts             int
+}
+
+// accountGroups counts all accounts there are. Created means later than now −
+// 24 h, in whole seconds; moments in the future count, as for Synapse.
+func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err error) {
 	// A scan of users: no index knows these columns, and the table is small
 	// beside all others.
-	const query = `
-		SELECT CASE WHEN is_guest = 1 THEN 'guest'
-		            WHEN appservice_id IS NULL OR appservice_id = '' THEN 'native'
-		            ELSE 'bridged' END AS type,
+	created := "creation_ts"
+	if !r.extras.created.readable {
+		created = "NULL"
+	}
+	query := r.Rebind(`
+		SELECT COALESCE(is_guest, 0) AS guest,
+		       CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 1 ELSE 2 END AS service,
+		       CASE WHEN deactivated <> 0 THEN 1 ELSE 0 END AS deactivated,
+		       CASE WHEN ` + created + ` > ? THEN 1 ELSE 0 END AS created,
 		       COUNT(*) AS accounts
-		FROM users WHERE deactivated = 0 GROUP BY 1`
-	var rows []struct {
-		Type     collector.AccountType
-		Accounts int
+		FROM users GROUP BY 1, 2, 3, 4`)
+	err = r.SelectContext(ctx, &groups, query, r.now.Add(-24*time.Hour).Unix())
+	return groups, err
+}
+
+// accountType is the type of accounts as chat_registered_users has it: guests
+// are guests whoever made them.
+func (g accountGroup) accountType() collector.AccountType {
+	switch {
+	case g.Guest == 1:
+		return collector.Guest
+	case g.Service == someService:
+		return collector.Bridged
 	}
-	if err := view.SelectContext(ctx, &rows, query); err != nil {
-		return nil, err
+	return collector.Native
+}
+
+// reported is the type of accounts as Synapse's daily_user_type_* has it. A
+// guest of an application service has none there.
+func (g accountGroup) reported() (collector.AccountType, bool) {
+	switch {
+	case g.Guest == 1:
+		return collector.Guest, g.Service == noService
+	case g.Service == noService:
+		return collector.Native, true
 	}
-	counts := map[collector.AccountType]int{collector.Native: 0, collector.Bridged: 0, collector.Guest: 0}
-	for _, row := range rows {
-		counts[row.Type] = row.Accounts
-	}
-	return counts, nil
+	return collector.Bridged, true
 }

@@ -1,6 +1,6 @@
 // Package synapse reads the records that Matrix Synapse keeps in its database:
-// who was seen when (user_ips, user_daily_visits) and which accounts exist
-// (users).
+// who was seen when (user_ips, devices, user_daily_visits), which accounts
+// exist (users), and what its usage report counts beside them.
 package synapse
 
 import (
@@ -21,12 +21,24 @@ type Options struct {
 	ServerName string
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
+	// Configured is what its own configuration says, nil if that is not read.
+	Configured *Configured
+}
+
+// Configured are the parts of the usage report that stand in Synapse's
+// configuration.
+type Configured struct {
+	ServerContext  string
+	CacheFactor    float64
+	EventCacheSize int
 }
 
 // A Reader reads one homeserver. It implements collector.Reader.
 type Reader struct {
 	options Options
 	classes *activity.Classes
+	newest  int64 // user_ips.last_seen at the last Read, milliseconds
+	turn    int   // counts Reads, for the days that are verified in turn
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -35,12 +47,23 @@ func New(o Options, classes *activity.Classes) *Reader {
 	return &Reader{options: o, classes: classes}
 }
 
+// A reading is one Read under way.
+type reading struct {
+	sqldb.View
+	since, now time.Time
+	server     []byte // the homeserver's name
+	rec        activity.Recorder
+	classify   *activity.Classifier
+	extras     extras
+}
+
 // Read implements collector.Reader. All figures come from one consistent view
 // of the database.
-func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
+	var newest int64
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
-	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
+	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
 		facts = collector.Facts{Database: strings.TrimSpace(string(view.Engine) + " " + view.Version)}
 		server, err := r.serverName(ctx, view)
 		if err != nil {
@@ -50,21 +73,46 @@ func (r *Reader) Read(ctx context.Context, now time.Time, rec activity.Recorder)
 			facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
 			return nil
 		}
+		reading := reading{View: view, since: since, now: now, server: []byte(server), rec: rec, classify: r.classes.Classifier()}
 		domain := collector.DomainFacts{Name: server, Activity: true, Visits: true}
-		if domain.Registered, err = accounts(ctx, view); err != nil {
-			return fmt.Errorf("count accounts in users: %w", err)
+		found, err := reading.access(ctx)
+		if err != nil {
+			return err
 		}
-		facts.Domains = []collector.DomainFacts{domain}
-		if err := lastSeen(ctx, view, now, []byte(server), rec); err != nil {
-			return fmt.Errorf("read last-seen times from user_ips: %w", err)
+		reading.extras = found.extras()
+		facts.Warnings = reading.extras.warnings()
+		domain.Clients = reading.extras.agents.readable
+		if domain.Kept, newest, err = reading.lastSeen(ctx, r.newest); err != nil {
+			return err
 		}
-		if err := visits(ctx, view, now, []byte(server), r.classes, rec); err != nil {
+		if err := reading.visits(ctx, r.turn); err != nil {
 			return fmt.Errorf("read visits from user_daily_visits: %w", err)
 		}
+		if err := reading.usage(ctx, &domain); err != nil {
+			return err
+		}
+		r.addConfigured(domain.Usage)
+		facts.Domains = []collector.DomainFacts{domain}
 		return nil
 	})
-	return facts, err
+	if err != nil {
+		return facts, outdated(err)
+	}
+	r.newest = newest
+	r.turn++
+	return facts, nil
 }
 
 // Close implements collector.Reader; nothing is open between two Reads.
 func (r *Reader) Close() error { return nil }
+
+// outdated adds a sentence to the error of a database that lacks something.
+// Nothing that is read here has changed in Synapse since 1.22.0 (schema 58).
+func outdated(err error) error {
+	for _, sign := range []string{"SQLSTATE 42703", "SQLSTATE 42P01", "no such column", "no such table"} {
+		if strings.Contains(err.Error(), sign) {
+			return fmt.Errorf("%w: Synapse 1.22.0 (schema 58) is the oldest whose database can be read", err)
+		}
+	}
+	return err
+}

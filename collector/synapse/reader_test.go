@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector"
@@ -24,47 +25,65 @@ import (
 // samples were written by real Synapse servers; see its README.
 const samples = "../../testdata/synapse/"
 
-// expected are the figures that the real Synapse reported from a database, and
-// what else is known of it.
-type expected struct {
+// expectation is what the real Synapse reported from a database, and what else
+// is known of it.
+type expectation struct {
 	Now        int64
 	ServerName string `json:"server_name"`
-	DAU        int    `json:"daily_active_users"`
-	MAU        int    `json:"monthly_active_users"`
-	All        int    `json:"r30v2_users_all"`
-	Android    int    `json:"r30v2_users_android"`
-	Electron   int    `json:"r30v2_users_electron"`
-	IOS        int    `json:"r30v2_users_ios"`
-	Web        int    `json:"r30v2_users_web"`
+	Extra      struct {
+		LimitMAU   int            `json:"mau_current"`
+		Registered map[string]int `json:"non_deactivated_user_count"` // by application service
+	}
+	statistics map[string]any
 }
 
-// figures are ours for the same.
-func figures(cal *activity.Calendar, classes *activity.Classes, domain string, now time.Time) expected {
-	r := cal.Retention(domain, now)
-	byName := make(map[string]int)
-	for client, name := range classes.Names() {
-		byName[name] = r.Clients[client]
+func expected(t *testing.T, file string) (e expectation) {
+	t.Helper()
+	content, err := os.ReadFile(samples + file)
+	must(t, err)
+	must(t, json.Unmarshal(content, &e))
+	must(t, json.Unmarshal(content, &e.statistics))
+	return e
+}
+
+// refresh reads a server once, as the exporter does.
+func refresh(t *testing.T, r *collector.Refresher) collector.Domain {
+	t.Helper()
+	must(t, r.Refresh(t.Context()))
+	domains := r.Status().Snapshot.Domains
+	if len(domains) != 1 {
+		t.Fatalf("%d domains, want 1", len(domains))
 	}
-	windows := activity.DefaultWindows()
-	return expected{
-		Now: now.Unix(), ServerName: domain,
-		DAU: cal.Active(domain, now, windows[0]), MAU: cal.Active(domain, now, windows[2]),
-		All: r.Users, Android: byName["android"], Electron: byName["electron"], IOS: byName["ios"], Web: byName["web"],
-	}
+	return domains[0]
+}
+
+func newRefresher(t *testing.T, location string, now *time.Time) *collector.Refresher {
+	t.Helper()
+	source, err := sqldb.ParseSource(location)
+	must(t, err)
+	classes := activity.SynapseClasses()
+	return collector.NewRefresher(collector.RefresherOptions{
+		Server: "matrix", Software: "synapse", Reader: synapse.New(synapse.Options{Database: source}, classes),
+		Interval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(),
+		Classes: classes, Now: func() time.Time { return *now }, Logger: log.NewNopLogger(),
+	})
 }
 
 func TestFiguresEqualSynapsesOwn(t *testing.T) {
 	for name, c := range map[string]struct {
-		expected   string
-		location   func(t *testing.T) string
-		database   string
-		registered map[collector.AccountType]int
+		expected          string
+		location          func(t *testing.T) string
+		database, version string
+		engine            string
+		registered        []collector.Accounts
+		month             int // the whole month, which Synapse cuts
 	}{
 		"SQLite, day 69": {
-			expected:   "expected-sqlite-day69.json",
-			location:   func(t *testing.T) string { return "sqlite:" + sampleSQLite(t) },
-			database:   "sqlite",
-			registered: map[collector.AccountType]int{collector.Native: 55, collector.Bridged: 7, collector.Guest: 2},
+			expected: "expected-sqlite-day69.json",
+			location: func(t *testing.T) string { return "sqlite:" + sampleSQLite(t) },
+			database: "sqlite", version: "3.40.1", engine: "sqlite3",
+			registered: []collector.Accounts{{Type: collector.Bridged, Users: 7}, {Type: collector.Guest, Users: 2}, {Type: collector.Native, Users: 55}},
+			month:      39,
 		},
 		"PostgreSQL, day 31": {
 			expected: "expected-pg-day31.json",
@@ -73,39 +92,41 @@ func TestFiguresEqualSynapsesOwn(t *testing.T) {
 				dbtest.LoadDump(t, location, samples+"homeserver-pg-day31.sql.gz")
 				return leastPrivileged(t, location)
 			},
-			database:   "postgresql",
-			registered: map[collector.AccountType]int{collector.Native: 50, collector.Bridged: 7, collector.Guest: 2},
+			database: "postgresql", engine: "psycopg2",
+			registered: []collector.Accounts{{Type: collector.Bridged, Users: 7}, {Type: collector.Guest, Users: 2}, {Type: collector.Native, Users: 50}},
+			month:      50,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var want expected
-			content, err := os.ReadFile(samples + c.expected)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(content, &want); err != nil {
-				t.Fatal(err)
-			}
+			want := expected(t, c.expected)
 			now := time.Unix(want.Now, 0)
-			source, err := sqldb.ParseSource(c.location(t))
-			if err != nil {
-				t.Fatal(err)
+			r := newRefresher(t, c.location(t), &now)
+			for _, again := range []string{"at first", "again"} {
+				got := refresh(t, r)
+				for statistic, value := range got.Usage.Statistics {
+					if wanted, known := want.statistics[statistic]; !known || value != wanted {
+						t.Errorf("%s: %s = %v, Synapse says %v", again, statistic, value, wanted)
+					}
+				}
+				if len(got.Usage.Statistics) != 19 {
+					t.Errorf("%s: %d statistics, want the 19 that a database tells", again, len(got.Usage.Statistics))
+				}
+				if diff := cmp.Diff(c.registered, got.Registered); diff != "" {
+					t.Errorf("%s: accounts (-want +got):\n%s", again, diff)
+				}
+				if got.Usage.LimitMAU[collector.Native] != want.Extra.LimitMAU {
+					t.Errorf("%s: limit MAU %v, want %d", again, got.Usage.LimitMAU, want.Extra.LimitMAU)
+				}
+				if month := got.Active[2].Users; month != c.month {
+					t.Errorf("%s: %d active within 30 days, want %d", again, month, c.month)
+				}
 			}
-			classes := activity.SynapseClasses()
-			cal := activity.NewCalendar(activity.Key{}, classes)
-			facts, err := synapse.New(synapse.Options{Database: source}, classes).Read(t.Context(), now, cal)
-			if err != nil {
-				t.Fatal(err)
+			info := r.Status().Snapshot.Domains[0].Usage.Info
+			if info["database_engine"] != c.engine || c.version != "" && info["database_server_version"] != c.version {
+				t.Errorf("info %v", info)
 			}
-			if diff := cmp.Diff(want, figures(cal, classes, want.ServerName, now)); diff != "" {
-				t.Errorf("figures (-Synapse +ours):\n%s", diff)
-			}
-			wantDomains := []collector.DomainFacts{{Name: want.ServerName, Activity: true, Visits: true, Registered: c.registered}}
-			if diff := cmp.Diff(wantDomains, facts.Domains); diff != "" {
-				t.Errorf("domains (-want +got):\n%s", diff)
-			}
-			if engine, _, _ := strings.Cut(facts.Database, " "); engine != c.database {
-				t.Errorf("database %q, want %q", facts.Database, c.database)
+			if engine, _, _ := strings.Cut(r.Status().Snapshot.Database, " "); engine != c.database {
+				t.Errorf("database %q, want %q", r.Status().Snapshot.Database, c.database)
 			}
 		})
 	}
@@ -136,8 +157,8 @@ func TestDatabasesOfSomethingElse(t *testing.T) {
 		schema []string
 		says   string
 	}{
-		"not Synapse's":          {[]string{`CREATE TABLE x (y)`}, "is this Synapse's database?"},
-		"older than Synapse 1.1": {[]string{`CREATE TABLE users (name TEXT)`, `INSERT INTO users VALUES ('@a:b.c')`}, "count accounts in users"},
+		"not Synapse's":           {[]string{`CREATE TABLE x (y)`}, "is this Synapse's database?"},
+		"older than Synapse 1.22": {[]string{`CREATE TABLE users (name TEXT)`, `INSERT INTO users VALUES ('@a:b.c')`}, "Synapse 1.22.0 (schema 58) is the oldest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "homeserver.db")
@@ -176,7 +197,7 @@ func read(t *testing.T, path string) (collector.Facts, error) {
 	source, err := sqldb.ParseSource("sqlite:" + path)
 	must(t, err)
 	classes := activity.SynapseClasses()
-	return synapse.New(synapse.Options{Database: source}, classes).Read(t.Context(), time.Now(), activity.NewCalendar(activity.Key{}, classes))
+	return synapse.New(synapse.Options{Database: source}, classes).Read(t.Context(), time.Time{}, time.Now(), activity.NewCalendar(activity.Key{}, classes))
 }
 
 func must(t *testing.T, err error) {

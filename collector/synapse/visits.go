@@ -2,35 +2,94 @@ package synapse
 
 import (
 	"context"
-	"database/sql"
+	"fmt"
 	"time"
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
 
+// settling is how long after midnight Synapse may still write visits of the
+// day before: it does so every five minutes.
+const settling = 15 * time.Minute
+
 // visits reports the daily visits of native accounts that r30v2 is counted
 // from. Synapse writes one row per user, device and day, dated 00:00 UTC in
 // milliseconds, and never deletes any; rows repeat where a device has no id.
-func visits(ctx context.Context, view sqldb.View, now time.Time, server []byte, classes *activity.Classes, rec activity.Recorder) error {
-	// Index user_daily_visits_ts_idx (timestamp). The upper bound drops rows
-	// of a badly wrong clock, as Synapse does; the calendar decides the exact
-	// bounds.
-	query := view.Rebind(`SELECT user_id, user_agent, timestamp FROM user_daily_visits WHERE timestamp > ? AND timestamp < ?`)
+//
+// Only days that can have changed are read: those since the last Read. Of the
+// older ones, one at each turn, or all when everything is asked for, have their
+// rows counted; a day whose count differs is read again.
+func (r *reading) visits(ctx context.Context, turn int) error {
 	const day = 24 * time.Hour
-	from, to := now.Add(-activity.RetentionDays*day), now.Add(day)
-	rows, err := view.QueryContext(ctx, query, from.UnixMilli(), to.UnixMilli())
-	if err != nil {
+	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), activity.DayOf(r.now.Add(day))+1
+	changed := min(activity.DayOf(r.now), activity.DayOf(r.since.Add(-settling)))
+	if r.since.IsZero() {
+		changed = activity.DayOf(r.now) - 1
+	}
+	stale := make(map[activity.Day]bool)
+	var settled []activity.Day
+	for date := first; date < end; date++ {
+		if _, known := r.rec.Rows(r.server, date); known && date < changed {
+			settled = append(settled, date)
+		} else {
+			stale[date] = true
+		}
+	}
+	if len(settled) > 0 && !r.since.IsZero() {
+		turn %= len(settled)
+		settled = settled[turn : turn+1]
+	}
+	if err := r.verify(ctx, settled, stale); err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	var user, agent sql.RawBytes // agent is NULL in rows older than Synapse 1.22
-	var at int64
-	for rows.Next() {
-		if err := rows.Scan(&user, &agent, &at); err != nil {
+	// Days in a row are read together.
+	for date := first; date < end; date++ {
+		if !stale[date] {
+			continue
+		}
+		last := date
+		for ; stale[last]; last++ {
+			r.rec.Forget(r.server, last)
+		}
+		if err := r.Stream(ctx, visitRows(date, last), 3, func(row *sqldb.Row) {
+			// The agent is NULL in rows older than Synapse 1.22.
+			r.rec.Visit(r.server, row.Text(0), r.classify.Of(row.Text(1)), activity.DayOf(time.UnixMilli(row.Integer(2))))
+		}); err != nil {
 			return err
 		}
-		rec.Visit(server, user, classes.Of(agent), activity.DayOf(time.UnixMilli(at)))
+		date = last
 	}
-	return rows.Err()
+	return nil
+}
+
+// verify adds to stale those of the given days, in order, that do not have as
+// many rows as were read.
+func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) error {
+	if len(days) == 0 {
+		return nil
+	}
+	counted := make(map[activity.Day]int)
+	err := r.Stream(ctx, visitCounts(days[0], days[len(days)-1]+1), 2, func(row *sqldb.Row) {
+		counted[activity.DayOf(time.UnixMilli(row.Integer(0)))] += int(row.Integer(1))
+	})
+	for _, date := range days {
+		if n, _ := r.rec.Rows(r.server, date); n != counted[date] {
+			stale[date] = true
+		}
+	}
+	return err
+}
+
+// visitRows are the rows of some days, the last excluded, by index
+// user_daily_visits_ts_idx (timestamp).
+func visitRows(from, to activity.Day) string {
+	return fmt.Sprintf(`SELECT user_id, user_agent, timestamp FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d`,
+		from.Start().UnixMilli(), to.Start().UnixMilli())
+}
+
+// visitCounts are the numbers of those rows, by the same index alone.
+func visitCounts(from, to activity.Day) string {
+	return fmt.Sprintf(`SELECT timestamp, COUNT(*) FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d GROUP BY timestamp`,
+		from.Start().UnixMilli(), to.Start().UnixMilli())
 }

@@ -3,7 +3,6 @@
 package dbtest
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -41,36 +40,7 @@ func PostgreSQL(tb testing.TB) string {
 	if server := os.Getenv("ACTIVE_USERS_TEST_POSTGRES"); server != "" {
 		return emptyDatabase(tb, server)
 	}
-	bin := binaries(tb)
-	directory := tb.TempDir()
-	credential := unprivileged(tb, directory, "postgres")
-	data := filepath.Join(directory, "data")
-	execute(tb, credential, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8")
-
-	port := freePort(tb)
-	server := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "-D", data, "-p", port,
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
-	server.SysProcAttr = credential
-	var log bytes.Buffer
-	server.Stderr = &log
-	if err := server.Start(); err != nil {
-		tb.Fatalf("start postgres: %v", err)
-	}
-	tb.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown
-		_ = server.Wait()
-	})
-	location := "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		connection, err := pgx.Connect(tb.Context(), location)
-		if err == nil {
-			_ = connection.Close(tb.Context())
-			return location
-		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("postgres did not start: %v\n%s", err, log.Bytes())
-		}
-	}
+	return StartPostgreSQL(tb).Location
 }
 
 // LoadDump feeds a gzipped pg_dump file to psql.

@@ -1,0 +1,59 @@
+package activity
+
+import (
+	"math/bits"
+	"time"
+)
+
+// Active is the number of distinct users active within a window.
+type Active struct {
+	// Users is the number over all clients together.
+	Users int
+	// Clients holds the same by class, in the order of Classes.Names. A user of
+	// two classes is in both.
+	Clients []int
+}
+
+// Active counts the users of the domain who were last seen within the window
+// that ends at now. The old end of the window is exclusive; moments in the
+// future count.
+func (c *Calendar) Active(domain string, now time.Time, w Window) Active {
+	return c.ActiveAfter(domain, w.Since(now), time.Time{})
+}
+
+// ActiveAfter counts the users of the domain seen later than a moment. A server
+// that prunes its last-seen times has complete ones from the moment kept on;
+// before it, whole days of visits stand in, those that begin later than after
+// and earlier than kept. The zero time says that nothing is pruned.
+func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
+	active := Active{Clients: make([]int, len(c.classes.groups))}
+	d, ok := c.domains[domain]
+	if !ok {
+		return active
+	}
+	sets := make([]userSet, c.classes.clients())
+	d.after(after.UnixMilli(), func(n uint32, client Client) { sets[client].add(n) })
+	for _, visits := range d.visitsBetween(after, kept) {
+		for client, set := range visits {
+			sets[client].addAll(set)
+		}
+	}
+	var everyone userSet
+	for group, clients := range c.classes.groups {
+		var members userSet
+		for _, client := range clients {
+			members.addAll(sets[client])
+		}
+		active.Clients[group] = members.count()
+		everyone.addAll(members)
+	}
+	active.Users = everyone.count()
+	return active
+}
+
+func (s userSet) count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}

@@ -1,0 +1,116 @@
+package synapse
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/sqldb"
+)
+
+// usage adds the accounts and the statistics of Synapse's usage report that are
+// not counted from activity (synapse/app/phone_stats_home.py, 1.160).
+func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) error {
+	engine := "psycopg2" // Synapse names the driver
+	if r.Engine == sqldb.SQLite {
+		engine = "sqlite3"
+	}
+	domain.Usage = &collector.Usage{
+		Statistics: make(map[string]float64),
+		Info:       map[string]string{"database_engine": engine, "database_server_version": r.Version},
+	}
+	groups, err := r.accountGroups(ctx)
+	if err != nil {
+		return fmt.Errorf("count accounts in users: %w", err)
+	}
+	r.countAccounts(domain, groups)
+	if r.extras.rooms.readable {
+		var rooms int
+		// The index of the primary key alone.
+		if err := r.GetContext(ctx, &rooms, `SELECT COUNT(*) FROM rooms`); err != nil {
+			return fmt.Errorf("count rooms: %w", err)
+		}
+		domain.Usage.Statistics["total_room_count"] = float64(rooms)
+	}
+	if r.extras.events.readable {
+		if err := r.messages(ctx, domain.Usage.Statistics); err != nil {
+			return fmt.Errorf("count the messages of a day in events: %w", err)
+		}
+	}
+	if r.extras.limitMAU.readable {
+		if domain.Usage.LimitMAU, err = r.limitMAU(ctx); err != nil {
+			return fmt.Errorf("count monthly_active_users: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *reading) countAccounts(domain *collector.DomainFacts, groups []accountGroup) {
+	zero := func() map[collector.AccountType]int {
+		return map[collector.AccountType]int{collector.Native: 0, collector.Bridged: 0, collector.Guest: 0}
+	}
+	domain.Registered, domain.Created = zero(), zero()
+	reported := zero()
+	var total, nonbridged int
+	for _, g := range groups {
+		total += g.Accounts
+		if g.Service == noService {
+			nonbridged += g.Accounts
+		}
+		if t, ok := g.reported(); ok && g.Created {
+			reported[t] += g.Accounts
+		}
+		if g.Deactivated {
+			continue
+		}
+		domain.Registered[g.accountType()] += g.Accounts
+		if g.Created {
+			domain.Created[g.accountType()] += g.Accounts
+		}
+	}
+	statistics := domain.Usage.Statistics
+	statistics["total_users"] = float64(total)
+	statistics["total_nonbridged_users"] = float64(nonbridged)
+	if !r.extras.created.readable {
+		domain.Created = nil
+		return
+	}
+	for t, n := range reported {
+		statistics["daily_user_type_"+string(t)] = float64(n)
+	}
+}
+
+// limitMAU counts the table by which Synapse limits monthly active users, which
+// it fills only under limit_usage_by_mau or mau_stats_only: native users as its
+// gauge synapse_admin_mau_current does, those of application services apart.
+// It is nil for a table that is empty or that Synapse no longer keeps.
+func (r *reading) limitMAU(ctx context.Context) (map[collector.AccountType]int, error) {
+	const kept = 30*24*time.Hour + time.Hour // Synapse's own rule, applied once an hour
+	var newest *int64
+	// The end of index monthly_active_users_time_stamp (timestamp).
+	if err := r.GetContext(ctx, &newest, `SELECT MAX(timestamp) FROM monthly_active_users`); err != nil {
+		return nil, err
+	}
+	if newest == nil || r.now.Sub(time.UnixMilli(*newest)) > kept {
+		return nil, nil
+	}
+	var counts struct{ Total, Bridged int }
+	// A scan of the table, joined by the unique index of users.name.
+	const query = `
+		SELECT COUNT(*) AS total, COUNT(CASE WHEN users.appservice_id <> '' THEN 1 END) AS bridged
+		FROM monthly_active_users LEFT JOIN users ON users.name = monthly_active_users.user_id`
+	if err := r.GetContext(ctx, &counts, query); err != nil {
+		return nil, err
+	}
+	return map[collector.AccountType]int{collector.Native: counts.Total - counts.Bridged, collector.Bridged: counts.Bridged}, nil
+}
+
+// addConfigured adds what Synapse's configuration says.
+func (r *Reader) addConfigured(usage *collector.Usage) {
+	if c := r.options.Configured; c != nil {
+		usage.Info["server_context"] = c.ServerContext
+		usage.Statistics["cache_factor"] = c.CacheFactor
+		usage.Statistics["event_cache_size"] = float64(c.EventCacheSize)
+	}
+}
