@@ -78,8 +78,8 @@ func historyFound(d collector.Domain) string {
 	switch {
 	case d.Retention == nil:
 		return "no visit history, so no r30v2"
-	case d.History < activity.RetentionDays:
-		return fmt.Sprintf("%s of visit history: r30v2 is complete at %d", number(d.History, "day"), activity.RetentionDays)
+	case d.History.Number < activity.RetentionDays:
+		return fmt.Sprintf("%s of visit history: r30v2 is complete at %d", number(d.History.Number, "day"), activity.RetentionDays)
 	default:
 		return "visit history suffices for r30v2"
 	}

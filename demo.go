@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"active_users_exporter/collector/demo"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/config"
 )
 
@@ -62,11 +63,21 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 	if err != nil {
 		return config.Source{}, err
 	}
+	folder := filepath.Join(directory, "history")
+	store := history.New(folder)
+	err = demo.ProsodyHistory(ctx, store, "xmpp", now, demoProsodyUsers, demoSeed)
+	if closeErr := store.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return config.Source{}, err
+	}
 	file := filepath.Join(directory, "active_users.yml")
-	content := fmt.Sprintf(`servers:
+	content := fmt.Sprintf(`storage: {path: %q}
+servers:
   - {name: matrix, software: synapse, from: %q}
   - {name: xmpp, software: prosody, from: %q, status_url: %q}
-`, "sqlite:"+database, data, status)
+`, folder, "sqlite:"+database, data, status)
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return config.Source{}, err
 	}

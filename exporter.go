@@ -15,6 +15,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
@@ -39,6 +40,10 @@ type Exporter struct {
 	clock  func() time.Time
 	logger log.Logger
 	key    activity.Key
+	// history is nil if nothing is kept. It is chosen by the first
+	// configuration and stays for the life of the process.
+	history *history.Store
+	storage *config.Storage
 
 	applying sync.Mutex // one configuration is applied at a time
 	servers  atomic.Pointer[[]*server]
@@ -60,6 +65,7 @@ type settings struct {
 	interval, staleAfter time.Duration
 	windows              []activity.Window
 	clients              *activity.Classes
+	storage              config.Storage
 }
 
 // NewExporter returns an Exporter of the servers that source tells. It runs
@@ -77,9 +83,8 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 			Unit: "seconds",
 		}),
 	}
-	// The key lives as long as the process: nothing that it hides is stored.
-	// Read never fails (crypto/rand).
-	_, _ = rand.Read(e.key[:])
+	// A key that lives as long as the process, unless there is a history.
+	_, _ = rand.Read(e.key[:]) // never fails (crypto/rand)
 	e.servers.Store(&[]*server{})
 	return e
 }
@@ -92,6 +97,9 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	defer e.applying.Unlock()
 	c, err := e.source.Load()
 	if err == nil {
+		err = e.openHistory(c.Storage)
+	}
+	if err == nil {
 		err = e.apply(ctx, c)
 	}
 	if err != nil {
@@ -103,6 +111,21 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	return nil
 }
 
+// openHistory chooses the history once.
+func (e *Exporter) openHistory(s config.Storage) error {
+	switch {
+	case e.storage == nil:
+		e.storage = &s
+		if s.Path != "" {
+			e.history = history.New(s.Path)
+			e.key = e.history.Key()
+		}
+	case e.storage.Path != s.Path:
+		return fmt.Errorf("storage.path changed from %q to %q: that takes a restart", e.storage.Path, s.Path)
+	}
+	return nil
+}
+
 // apply builds everything new before it stops anything old.
 func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	old := make(map[string]*server)
@@ -111,7 +134,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	}
 	var all, fresh []*server
 	for _, s := range c.Servers {
-		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients}
+		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage}
 		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
 			all = append(all, running)
 			continue
@@ -142,16 +165,21 @@ func (e *Exporter) build(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := collector.RefresherOptions{
+		Server: s.Name, Software: string(s.Software), Reader: reader,
+		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows,
+		Classes: s.clients, Key: e.key, Now: e.clock,
+		Cache: s.storage.Cache, Retention: s.storage.Retention,
+		Logger: log.With(e.logger, "server", s.Name),
+	}
+	if e.history != nil { // an interface that holds a nil pointer is not nil
+		options.History = e.history
+	}
 	return &server{
-		settings: s,
-		stop:     func() {},
-		stopped:  make(chan struct{}),
-		Refresher: collector.NewRefresher(collector.RefresherOptions{
-			Server: s.Name, Software: string(s.Software), Reader: reader,
-			Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows,
-			Classes: s.clients, Key: e.key, Now: e.clock,
-			Logger: log.With(e.logger, "server", s.Name),
-		}),
+		settings:  s,
+		stop:      func() {},
+		stopped:   make(chan struct{}),
+		Refresher: collector.NewRefresher(options),
 	}, nil
 }
 
@@ -168,7 +196,8 @@ func (e *Exporter) start(ctx context.Context, s, predecessor *server) {
 	}()
 }
 
-// Wait returns when all refreshers have ended, or after the given time.
+// Wait returns when all refreshers have ended and the history is closed, or
+// after the given time.
 func (e *Exporter) Wait(atMost time.Duration) {
 	deadline := time.After(atMost)
 	for _, s := range *e.servers.Load() {
@@ -177,6 +206,11 @@ func (e *Exporter) Wait(atMost time.Duration) {
 		case <-deadline:
 			_ = level.Warn(e.logger).Log("msg", "a refresh did not end in time", "server", s.settings.Name)
 			return
+		}
+	}
+	if e.history != nil {
+		if err := e.history.Close(); err != nil {
+			_ = level.Warn(e.logger).Log("msg", "could not close the history", "err", err)
 		}
 	}
 }

@@ -25,14 +25,11 @@ func addServe(app *kingpin.Application) command {
 		PlaceHolder("1h").DurationVar(&source.RefreshInterval)
 	pages := addWebFlags(cmd)
 	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
-	// Every version takes this flag, so that a unit file fits all of them.
-	storage := enved{cmd}.Flag("storage.path", "Where later versions keep their visit history.").Hidden().String()
+	enved{cmd}.Flag("storage.path", "Folder of the visit history, unless the configuration file names one; empty to keep none.").
+		Default("data/").StringVar(&source.StoragePath)
 
 	return func(ctx context.Context, e environment) error {
 		exporter := NewExporter(*source, e.clock, e.logger)
-		if *storage != "" {
-			_ = level.Warn(e.logger).Log("msg", "--storage.path has no effect: this version stores nothing")
-		}
 		return serve(ctx, exporter, *pages, *lifecycle, e)
 	}
 }

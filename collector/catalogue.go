@@ -28,7 +28,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return slices.Concat(users(), modules(), refreshes(), usage())
+	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage())
 }
 
 const (
@@ -39,8 +39,8 @@ const (
 	cached = " Counted in the background by the last refresh, not at the scrape."
 )
 
-// users are the families about people and their accounts.
-func users() []family {
+// activeUsers are the families about who is there.
+func activeUsers() []family {
 	return []family{
 		{
 			name: "chat_active_users", kind: gauge, labels: []string{"domain", "window"},
@@ -65,6 +65,12 @@ func users() []family {
 				}
 			}),
 		},
+	}
+}
+
+// returningUsers are the families about who comes back, from daily visits.
+func returningUsers() []family {
+	return []family{
 		{
 			name: "chat_r30v2_users", kind: gauge, labels: []string{"domain"},
 			help: "Users with two daily visits more than 30 days apart within the last 60 days, over all clients (Synapse's r30v2_users_all)." + cached,
@@ -87,6 +93,34 @@ func users() []family {
 				}
 			}),
 		},
+		{
+			name: "chat_growth_users", kind: gauge, labels: []string{"domain", "state"},
+			help: "Accounting of 30 UTC days, today included: new were never seen before, retained also in the 30 days before, resurrected not then but earlier, churned then and not now. " +
+				"Users active in these days are those of the 30 days before + new + resurrected - churned." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				if d.Growth != nil {
+					emit(float64(d.Growth.New), d.Name, "new")
+					emit(float64(d.Growth.Retained), d.Name, "retained")
+					emit(float64(d.Growth.Resurrected), d.Name, "resurrected")
+					emit(float64(d.Growth.Churned), d.Name, "churned")
+				}
+			}),
+		},
+		{
+			name: "chat_history_days", kind: gauge, labels: []string{"domain"},
+			help: "UTC days, today included, for which daily visits are completely known: kept by the server itself, or recorded by this exporter. Retention needs more than 31, it is complete at 60, as is growth.",
+			read: forDomains(func(d Domain, emit emit) {
+				if d.History.Known {
+					emit(float64(d.History.Number), d.Name)
+				}
+			}),
+		},
+	}
+}
+
+// accountsAndSessions are the families about accounts, and who is connected.
+func accountsAndSessions() []family {
+	return []family{
 		{
 			name: "chat_registered_users", kind: gauge, labels: []string{"domain", "type"},
 			help: "Accounts that exist, by type: native, bridged (made by an application service) or guest; without deactivated ones." + cached,
@@ -191,6 +225,16 @@ func refreshes() []family {
 			name: "chat_last_refresh_success_timestamp_seconds", unit: "seconds", kind: gauge,
 			help: "Unix time of the last refresh whose figures could be used: the moment that they are true of.",
 			read: whenKnown(func(s Status) time.Time { return s.Succeeded }),
+		},
+		{
+			name: "chat_history_saved_timestamp_seconds", unit: "seconds", kind: gauge,
+			help: "Unix time of the last refresh that the history on disk holds; absent without a history.",
+			read: whenKnown(func(s Status) time.Time { return s.HistorySaved }),
+		},
+		{
+			name: "chat_history_failures_total", kind: counter,
+			help: "How often the history could not be read or written since the exporter was started; figures go on from memory.",
+			read: func(s Status, emit emit) { emit(float64(s.HistoryFailures)) },
 		},
 		{
 			name: "chat_refresh_failures_total", kind: counter, labels: []string{"reason"},

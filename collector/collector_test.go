@@ -129,6 +129,9 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
+		if p.Metric == "chat_history_days" || p.Metric == "synapse_usage_total_room_count" {
+			continue // names that others rely on
+		}
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }

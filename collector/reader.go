@@ -69,8 +69,11 @@ type DomainFacts struct {
 	// has pruned older ones. The zero time if it prunes none.
 	Kept time.Time
 	// Visits says that the server itself keeps each day's visits, which is
-	// what retention is counted from.
-	Visits bool
+	// what retention is counted from. Of servers that do not, the exporter
+	// records them: their Activity is then all last-seen times there are.
+	// Past says that also those before the days of retention have been
+	// reported, back to MaxWindow, without which growth is not known.
+	Visits, Past bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
 	// Created is the number of those made in the last 24 hours.
 	Registered, Created map[AccountType]int

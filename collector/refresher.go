@@ -14,6 +14,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
 )
 
 // RefresherOptions say which server to refresh, and how.
@@ -27,9 +28,24 @@ type RefresherOptions struct {
 	Windows    []activity.Window
 	Classes    *activity.Classes
 	Key        activity.Key
+	// History keeps what is known across restarts; nil if nothing does.
+	History History
+	// Cache says to keep also what the chat server itself keeps, so that a
+	// restart need not read it again.
+	Cache bool
+	// Retention is how long visits are kept; 0 is MaxWindow.
+	Retention time.Duration
 	// Now is the clock that figures and ages are counted by.
 	Now    func() time.Time
 	Logger log.Logger
+}
+
+// A History stores calendars. Its errors lose nothing of what is in memory.
+type History interface {
+	// Load adds to an empty calendar what was saved of a server.
+	Load(ctx context.Context, server string, cal *activity.Calendar, classes *activity.Classes) (history.Loaded, error)
+	// Save stores what the calendar knows of a server's domains.
+	Save(ctx context.Context, server string, domains []string, cal *activity.Calendar, classes *activity.Classes, at history.Moment) error
 }
 
 // A Refresher keeps the newest Snapshot of one chat server. Run refreshes it
@@ -40,18 +56,6 @@ type Refresher struct {
 	status atomic.Pointer[Status]
 	memory memory // of Refresh alone
 }
-
-// memory is what the next refresh goes on from.
-type memory struct {
-	calendar *activity.Calendar // nil before the first success
-	at       time.Time          // of the last success
-	anewAt   time.Time          // of the last one that read everything
-	whole    bool               // the reader reports everything each time
-}
-
-// anewAfter is the age at which last-seen times are read again in full, so that
-// rows that somebody deleted are noticed.
-const anewAfter = 7 * 24 * time.Hour
 
 // Status is all that is known of one chat server at one moment. It does not
 // change once made.
@@ -69,10 +73,18 @@ type Status struct {
 	Attempted, Succeeded time.Time
 	Duration             time.Duration // of the last refresh
 	Failures             map[Reason]uint64
+	// HistorySaved is the moment of the last refresh that the history holds,
+	// the zero time if there is none; HistoryFailures counts what could not be
+	// read from it or written to it.
+	HistorySaved    time.Time
+	HistoryFailures uint64
 }
 
 // NewRefresher returns a Refresher that has not refreshed yet.
 func NewRefresher(o RefresherOptions) *Refresher {
+	if o.Retention == 0 {
+		o.Retention = activity.MaxWindow
+	}
 	r := &Refresher{RefresherOptions: o}
 	r.status.Store(&Status{Server: o.Server, Software: o.Software})
 	return r
@@ -139,6 +151,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	defer cancel()
 	started := time.Now()
 	now := r.Now()
+	r.remember(ctx)
 	fresh, facts, err := r.read(ctx, now)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // the exporter stops: no failure of the server
@@ -164,6 +177,9 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	}
 	r.status.Store(&next)
 	r.log(next, facts)
+	if next.Succeeded.Equal(now) {
+		r.save(ctx, facts)
+	}
 	return err
 }
 
@@ -185,15 +201,14 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		}
 	}()
 	for try := 1; ; try++ {
-		next, since := r.memory.goOn(now, r.RefresherOptions)
+		next, since := r.memory.goOn(now)
 		facts, err = r.Reader.Read(ctx, since, now, next.calendar)
 		if errors.Is(err, ErrStartOver) && !since.IsZero() {
-			next, since = r.memory.anew(now, r.RefresherOptions)
+			next, since = r.memory.anew(now)
 			facts, err = r.Reader.Read(ctx, since, now, next.calendar)
 		}
 		if err == nil {
-			next.whole = facts.Whole
-			next.calendar.Purge(activity.DayOf(now.Add(-activity.MaxWindow)))
+			next.settle(now, facts, r.Retention)
 			r.memory = next
 			return snapshot(now, facts, next.calendar, r.Windows, r.Classes), facts, nil
 		}
@@ -206,25 +221,6 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		case <-time.After(lockedPause):
 		}
 	}
-}
-
-// goOn returns a copy to record into and the moment from which on. A clock that
-// was set back makes everything uncertain that was recorded later.
-func (m memory) goOn(now time.Time, o RefresherOptions) (next memory, since time.Time) {
-	if m.calendar == nil || m.whole || now.Before(m.at) || now.Sub(m.anewAt) >= anewAfter {
-		return m.anew(now, o)
-	}
-	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt}, m.at
-}
-
-// anew is goOn from the beginning, but for visits.
-func (m memory) anew(now time.Time, o RefresherOptions) (next memory, since time.Time) {
-	next = memory{calendar: activity.NewCalendar(o.Key, o.Classes), at: now, anewAt: now}
-	if m.calendar != nil {
-		next.calendar = m.calendar.Clone()
-		next.calendar.ForgetLastSeen()
-	}
-	return next, time.Time{}
 }
 
 // keepModules takes the states of modules from an earlier snapshot, unless

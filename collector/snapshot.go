@@ -25,12 +25,13 @@ type Snapshot struct {
 // Domain is one domain of a Snapshot.
 type Domain struct {
 	Name       string
-	Active     []ActiveUsers // by window; empty if the server keeps no last-seen times
-	Usage      *Usage        // nil but for Matrix homeservers
-	Retention  *Retention    // nil if the server keeps no visits
-	History    int           // days of visits at hand; meaningful with Retention
-	Registered []Accounts    // sorted by type; empty if unknown
-	Created    []Accounts    // the same
+	Active     []ActiveUsers    // by window; empty if the server keeps no last-seen times
+	Usage      *Usage           // nil but for Matrix homeservers
+	Retention  *Retention       // nil if the visits that are known do not reach far enough
+	Growth     *activity.Growth // the same
+	History    Count            // days of visits at hand
+	Registered []Accounts       // sorted by type; empty if unknown
+	Created    []Accounts       // the same
 	Online     Count
 	Damaged    int
 }
@@ -84,11 +85,7 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 				d.Active = append(d.Active, users)
 			}
 		}
-		if f.Visits {
-			r := cal.Retention(f.Name, now)
-			d.Retention = &Retention{Users: r.Users, Clients: named(r.Clients, classes)}
-			d.History = cal.HistoryDays(f.Name, now)
-		}
+		d.addHistory(now, f, cal, classes)
 		if f.Usage != nil {
 			d.Usage = f.Usage.withActivity(now, f, cal)
 		}
@@ -97,6 +94,28 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
 	s.withModules(facts.Modules, now)
 	return s
+}
+
+// addHistory adds what is counted from daily visits. Of those that are recorded
+// here, retention is told once two of them can lie far enough apart, growth
+// once there are two times 30 days: before, figures would be false zeros.
+func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar, classes *activity.Classes) {
+	if !f.Visits && !f.Activity {
+		return
+	}
+	days := cal.HistoryDays(f.Name, now)
+	d.History = Known(days)
+	if f.Visits || days >= activity.RetentionHistory {
+		r := cal.Retention(f.Name, now)
+		d.Retention = &Retention{Users: r.Users}
+		if f.Visits || f.Clients {
+			d.Retention.Clients = named(r.Clients, classes)
+		}
+	}
+	if f.Visits && f.Past || !f.Visits && days >= activity.GrowthHistory {
+		g := cal.Growth(f.Name, now)
+		d.Growth = &g
+	}
 }
 
 func accounts(byType map[AccountType]int) (all []Accounts) {

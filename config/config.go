@@ -24,8 +24,21 @@ type Config struct {
 	Windows []activity.Window
 	// Clients are the classes that clients are sorted into.
 	Clients *activity.Classes
+	// Storage is where the history is kept.
+	Storage Storage
 	// Servers are the chat servers, at least one, with distinct names.
 	Servers []Server
+}
+
+// Storage says where and how long visits are kept.
+type Storage struct {
+	// Path is a folder, "" to keep nothing.
+	Path string
+	// Retention is how long visits are kept, at least 60 days.
+	Retention time.Duration
+	// Cache says to keep also what the chat server itself keeps, so that a
+	// restart need not read it again.
+	Cache bool
 }
 
 // Software is a kind of chat server.
@@ -68,6 +81,8 @@ type Source struct {
 	Servers []string
 	// RefreshInterval overrides that of the file unless it is 0.
 	RefreshInterval time.Duration
+	// StoragePath is the folder of the history where the file names none.
+	StoragePath string
 	// LookupEnv gives the values of ${NAME}, as os.LookupEnv does.
 	LookupEnv func(string) (string, bool)
 }
@@ -75,7 +90,7 @@ type Source struct {
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
-	c := &Config{}
+	c := &Config{Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
 	if s.File != "" {
 		content, err := readFile(s.File)
 		if err != nil {

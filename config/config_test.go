@@ -65,6 +65,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		RefreshInterval: 30 * time.Minute,
 		StaleAfter:      24 * time.Hour,
 		Windows:         []activity.Window{window(t, "1d"), window(t, "7d"), window(t, "30d"), window(t, "12h")},
+		Storage:         config.Storage{Path: "testdata/history", Retention: 90 * 24 * time.Hour},
 		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{
 			{Name: "matrix", Software: config.Synapse, Synapse: synapse.Options{
@@ -90,6 +91,7 @@ func TestFlagsAlone(t *testing.T) {
 	}
 	want := &config.Config{
 		RefreshInterval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(), Clients: activity.SynapseClasses(),
+		Storage: config.Storage{Retention: activity.MaxWindow, Cache: true},
 		Servers: []config.Server{
 			{Name: "synapse", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:a=b.db")}},
 			{Name: "prosody", Software: config.Prosody, Prosody: prosody.Options{DataPath: "data"}},

@@ -21,7 +21,7 @@ func parse(c *Config, source Source, content []byte) error {
 	if err != nil {
 		return err
 	}
-	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "servers")
+	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "servers")
 	for _, key := range keys(values) {
 		switch n := values[key]; key {
 		case "refresh_interval":
@@ -35,6 +35,8 @@ func parse(c *Config, source Source, content []byte) error {
 			c.Windows = d.windows(n)
 		case "clients":
 			c.Clients = d.clients(n)
+		case "storage":
+			d.storage(n, &c.Storage)
 		case "servers":
 			c.Servers = d.servers(n)
 		}

@@ -31,7 +31,7 @@ func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
 	if !ok {
 		return active
 	}
-	sets := make([]userSet, c.classes.clients())
+	sets := make([]userSet, c.classes.Clients())
 	d.after(after.UnixMilli(), func(n uint32, client Client) { sets[client].add(n) })
 	for _, visits := range d.visitsBetween(after, kept) {
 		for client, set := range visits {

@@ -31,13 +31,9 @@ type domain struct {
 	dictionary
 	lastSeen
 	days map[Day]*visits
-}
-
-// visits are those of one day.
-type visits struct {
-	owner *Calendar // who may change them: calendars share days that neither changes
-	rows  int
-	sets  []userSet // by Client
+	// recorded says that the visits are recorded here, since the given day.
+	recorded bool
+	since    Day
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -59,6 +55,8 @@ func (c *Calendar) Clone() *Calendar {
 			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free)},
 			lastSeen:   lastSeen{slices.Clone(d.newest), maps.Clone(d.others)},
 			days:       maps.Clone(d.days),
+			recorded:   d.recorded,
+			since:      d.since,
 		}
 	}
 	return clone
@@ -101,23 +99,6 @@ func (c *Calendar) Forget(domain []byte, day Day) {
 	c.domain(domain).days[day] = c.newVisits()
 }
 
-// HistoryDays returns the number of UTC days from the domain's oldest visit to
-// now, both included; 0 without visits, or with visits in the future only.
-func (c *Calendar) HistoryDays(domain string, now time.Time) int {
-	d, ok := c.domains[domain]
-	if !ok {
-		return 0
-	}
-	today := DayOf(now)
-	oldest := today + 1
-	for date, v := range d.days {
-		if v.rows > 0 {
-			oldest = min(oldest, date)
-		}
-	}
-	return int(today - oldest + 1)
-}
-
 func (c *Calendar) domain(name []byte) *domain {
 	d, ok := c.domains[string(name)]
 	if !ok {
@@ -127,33 +108,10 @@ func (c *Calendar) domain(name []byte) *domain {
 	return d
 }
 
-// clients is the number of Clients there are.
-func (c *Classes) clients() (n int) {
+// Clients is the number of Clients there are.
+func (c *Classes) Clients() (n int) {
 	for _, group := range c.groups {
 		n += len(group)
 	}
 	return n
-}
-
-func (c *Calendar) newVisits() *visits {
-	return &visits{owner: c, sets: make([]userSet, c.classes.clients())}
-}
-
-// writable returns the visits of a day that no other calendar shares.
-func (c *Calendar) writable(d *domain, day Day) *visits {
-	v, ok := d.days[day]
-	switch {
-	case !ok:
-		v = c.newVisits()
-	case v.owner != c:
-		copied := &visits{owner: c, rows: v.rows, sets: make([]userSet, c.classes.clients())}
-		for client, set := range v.sets {
-			copied.sets[client] = slices.Clone(set)
-		}
-		v = copied
-	default:
-		return v
-	}
-	d.days[day] = v
-	return v
 }

@@ -35,8 +35,11 @@ func TestConfiguredClassesGoBeforeSynapses(t *testing.T) {
 	} {
 		cal := activity.NewCalendar(activity.Key{}, classes)
 		client := classes.Of([]byte(agent))
-		if cached := classes.Classifier(); cached.Of([]byte(agent)) != client || cached.Of([]byte(agent)) != client {
-			t.Errorf("%q: the classifier is of another mind", agent)
+		cached := classes.Classifier()
+		for range 2 { // the second time from memory
+			if cached.Of([]byte(agent)) != client {
+				t.Errorf("%q: the classifier is of another mind", agent)
+			}
 		}
 		cal.Seen([]byte("d"), []byte("u"), client, noon)
 		cal.Visit([]byte("d"), []byte("u"), client, today-40)

@@ -62,7 +62,7 @@ func SynapseClasses() *Classes {
 
 const maxRules = 40 // as many groups of ownClasses fit a Client
 
-var className = regexp.MustCompile(`^[a-z][a-z0-9_]*$`) //nolint:gochecknoglobals // a constant in all but syntax
+var className = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // NewClasses returns the classes of the given rules, tried in order, and of
 // Synapse's for user agents that no rule knows. A rule may have the name of one

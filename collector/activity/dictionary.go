@@ -68,6 +68,3 @@ func (d *dictionary) index(size int) {
 		d.slots[slot] = uint32(n) + 1
 	}
 }
-
-// users is the number of users.
-func (d *dictionary) users() int { return len(d.hashes) - len(d.free) }

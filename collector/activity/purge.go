@@ -6,13 +6,37 @@ import "slices"
 // neither in a day nor has a last-seen time.
 func (c *Calendar) Purge(before Day) {
 	for _, d := range c.domains {
+		days := len(d.days)
 		for date := range d.days {
 			if date < before {
 				delete(d.days, date)
 			}
 		}
-		c.release(d)
+		if len(d.days) < days {
+			d.release()
+		}
 	}
+}
+
+// Compact gives back the memory that growing sets have reserved, and packs the
+// days that lie too far before today for r30v2.
+func (c *Calendar) Compact(today Day) {
+	for _, d := range c.domains {
+		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
+		for date, v := range d.days {
+			if pack := date <= today-denseDays; v.owner == c || pack != (v.packed != nil) {
+				d.days[date] = v.compacted(pack)
+			}
+		}
+	}
+}
+
+// exact returns the same elements with no more than a few per cent of room.
+func exact[S ~[]E, E any](s S) S {
+	if cap(s)-len(s) <= len(s)/32 {
+		return s
+	}
+	return append(make(S, 0, len(s)), s...)
 }
 
 // ForgetGone forgets the users of a domain who have no last-seen time, with
@@ -30,25 +54,25 @@ func (c *Calendar) ForgetGone(domain string) {
 		}
 	}
 	for date, v := range d.days {
-		for client := range v.sets {
-			for _, n := range gone {
-				if v.sets[client].has(n) {
+		for _, n := range gone {
+			for client := range Client(c.classes.Clients()) {
+				if v.has(n, client) {
 					v = c.writable(d, date)
 					v.sets[client].remove(n)
 				}
 			}
 		}
 	}
-	c.release(d)
+	if len(gone) > 0 {
+		d.release()
+	}
 }
 
 // release gives back the numbers of users of whom nothing is known.
-func (c *Calendar) release(d *domain) {
+func (d *domain) release() {
 	var known userSet
 	for _, v := range d.days {
-		for _, set := range v.sets {
-			known.addAll(set)
-		}
+		v.addTo(&known)
 	}
 	var gone []uint32
 	for n, hash := range d.hashes {

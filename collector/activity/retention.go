@@ -22,6 +22,9 @@ type Retention struct {
 const (
 	// RetentionDays is the number of days that r30v2 looks at, today included.
 	RetentionDays = 60
+	// RetentionHistory is the number of days, today included, below which
+	// nobody can have come back.
+	RetentionHistory = retentionGap + 1
 	// retentionGap is the smallest distance, in calendar days, between a first
 	// and a last visit that are more than 30 × 24 h apart: visits are recorded
 	// at 00:00 UTC of their day, so 30 days apart is exactly 30 × 24 h and not
@@ -86,7 +89,7 @@ func (d *domain) visitsBetween(after, before time.Time) [][]userSet {
 	for date := DayOf(after) + 1; date.Start().Before(before); date++ {
 		var sets []userSet
 		if v, ok := d.days[date]; ok {
-			sets = v.sets
+			sets = v.dense()
 		}
 		days = append(days, sets)
 	}

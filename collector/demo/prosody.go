@@ -26,9 +26,9 @@ func Prosody(ctx context.Context, directory string, now time.Time, users int, se
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		host, store := oldHost, "lastlog2"
-		if i%3 == 0 {
-			host, store = newHost, "account_activity"
+		host, store := hostOf(i), "lastlog2"
+		if host == newHost {
+			store = "account_activity"
 		}
 		account := fmt.Sprintf("\t[\"iteration_count\"] = 10000;\n\t[\"created\"] = %d;\n", now.Add(-time.Duration(p.joined)*day).Unix())
 		if p.kind == deactivated && host == newHost {

@@ -97,7 +97,7 @@ const (
 )
 
 var (
-	errShort  = errors.New("not complete") //nolint:gochecknoglobals // sentinel
+	errShort  = errors.New("not complete")
 	errFormat = errors.New("what the server sent is not the binary COPY format")
 )
 
@@ -106,7 +106,8 @@ var (
 func (c *copyReader) Write(p []byte) (int, error) {
 	data := p
 	if len(c.remain) > 0 {
-		data = append(c.remain, p...)
+		c.remain = append(c.remain, p...)
+		data = c.remain
 	}
 	for len(data) > 0 && !c.ended {
 		n, err := c.next(data)

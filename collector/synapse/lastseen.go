@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
@@ -15,43 +14,50 @@ import (
 // take its time to be committed.
 const overlap = 5 * time.Minute
 
+// ends are the oldest and the newest moment in user_ips, nil if it is empty.
+type ends struct{ Oldest, Newest *int64 }
+
+// ends looks them up by both ends of index user_ips_last_seen_only (last_seen).
+func (r *reading) ends(ctx context.Context) (e ends, err error) {
+	err = r.GetContext(ctx, &e, `SELECT (SELECT MIN(last_seen) FROM user_ips) AS oldest, (SELECT MAX(last_seen) FROM user_ips) AS newest`)
+	return e, err
+}
+
+// kept is the moment from which user_ips is complete.
+func (e ends) kept(now time.Time) time.Time {
+	if e.Oldest == nil {
+		return now
+	}
+	return time.UnixMilli(*e.Oldest)
+}
+
+// newest is 0 for an empty table.
+func (e ends) newest() int64 {
+	if e.Newest == nil {
+		return 0
+	}
+	return *e.Newest
+}
+
 // lastSeen reports when users were last seen, as Synapse's daily_active_users
 // and monthly_active_users count it: by user_ips.last_seen in milliseconds,
-// guests and bridged users included. It returns the oldest and the newest
-// moment in that table: newest is what this returned at the last Read.
+// guests and bridged users included.
 //
 // Synapse deletes rows after user_ips_max_age, 28 days by default. For the time
 // before its oldest row, devices.last_seen speaks, which the same batch of
 // Synapse's writes and nothing prunes, though it goes with a logout.
-func (r *reading) lastSeen(ctx context.Context, newest int64) (kept time.Time, newestNow int64, err error) {
-	var ends struct{ Oldest, Newest *int64 }
-	// Both ends of index user_ips_last_seen_only (last_seen).
-	if err := r.GetContext(ctx, &ends, `SELECT (SELECT MIN(last_seen) FROM user_ips) AS oldest, (SELECT MAX(last_seen) FROM user_ips) AS newest`); err != nil {
-		return kept, 0, fmt.Errorf("read last-seen times from user_ips: %w", err)
-	}
-	kept = r.now
-	if ends.Oldest != nil {
-		kept, newestNow = time.UnixMilli(*ends.Oldest), *ends.Newest
+func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
+	if !r.since.IsZero() {
+		return r.seenIn(ctx, r.lastSeenRows(r.since.Add(-overlap)))
 	}
 	horizon := r.now.Add(-activity.MaxWindow)
-	if !r.since.IsZero() {
-		if newestNow < newest {
-			return kept, newestNow, fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
-		}
-		if err := r.seenIn(ctx, r.lastSeenRows(r.since.Add(-overlap))); err != nil {
-			return kept, newestNow, fmt.Errorf("read last-seen times from user_ips: %w", err)
-		}
-		return kept, newestNow, nil
-	}
 	if err := r.seenIn(ctx, r.lastSeenRows(horizon)); err != nil {
-		return kept, newestNow, fmt.Errorf("read last-seen times from user_ips: %w", err)
+		return err
 	}
-	if r.extras.devices.readable && kept.After(horizon) {
-		if err := r.seenIn(ctx, deviceRows(horizon, kept)); err != nil {
-			return kept, newestNow, fmt.Errorf("read last-seen times from devices: %w", err)
-		}
+	if !r.extras.devices.readable || !kept.After(horizon) {
+		return nil
 	}
-	return kept, newestNow, nil
+	return r.seenIn(ctx, deviceRows(horizon, kept))
 }
 
 // lastSeenRows are the rows seen later than a moment, by index

@@ -6,6 +6,7 @@ package synapse
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -44,7 +45,8 @@ type Reader struct {
 // New returns a Reader that sorts clients into the given classes. It connects
 // to nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	return &Reader{options: o, classes: classes}
+	// After a restart, verification goes on anywhere.
+	return &Reader{options: o, classes: classes, turn: rand.IntN(activity.RetentionDays)}
 }
 
 // A reading is one Read under way.
@@ -82,11 +84,24 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		reading.extras = found.extras()
 		facts.Warnings = reading.extras.warnings()
 		domain.Clients = reading.extras.agents.readable
-		if domain.Kept, newest, err = reading.lastSeen(ctx, r.newest); err != nil {
-			return err
+		ends, err := reading.ends(ctx)
+		if err != nil {
+			return fmt.Errorf("read last-seen times from user_ips: %w", err)
 		}
+		if newest = ends.newest(); newest < r.newest && !since.IsZero() {
+			return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
+		}
+		domain.Kept = ends.kept(now)
+		// Visits come first, for they come in the order of days: users then
+		// have numbers in that order, and the sets of older days are shorter.
 		if err := reading.visits(ctx, r.turn); err != nil {
 			return fmt.Errorf("read visits from user_daily_visits: %w", err)
+		}
+		if domain.Past, err = reading.past(ctx); err != nil {
+			return fmt.Errorf("read older visits from user_daily_visits: %w", err)
+		}
+		if err := reading.lastSeen(ctx, domain.Kept); err != nil {
+			return fmt.Errorf("read last-seen times: %w", err)
 		}
 		if err := reading.usage(ctx, &domain); err != nil {
 			return err

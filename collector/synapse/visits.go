@@ -48,19 +48,64 @@ func (r *reading) visits(ctx context.Context, turn int) error {
 		if !stale[date] {
 			continue
 		}
-		last := date
-		for ; stale[last]; last++ {
-			r.rec.Forget(r.server, last)
+		from := date
+		for stale[date] {
+			date++
 		}
-		if err := r.Stream(ctx, visitRows(date, last), 3, func(row *sqldb.Row) {
-			// The agent is NULL in rows older than Synapse 1.22.
-			r.rec.Visit(r.server, row.Text(0), r.classify.Of(row.Text(1)), activity.DayOf(time.UnixMilli(row.Integer(2))))
-		}); err != nil {
+		if err := r.readDays(ctx, from, date); err != nil {
 			return err
 		}
-		date = last
 	}
 	return nil
+}
+
+// pastRows is how many older visits one refresh reads at most, and pastDays in
+// how many days at a time: the first figures should not wait for growth.
+const (
+	pastRows = 1_000_000
+	pastDays = 10
+)
+
+// past reports the visits before the days of r30v2, back to MaxWindow, the
+// newest first, as many as one refresh should read. It says whether all of them
+// are known now.
+func (r *reading) past(ctx context.Context) (complete bool, err error) {
+	var oldest *int64
+	// The end of index user_daily_visits_ts_idx (timestamp).
+	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil || oldest == nil {
+		return err == nil, err
+	}
+	const day = 24 * time.Hour
+	first := max(activity.DayOf(time.UnixMilli(*oldest)), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
+	read := 0
+	for end := activity.DayOf(r.now.Add(-activity.RetentionDays * day)); end > first; end-- {
+		if _, known := r.rec.Rows(r.server, end-1); known {
+			continue
+		}
+		if read > pastRows {
+			return false, nil
+		}
+		from := max(first, end-pastDays)
+		if err := r.readDays(ctx, from, end); err != nil {
+			return false, err
+		}
+		for date := from; date < end; date++ {
+			n, _ := r.rec.Rows(r.server, date)
+			read += n
+		}
+	}
+	return true, nil
+}
+
+// readDays reports the visits of some days, the last excluded, anew.
+func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
+	for date := from; date < to; date++ {
+		r.rec.Forget(r.server, date)
+	}
+	return r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
+		// The agent is NULL in rows older than Synapse 1.22.
+		r.rec.Visit(r.server, row.Text(0), r.classify.Of(row.Text(1)), activity.DayOf(time.UnixMilli(row.Integer(2))))
+	})
 }
 
 // verify adds to stale those of the given days, in order, that do not have as

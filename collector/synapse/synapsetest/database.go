@@ -69,7 +69,7 @@ func fill(ctx context.Context, tx *sqlx.Tx, t Table) error {
 	if _, err := tx.ExecContext(ctx, create); err != nil {
 		return err
 	}
-	insert, err := tx.PreparexContext(ctx, `INSERT INTO `+t.Name+` (`+strings.Join(t.Columns, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(t.Columns)-1)+`)`)
+	insert, err := tx.PreparexContext(ctx, `INSERT INTO `+t.Name+` (`+strings.Join(t.Columns, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(t.Columns)-1)+`)`) //nolint:sqlclosecheck // it is
 	if err != nil {
 		return err
 	}

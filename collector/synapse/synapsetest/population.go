@@ -41,9 +41,9 @@ func (p Population) member(n int) member {
 	m := member{name: fmt.Sprintf("@user-%08d:%s", n, Server), from: p.Days - 1, to: 0}
 	switch at := r.Float64(); {
 	case at < 0.1: // daily
-		m.rate = 0.6 + 0.35*r.Float64()
+		m.rate = 0.65 + 0.35*r.Float64()
 	case at < 0.4: // weekly
-		m.rate = 0.1 + 0.25*r.Float64()
+		m.rate = 0.12 + 0.28*r.Float64()
 	default: // now and then, or never
 		m.rate = 0.25 * math.Pow(r.Float64(), 4)
 	}
@@ -57,12 +57,19 @@ func (p Population) member(n int) member {
 	case at < 0.02:
 		m.guest = true
 	case at < 0.05:
-		m.service = text("irc-bridge")
+		m.service = new("irc-bridge")
 	case at < 0.052:
-		m.service = text("")
+		m.service = new("")
 	}
 	m.deactivated = r.Float64() < 0.02
-	for range 1 + min(2, int(r.ExpFloat64()*0.35)) {
+	count := 1
+	switch at := r.Float64(); {
+	case at < 0.05:
+		count = 3
+	case at < 0.3:
+		count = 2
+	}
+	for range count {
 		m.devices = append(m.devices, agent(r))
 	}
 	return m
@@ -76,20 +83,18 @@ func agent(r *rand.Rand) *string {
 	case at < 0.003:
 		return nil
 	case at < 0.40:
-		return text("Element/" + version + " (" + model + "; Android 14; UP1A.231005.007; Flavour GooglePlay; MatrixAndroidSDK2 1.6.10)")
+		return new("Element/" + version + " (" + model + "; Android 14; UP1A.231005.007; Flavour GooglePlay; MatrixAndroidSDK2 1.6.10)")
 	case at < 0.62:
-		return text("Element/" + version + " (iPhone 15 Pro; iOS 17.4.1; Scale/3.00) " + model + " MatrixRustSDK CFNetwork Darwin")
+		return new("Element/" + version + " (iPhone 15 Pro; iOS 17.4.1; Scale/3.00) " + model + " MatrixRustSDK CFNetwork Darwin")
 	case at < 0.78:
-		return text("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + version + " Safari/537.36 " + model)
+		return new("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + version + " Safari/537.36 " + model)
 	case at < 0.90:
-		return text("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) ELEMENT/" + version + " Chrome/118 Electron/27 " + model)
+		return new("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) ELEMENT/" + version + " Chrome/118 Electron/27 " + model)
 	case at < 0.95:
-		return text("matrix-nio/" + version + " " + model)
+		return new("matrix-nio/" + version + " " + model)
 	}
-	return text("riot-less " + version + " " + model)
+	return new("riot-less " + version + " " + model)
 }
-
-func text(s string) *string { return &s }
 
 // activeOn says whether a member is active some days ago with a device.
 func (p Population) activeOn(n int, m member, device, ago int) bool {
@@ -102,6 +107,9 @@ func (p Population) activeOn(n int, m member, device, ago int) bool {
 	}
 	if device > 0 {
 		rate *= 0.6
+	}
+	if ago == 0 { // the day is not over
+		rate *= float64(p.Now.UnixMilli()-p.midnight(0)) / float64(day.Milliseconds())
 	}
 	return chance(n, device, ago) < rate
 }

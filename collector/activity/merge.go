@@ -1,0 +1,34 @@
+package activity
+
+// Merge adds to c all that other knows, which has the same key and classes.
+func (c *Calendar) Merge(other *Calendar) {
+	for name, from := range other.domains {
+		d := c.domain([]byte(name))
+		if from.recorded && (!d.recorded || from.since < d.since) {
+			d.recorded, d.since = true, from.since
+		}
+		numbers := make([]uint32, len(from.hashes))
+		for n, hash := range from.hashes {
+			if hash != unused {
+				numbers[n] = d.number(hash)
+			}
+		}
+		for n, m := range from.newest {
+			if m != neverSeen {
+				d.seen(numbers[n], m.client(), m.milli())
+			}
+		}
+		for key, m := range from.others {
+			d.seen(numbers[key>>clientBits], m.client(), m.milli())
+		}
+		for date, v := range from.days {
+			into := c.writable(d, date)
+			for client, set := range v.bitmaps() {
+				for _, n := range set.ToArray() {
+					into.sets[client].add(numbers[n])
+				}
+			}
+			into.rows = max(into.rows, v.rows)
+		}
+	}
+}

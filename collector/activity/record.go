@@ -1,0 +1,60 @@
+package activity
+
+import "time"
+
+// RecordVisits takes each user's last-seen time as a visit on its day, for
+// domains whose server keeps nothing but one last-seen time for a user: what
+// it overwrites stays known here. A visit once recorded stays, whatever becomes
+// of clocks. Times after the day of now are left out: a clock was wrong.
+//
+// What is recorded is complete from the first call on.
+func (c *Calendar) RecordVisits(name string, now time.Time) {
+	d := c.domain([]byte(name))
+	today := DayOf(now)
+	if !d.recorded {
+		d.recorded, d.since = true, today
+	}
+	record := func(n uint32, m moment) {
+		if m == neverSeen {
+			return
+		}
+		date := DayOf(time.UnixMilli(m.milli()))
+		if date > today || date < today-Day(MaxWindow/day) {
+			return
+		}
+		v, ok := d.days[date]
+		if ok && v.has(n, m.client()) {
+			return
+		}
+		v = c.writable(d, date)
+		v.rows++
+		v.sets[m.client()].add(n)
+	}
+	for n, m := range d.newest {
+		record(uint32(n), m)
+	}
+	for key, m := range d.others {
+		record(uint32(key>>clientBits), m)
+	}
+}
+
+// HistoryDays returns for how many UTC days, today included, visits are known
+// completely: since the server itself began to keep them, or since they are
+// recorded here. It is 0 without visits, or with visits in the future only.
+func (c *Calendar) HistoryDays(domain string, now time.Time) int {
+	d, ok := c.domains[domain]
+	if !ok {
+		return 0
+	}
+	today := DayOf(now)
+	oldest := today + 1
+	for date, v := range d.days {
+		if v.rows > 0 {
+			oldest = min(oldest, date)
+		}
+	}
+	if d.recorded {
+		oldest = max(oldest, d.since)
+	}
+	return max(0, int(today-oldest+1))
+}

@@ -1,0 +1,144 @@
+package activity
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// State is all that a Calendar knows of one domain, in a form that can be
+// stored. What State returns is shared with the calendar and must not be
+// changed; what Restore is given belongs to the calendar from then on.
+type State struct {
+	// Hashes are the keyed hashes of the users, by number; 0 for a number that
+	// is not in use.
+	Hashes []uint64
+	// LastSeen are the newest moments by number, OtherSeen those of other
+	// classes of clients than the newest one's.
+	LastSeen  []int64
+	OtherSeen map[uint64]int64
+	// Days are the visits by day.
+	Days map[Day]DayState
+	// Recorded says that the visits were recorded here, since the given day.
+	Recorded bool
+	Since    Day
+}
+
+// DayState are the visits of one day.
+type DayState struct {
+	// Version differs from that of an earlier State if the day has changed.
+	Version any
+	Rows    int
+	// Sets returns the sets of users' numbers by Client.
+	Sets func() []*roaring.Bitmap
+}
+
+// Domains returns the names of all domains that anything is known of.
+func (c *Calendar) Domains() (names []string) {
+	for name := range c.domains {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
+
+// State returns what is known of a domain.
+func (c *Calendar) State(name string) State {
+	d, ok := c.domains[name]
+	if !ok {
+		return State{}
+	}
+	s := State{
+		Hashes: d.hashes, LastSeen: make([]int64, len(d.newest)), OtherSeen: make(map[uint64]int64, len(d.others)),
+		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since,
+	}
+	for n, m := range d.newest {
+		s.LastSeen[n] = int64(m)
+	}
+	for key, m := range d.others {
+		s.OtherSeen[key] = int64(m)
+	}
+	for date, v := range d.days {
+		s.Days[date] = DayState{Version: v.version, Rows: v.rows, Sets: v.bitmaps}
+	}
+	return s
+}
+
+// Restore makes a domain what it was when its State was taken. Sets of more
+// clients than there are now, and numbers beyond those in use, are left out.
+func (c *Calendar) Restore(name string, s State) {
+	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since}
+	d.hashes = s.Hashes
+	for n, hash := range d.hashes {
+		if hash == unused {
+			d.free = append(d.free, uint32(n))
+		}
+	}
+	d.index(0)
+	for n, m := range s.LastSeen[:min(len(s.LastSeen), len(s.Hashes))] {
+		d.newest = append(d.newest, neverSeen)
+		if d.hashes[n] != unused {
+			d.newest[n] = moment(m)
+		}
+	}
+	for key, m := range s.OtherSeen {
+		if n := key >> clientBits; n < uint64(len(s.Hashes)) && d.hashes[n] != unused {
+			d.other(uint32(n), moment(m))
+		}
+	}
+	inUse := roaring.New()
+	for n, hash := range d.hashes {
+		if hash != unused {
+			inUse.Add(uint32(n))
+		}
+	}
+	for date, state := range s.Days {
+		v := &visits{owner: c, version: new(byte), rows: state.Rows, packed: make([]*roaring.Bitmap, c.classes.Clients())}
+		sets := state.Sets()
+		for client := range v.packed {
+			v.packed[client] = roaring.New()
+			if client < len(sets) && sets[client] != nil {
+				v.packed[client] = roaring.And(sets[client], inUse)
+			}
+		}
+		d.days[date] = v
+	}
+	c.domains[name] = d
+}
+
+// Label names a Client across changes of the rules: the name of its class and
+// Synapse's.
+func (c *Classes) Label(client Client) string {
+	for group, clients := range c.groups {
+		if slices.Contains(clients, client) {
+			for own, all := range c.own {
+				if slices.Contains(all, client) {
+					return c.names[group] + "/" + SynapseNames()[own]
+				}
+			}
+		}
+	}
+	return "unknown/unknown"
+}
+
+// ByLabel returns the Client of a label. One of a class that no longer exists
+// becomes what it is for Synapse.
+func (c *Classes) ByLabel(label string) Client {
+	name, ownName, _ := strings.Cut(label, "/")
+	own := max(0, slices.Index(SynapseNames(), ownName))
+	group := slices.Index(c.names, name)
+	if group < 0 || len(c.rules) == 0 {
+		group = own
+	}
+	return c.table[group][own]
+}
+
+// Fingerprint is the same for the same rules alone.
+func (c *Classes) Fingerprint() string {
+	var text strings.Builder
+	for _, r := range c.rules {
+		text.WriteString(r.Name + "\x00any\x00" + strings.Join(r.Any, "\x00") + "\x00all\x00" + strings.Join(r.All, "\x00") + "\x01")
+	}
+	return text.String()
+}

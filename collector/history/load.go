@@ -1,0 +1,214 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"active_users_exporter/collector/activity"
+)
+
+// Loaded is what Load found.
+type Loaded struct {
+	// Moment is when it was saved; the zero Moment if the domains were saved
+	// at different times or there are none.
+	Moment
+	// Damage names what could not be used, for the log.
+	Damage []string
+}
+
+// row of history_domains.
+type domainRow struct {
+	Domain string
+	ID     int64
+	Saved  int64  `db:"saved_at"`
+	Anew   int64  `db:"anew_at"`
+	Since  *int64 `db:"recorded_since"`
+	Rules  string
+}
+
+// Load adds to an empty calendar what was saved of a server. What is damaged is
+// left out and named: the server is read again for it where it keeps visits
+// itself, else it is lost. So is, of servers that keep visits, all that was
+// sorted into other classes of clients.
+func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar, classes *activity.Classes) (l Loaded, err error) {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if err := s.open(ctx); err != nil {
+		return l, err
+	}
+	var rows []domainRow
+	if err := s.db.SelectContext(ctx, &rows, s.db.Rebind(`SELECT domain, id, saved_at, anew_at, recorded_since, rules FROM history_domains WHERE server = ?`), server); err != nil {
+		return l, fmt.Errorf("read the history: %w", err)
+	}
+	for i, row := range rows {
+		moment := Moment{time.UnixMilli(row.Saved), time.UnixMilli(row.Anew)}
+		switch {
+		case i == 0:
+			l.Moment = moment
+		case l.Moment != moment:
+			l.Moment = Moment{}
+		}
+		if row.Since == nil && row.Rules != classes.Fingerprint() {
+			l.Moment = Moment{}
+			continue
+		}
+		r := reader{Store: s, row: row, classes: classes}
+		state, err := r.state(ctx)
+		if err != nil {
+			return l, fmt.Errorf("read the history of %s: %w", row.Domain, err)
+		}
+		l.Damage = append(l.Damage, r.damage...)
+		if r.unusable {
+			l.Moment = Moment{}
+			continue
+		}
+		cal.Restore(row.Domain, state)
+		if len(r.damage) == 0 { // else all is written anew
+			if s.written[server] == nil {
+				s.written[server] = make(map[string]*contents)
+			}
+			s.written[server][row.Domain] = r.contents(cal.State(row.Domain))
+		}
+	}
+	return l, nil
+}
+
+// reader reads one domain.
+type reader struct {
+	*Store
+	row      domainRow
+	classes  *activity.Classes
+	damage   []string
+	unusable bool // so damaged that reading the server again is better
+	users    map[int]uint64
+	lastSeen map[int]uint64
+}
+
+func (r *reader) damaged(what string) {
+	consequence := "it is read again from the chat server"
+	if r.row.Since != nil {
+		consequence = "it is lost"
+	}
+	r.damage = append(r.damage, fmt.Sprintf("history of %s: %s is damaged; %s", r.row.Domain, what, consequence))
+}
+
+func (r *reader) state(ctx context.Context) (state activity.State, err error) {
+	state.Days = make(map[activity.Day]activity.DayState)
+	state.OtherSeen = make(map[uint64]int64)
+	if r.row.Since != nil {
+		state.Recorded, state.Since = true, activity.Day(*r.row.Since)
+	}
+	var damaged bool
+	if state.Hashes, r.users, damaged, err = parts[uint64](ctx, r, "users", "users", nil); err != nil {
+		return state, err
+	}
+	if damaged && r.row.Since == nil {
+		r.unusable = true
+	}
+	if r.row.Since == nil {
+		if state.LastSeen, r.lastSeen, damaged, err = parts[int64](ctx, r, "last_seen", "moments", state.OtherSeen); err != nil {
+			return state, err
+		}
+		r.unusable = r.unusable || damaged
+	}
+	return state, r.days(ctx, state.Days)
+}
+
+// parts reads numbers that were written in parts. The users of a part that is
+// damaged or missing are unknown from then on. Last-seen times of other
+// classes go to others.
+func parts[N int64 | uint64](ctx context.Context, r *reader, table, column string, others map[uint64]int64) (all []N, sums map[int]uint64, damaged bool, err error) {
+	var rows []struct {
+		Part    int
+		Content []byte
+	}
+	query := r.db.Rebind(`SELECT part, ` + column + ` AS content FROM history_` + table + ` WHERE domain = ? ORDER BY part`)
+	if err := r.db.SelectContext(ctx, &rows, query, r.row.ID); err != nil {
+		return nil, nil, false, err
+	}
+	sums = make(map[int]uint64)
+	for _, row := range rows {
+		what := fmt.Sprintf("%s %d", table, row.Part)
+		content, err := unseal(what, row.Content)
+		var numbers []N
+		if err == nil {
+			numbers, err = decodeNumbers[N](content)
+		}
+		if err != nil {
+			damaged = true
+			r.damaged(fmt.Sprintf("part %d of table history_%s", row.Part, table))
+		}
+		if row.Part == otherSeen {
+			for i := 0; i+1 < len(numbers); i += 2 {
+				others[uint64(numbers[i])] = int64(numbers[i+1])
+			}
+			sums[row.Part] = checksum(what, content)
+			continue
+		}
+		if row.Part < 0 || row.Part > math.MaxInt32/partSize {
+			continue
+		}
+		for len(all) < row.Part*partSize { // nobody
+			all = append(all, 0)
+		}
+		all = append(all, numbers...)
+		sums[row.Part] = checksum(what, content)
+	}
+	return all, sums, damaged, nil
+}
+
+func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DayState) error {
+	var rows []struct {
+		Day    int64
+		Client string
+		Visits int
+		Users  []byte
+	}
+	if err := r.db.SelectContext(ctx, &rows, r.db.Rebind(`SELECT day, client, visits, users FROM history_visits WHERE domain = ? ORDER BY day, client`), r.row.ID); err != nil {
+		return err
+	}
+	broken, sets := make(map[activity.Day]bool), make(map[activity.Day][]*roaring.Bitmap)
+	for _, row := range rows {
+		date := activity.Day(row.Day)
+		content, err := unseal(visitsOf(date, row.Client, row.Visits), row.Users)
+		var set *roaring.Bitmap
+		if err == nil {
+			set, err = decodeSet(content)
+		}
+		if err != nil {
+			if !broken[date] {
+				r.damaged("the day " + date.String())
+			}
+			broken[date] = true
+			continue
+		}
+		if sets[date] == nil {
+			sets[date] = make([]*roaring.Bitmap, r.classes.Clients())
+			days[date] = activity.DayState{Rows: row.Visits, Sets: func() []*roaring.Bitmap { return sets[date] }}
+		}
+		client := r.classes.ByLabel(row.Client)
+		if sets[date][client] != nil { // of a class that has become another's
+			set = roaring.Or(set, sets[date][client])
+		}
+		sets[date][client] = set
+	}
+	for date := range broken {
+		if r.row.Since == nil { // a day that is not known is read again
+			delete(days, date)
+		}
+	}
+	return nil
+}
+
+// contents is what is known to be in the database after reading it.
+func (r *reader) contents(state activity.State) *contents {
+	c := &contents{id: r.row.ID, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]any)}
+	for date, day := range state.Days {
+		c.days[date] = day.Version
+	}
+	return c
+}

@@ -1,0 +1,220 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/activity"
+)
+
+// contents is what the store holds of one domain, as far as it takes to know
+// what has changed.
+type contents struct {
+	id       int64
+	users    map[int]uint64 // checksums by part
+	lastSeen map[int]uint64
+	days     map[activity.Day]any // versions
+}
+
+// partSize is the number of users in one row of hashes or last-seen times.
+const partSize = 8192
+
+// Save stores what a calendar knows of the domains of a server, in one
+// transaction, and writes only what has changed since the last Save. Domains
+// that are not listed are kept as they are. Last-seen times are stored only of
+// domains whose visits the server itself keeps: of all others they are read
+// anew after a restart.
+func (s *Store) Save(ctx context.Context, server string, domains []string, cal *activity.Calendar, classes *activity.Classes, at Moment) error {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	written := make(map[string]*contents)
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("write the history: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, domain := range domains {
+		w := writer{tx: tx, classes: classes, old: s.written[server][domain]}
+		if written[domain], err = w.domain(ctx, server, domain, cal.State(domain), at); err != nil {
+			return fmt.Errorf("write the history of %s: %w", domain, err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("write the history: %w", err)
+	}
+	if s.written[server] == nil {
+		s.written[server] = make(map[string]*contents)
+	}
+	maps.Copy(s.written[server], written)
+	return nil
+}
+
+// writer writes one domain.
+type writer struct {
+	tx      *sqlx.Tx
+	classes *activity.Classes
+	old     *contents // nil if nothing is known of what is there
+	new     *contents
+}
+
+func (w *writer) exec(ctx context.Context, statement string, args ...any) error {
+	_, err := w.tx.ExecContext(ctx, w.tx.Rebind(statement), args...)
+	return err
+}
+
+func (w *writer) domain(ctx context.Context, server, domain string, state activity.State, at Moment) (*contents, error) {
+	w.new = &contents{users: make(map[int]uint64), lastSeen: make(map[int]uint64), days: make(map[activity.Day]any)}
+	var since any
+	if state.Recorded {
+		since = int64(state.Since)
+	}
+	id, err := w.id(ctx, server, domain)
+	if err != nil {
+		return nil, err
+	}
+	w.new.id = id
+	if w.old == nil { // whatever is there is of another time
+		for _, table := range []string{"history_users", "history_last_seen", "history_visits"} {
+			if err := w.exec(ctx, `DELETE FROM `+table+` WHERE domain = ?`, id); err != nil {
+				return nil, err
+			}
+		}
+		w.old = &contents{}
+	}
+	if err := w.exec(ctx, `
+		INSERT INTO history_domains (server, domain, id, saved_at, anew_at, recorded_since, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (server, domain) DO UPDATE SET saved_at = excluded.saved_at, anew_at = excluded.anew_at, recorded_since = excluded.recorded_since, rules = excluded.rules`,
+		server, domain, id, at.At.UnixMilli(), at.Anew.UnixMilli(), since, w.classes.Fingerprint()); err != nil {
+		return nil, err
+	}
+	if err := w.parts(ctx, "users", "users", encodeNumbers(state.Hashes), w.old.users, w.new.users); err != nil {
+		return nil, err
+	}
+	if !state.Recorded {
+		if err := w.lastSeen(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+	return w.new, w.days(ctx, state)
+}
+
+// id returns the number of a domain, a new one if it has none.
+func (w *writer) id(ctx context.Context, server, domain string) (id int64, err error) {
+	if w.old != nil {
+		return w.old.id, nil
+	}
+	err = w.tx.GetContext(ctx, &id, w.tx.Rebind(`SELECT id FROM history_domains WHERE server = ? AND domain = ?`), server, domain)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = w.tx.GetContext(ctx, &id, `SELECT COALESCE(MAX(id), 0) + 1 FROM history_domains`)
+	}
+	return id, err
+}
+
+// otherSeen is the part of last-seen times that those of other classes are in.
+const otherSeen = -1
+
+func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
+	if err := w.parts(ctx, "last_seen", "moments", encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
+		return err
+	}
+	pairs := make([]int64, 0, 2*len(state.OtherSeen))
+	for _, key := range slices.Sorted(maps.Keys(state.OtherSeen)) {
+		pairs = append(pairs, int64(key), state.OtherSeen[key])
+	}
+	return w.part(ctx, "last_seen", "moments", otherSeen, encodeNumbers(pairs), w.old.lastSeen, w.new.lastSeen)
+}
+
+// parts writes numbers in rows of partSize, those that have changed.
+func (w *writer) parts(ctx context.Context, table, column string, content []byte, old, now map[int]uint64) error {
+	for part := 0; len(content) > 0; part++ {
+		size := min(len(content), 8*partSize)
+		if err := w.part(ctx, table, column, part, content[:size], old, now); err != nil {
+			return err
+		}
+		content = content[size:]
+	}
+	for part := range old {
+		if _, still := now[part]; !still && part != otherSeen {
+			if err := w.exec(ctx, `DELETE FROM history_`+table+` WHERE domain = ? AND part = ?`, w.new.id, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writer) part(ctx context.Context, table, column string, part int, content []byte, old, now map[int]uint64) error {
+	what := fmt.Sprintf("%s %d", table, part)
+	sum := checksum(what, content)
+	now[part] = sum
+	if before, there := old[part]; there && before == sum {
+		return nil
+	}
+	return w.exec(ctx, `INSERT INTO history_`+table+` (domain, part, `+column+`) VALUES (?, ?, ?)
+		ON CONFLICT (domain, part) DO UPDATE SET `+column+` = excluded.`+column, w.new.id, part, seal(what, content))
+}
+
+// days writes the days that have changed and deletes those that are gone.
+func (w *writer) days(ctx context.Context, state activity.State) error {
+	for date := range w.old.days {
+		if _, still := state.Days[date]; !still {
+			if err := w.exec(ctx, `DELETE FROM history_visits WHERE domain = ? AND day = ?`, w.new.id, int64(date)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, date := range slices.Sorted(maps.Keys(state.Days)) {
+		day := state.Days[date]
+		w.new.days[date] = day.Version
+		before, there := w.old.days[date]
+		if there && before == day.Version {
+			continue
+		}
+		if there {
+			if err := w.exec(ctx, `DELETE FROM history_visits WHERE domain = ? AND day = ?`, w.new.id, int64(date)); err != nil {
+				return err
+			}
+		}
+		if err := w.day(ctx, date, day); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// day writes one day, a row for each class of clients that came; the number of
+// visits stands in each.
+func (w *writer) day(ctx context.Context, date activity.Day, day activity.DayState) error {
+	came := false
+	sets := day.Sets()
+	for client, set := range sets {
+		if set.IsEmpty() && (came || client+1 < len(sets)) {
+			continue
+		}
+		came = true
+		content, err := set.ToBytes()
+		if err != nil {
+			return err
+		}
+		label := w.classes.Label(activity.Client(client))
+		if err := w.exec(ctx, `INSERT INTO history_visits (domain, day, client, visits, users) VALUES (?, ?, ?, ?, ?)`,
+			w.new.id, int64(date), label, day.Rows, seal(visitsOf(date, label, day.Rows), content)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visitsOf names the set of a day and class, for its checksum.
+func visitsOf(date activity.Day, label string, rows int) string {
+	return fmt.Sprintf("visits %d %s %d", date, label, rows)
+}

@@ -1,0 +1,125 @@
+package collector
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
+)
+
+// memory is what the next refresh goes on from.
+type memory struct {
+	calendar *activity.Calendar // nil before the first try
+	at       time.Time          // of the last success
+	anewAt   time.Time          // of the last one that read everything
+	whole    bool               // the reader reports everything each time
+	loaded   bool               // what the history holds is in the calendar
+}
+
+// anewAfter is the age at which last-seen times are read again in full, so that
+// rows that somebody deleted are noticed.
+const anewAfter = 7 * 24 * time.Hour
+
+// goOn returns a copy to record into and the moment from which on. A clock that
+// was set back makes everything uncertain that was recorded later.
+func (m *memory) goOn(now time.Time) (next memory, since time.Time) {
+	if m.at.IsZero() || m.whole || now.Before(m.at) || now.Sub(m.anewAt) >= anewAfter {
+		return m.anew(now)
+	}
+	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt, loaded: m.loaded}, m.at
+}
+
+// anew is goOn from the beginning, but for visits.
+func (m *memory) anew(now time.Time) (next memory, since time.Time) {
+	next = memory{calendar: m.calendar.Clone(), at: now, anewAt: now, loaded: m.loaded}
+	next.calendar.ForgetLastSeen()
+	return next, time.Time{}
+}
+
+// settle ends a reading that succeeded: visits of servers that keep none are
+// recorded, and what is not needed any longer goes. Users of whom such a server
+// knows nothing any more are forgotten, unless some of its records could not be
+// read.
+func (m *memory) settle(now time.Time, facts Facts, retention time.Duration) {
+	m.whole = facts.Whole
+	for _, f := range facts.Domains {
+		if !f.Activity || f.Visits {
+			continue
+		}
+		m.calendar.RecordVisits(f.Name, now)
+		if facts.Whole && f.Damaged == 0 {
+			m.calendar.ForgetGone(f.Name)
+		}
+	}
+	m.calendar.Purge(activity.DayOf(now.Add(-retention)))
+	m.calendar.Compact(activity.DayOf(now))
+}
+
+// remember takes up what the history holds, before the first refresh or, while
+// it cannot be read, before a later one.
+func (r *Refresher) remember(ctx context.Context) {
+	known := r.memory.calendar
+	if known == nil {
+		r.memory.calendar = activity.NewCalendar(r.Key, r.Classes)
+	}
+	if r.History == nil || r.memory.loaded {
+		return
+	}
+	calendar := activity.NewCalendar(r.Key, r.Classes)
+	loaded, err := r.History.Load(ctx, r.Server, calendar, r.Classes)
+	if err != nil {
+		r.historyFailed(err)
+		return
+	}
+	for _, what := range loaded.Damage {
+		_ = level.Error(r.Logger).Log("msg", what)
+	}
+	r.memory = memory{calendar: calendar, at: loaded.At, anewAt: loaded.Anew, loaded: true}
+	if known != nil { // it comes late: what was read meanwhile is not to be lost
+		calendar.Merge(known)
+		r.memory.at = time.Time{}
+	}
+	r.update(func(s *Status) {
+		s.HistorySaved = loaded.At
+		s.HistoryFailures += uint64(len(loaded.Damage))
+	})
+}
+
+// save writes to the history what a refresh has found.
+func (r *Refresher) save(ctx context.Context, facts Facts) {
+	if !r.memory.loaded { // what is on disk would be written over
+		return
+	}
+	var domains []string
+	for _, f := range facts.Domains {
+		if f.Activity && (!f.Visits || r.Cache) {
+			domains = append(domains, f.Name)
+		}
+	}
+	if len(domains) == 0 {
+		return
+	}
+	at := history.Moment{At: r.memory.at, Anew: r.memory.anewAt}
+	if err := r.History.Save(ctx, r.Server, domains, r.memory.calendar, r.Classes, at); err != nil {
+		r.historyFailed(err)
+		return
+	}
+	r.update(func(s *Status) { s.HistorySaved = at.At })
+}
+
+func (r *Refresher) historyFailed(err error) {
+	_ = level.Error(r.Logger).Log("msg", "the history cannot be used; figures go on from memory", "err", err)
+	r.update(func(s *Status) { s.HistoryFailures++ })
+}
+
+// update changes the status that is shown.
+func (r *Refresher) update(change func(*Status)) {
+	next := *r.status.Load()
+	next.Failures = maps.Clone(next.Failures)
+	change(&next)
+	r.status.Store(&next)
+}
