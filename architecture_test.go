@@ -15,14 +15,15 @@ import (
 // code: the table of rooms in the design. Data flows one way, and the chat
 // servers' rooms never enter one another.
 var rooms = map[string][]string{
-	".":                         {"collector", "collector/activity", "collector/demo", "collector/history", "collector/prosody", "collector/synapse", "config"},
-	"config":                    {"collector/activity", "collector/prosody", "collector/sqldb", "collector/synapse"},
+	".":                         {"collector", "collector/activity", "collector/demo", "collector/history", "collector/prosody", "collector/reports", "collector/synapse", "config"},
+	"config":                    {"collector/activity", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse"},
 	"collector":                 {"collector/activity", "collector/history"},
 	"collector/history":         {"collector/activity", "collector/sqldb"},
 	"collector/activity":        {},
 	"collector/demo":            {"collector/activity", "collector/history", "collector/sqldb"},
 	"collector/prosody":         {"collector", "collector/activity", "collector/prosody/luadata", "collector/sqldb"},
 	"collector/prosody/luadata": {},
+	"collector/reports":         {"collector/sqldb"},
 	"collector/sqldb":           {},
 	"collector/sqldb/dbtest":    {},
 	"collector/synapse":         {"collector", "collector/activity", "collector/sqldb"},

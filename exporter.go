@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
 )
@@ -40,10 +42,11 @@ type Exporter struct {
 	clock  func() time.Time
 	logger log.Logger
 	key    activity.Key
-	// history is nil if nothing is kept. It is chosen by the first
-	// configuration and stays for the life of the process.
-	history *history.Store
-	storage *config.Storage
+	// What the first configuration says of storage and reports stays for the
+	// life of the process. History and receiver are nil if there are none.
+	first    *config.Config
+	history  *history.Store
+	receiver *reports.Receiver
 
 	applying sync.Mutex // one configuration is applied at a time
 	servers  atomic.Pointer[[]*server]
@@ -97,7 +100,7 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	defer e.applying.Unlock()
 	c, err := e.source.Load()
 	if err == nil {
-		err = e.openHistory(c.Storage)
+		err = e.settle(ctx, c)
 	}
 	if err == nil {
 		err = e.apply(ctx, c)
@@ -111,18 +114,36 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	return nil
 }
 
-// openHistory chooses the history once.
-func (e *Exporter) openHistory(s config.Storage) error {
-	switch {
-	case e.storage == nil:
-		e.storage = &s
-		if s.Path != "" {
-			e.history = history.New(s.Path)
-			e.key = e.history.Key()
+// settle opens, the first time, what stays for the life of the process, and
+// refuses changes of it later.
+func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
+	if e.first != nil {
+		switch {
+		case e.first.Storage.Path != c.Storage.Path:
+			return fmt.Errorf("storage.path has changed from %q to %q: that takes a restart", e.first.Storage.Path, c.Storage.Path)
+		case !reflect.DeepEqual(e.first.Reports, c.Reports):
+			return errors.New("the section reports has changed: that takes a restart")
 		}
-	case e.storage.Path != s.Path:
-		return fmt.Errorf("storage.path changed from %q to %q: that takes a restart", e.storage.Path, s.Path)
+		return nil
 	}
+	if c.Reports.ListenAddress != "" {
+		r := c.Reports
+		var err error
+		e.receiver, err = reports.New(ctx, reports.Options{
+			Folder: c.Storage.Path, Retention: c.Storage.Retention,
+			Tokens: r.Tokens, Allowed: r.Allowed, MaxHomeservers: r.MaxHomeservers, ExpireAfter: r.ExpireAfter,
+			TrustedProxies: r.TrustedProxies, ForwardTo: r.ForwardTo,
+			Now: e.clock, Logger: log.With(e.logger, "part", "reports"),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if c.Storage.Path != "" {
+		e.history = history.New(c.Storage.Path)
+		e.key = e.history.Key()
+	}
+	e.first = c
 	return nil
 }
 
@@ -213,6 +234,43 @@ func (e *Exporter) Wait(atMost time.Duration) {
 			_ = level.Warn(e.logger).Log("msg", "could not close the history", "err", err)
 		}
 	}
+	if e.receiver != nil {
+		if err := e.receiver.Close(); err != nil {
+			_ = level.Warn(e.logger).Log("msg", "could not close the store of reports", "err", err)
+		}
+	}
+}
+
+// Receiver returns what receives reports and the address that it is for; nil if
+// nothing is received.
+func (e *Exporter) Receiver() (receiver *reports.Receiver, address string) {
+	if e.receiver == nil {
+		return nil, ""
+	}
+	return e.receiver, e.first.Reports.ListenAddress
+}
+
+// Reports returns what has been pushed, nil if nothing is received.
+func (e *Exporter) Reports() *collector.Reports {
+	if e.receiver == nil {
+		return nil
+	}
+	shown := e.receiver.Shown()
+	all := &collector.Reports{Overflow: shown.Overflow, Rejected: make(map[string]uint64)}
+	rejected := e.receiver.Rejected()
+	for _, reason := range reports.Reasons() {
+		all.Rejected[string(reason)] = rejected[reason]
+	}
+	for _, c := range shown.Contexts {
+		all.Contexts = append(all.Contexts, collector.Context{Name: c.Name, Homeservers: c.Homeservers, Users: c.Users})
+	}
+	for _, h := range shown.Homeservers {
+		all.Homeservers = append(all.Homeservers, collector.Homeserver{
+			Name: h.Homeserver, Usage: collector.Usage{Statistics: h.Statistics, Info: h.Info},
+			Reported: h.Received, Reports: h.Reports,
+		})
+	}
+	return all
 }
 
 // Statuses returns what is known of each server, in configured order.

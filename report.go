@@ -86,7 +86,7 @@ type sample struct {
 
 func registryOf(statuses []collector.Status) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(func() []collector.Status { return statuses }))
+	registry.MustRegister(collector.New(func() []collector.Status { return statuses }, func() *collector.Reports { return nil }))
 	return registry
 }
 

@@ -63,7 +63,7 @@ func (e *Exporter) Routes(o routeOptions) http.Handler {
 func (e *Exporter) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		collector.New(e.Statuses),
+		collector.New(e.Statuses, e.Reports),
 		e.reloadOK, e.reloadTime,
 		// Of the memory statistics, one gauge has the name of a counter without
 		// its _total, which OpenMetrics takes for the same family.

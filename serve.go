@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -15,6 +17,7 @@ import (
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 )
 
 // addServe adds the default command: run the exporter.
@@ -27,6 +30,8 @@ func addServe(app *kingpin.Application) command {
 	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
 	enved{cmd}.Flag("storage.path", "Folder of the visit history, unless the configuration file names one; empty to keep none.").
 		Default("data/").StringVar(&source.StoragePath)
+	enved{cmd}.Flag("reports.listen-address", "Address on which to receive pushed usage reports, such as 127.0.0.1:10053. Overrides the configuration file; none without either.").
+		PlaceHolder("ADDRESS").StringVar(&source.ReportsAddress)
 
 	return func(ctx context.Context, e environment) error {
 		exporter := NewExporter(*source, e.clock, e.logger)
@@ -61,7 +66,48 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	if lifecycle {
 		routes.reload = reload
 	}
-	return listen(ctx, exporter.Routes(routes), pages, e)
+	received := make(chan error, 1)
+	if receiver, address := exporter.Receiver(); receiver != nil {
+		go func() {
+			received <- receive(ctx, address, receiver.Handler(), e)
+			stop() // one listener without the other is not what was asked for
+		}()
+	} else {
+		received <- nil
+	}
+	err := listen(ctx, exporter.Routes(routes), pages, e)
+	stop()
+	return errors.Join(err, <-received)
+}
+
+// receive serves the receiver of reports until ctx ends. Whoever may reach it
+// may be anybody: a connection is not kept for those who say nothing.
+func receive(ctx context.Context, address string, handler http.Handler, e environment) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--reports.listen-address: %w", err)
+	}
+	const connections, headerBytes = 2000, 8 << 10
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(e.slogger.Handler(), slog.LevelDebug),
+	}
+	_ = level.Info(e.logger).Log("msg", "receiving reports", "address", listener.Addr())
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(netutil.LimitListener(listener, connections)) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx)
 }
 
 // validate finds mistakes that would otherwise show at the first request.

@@ -15,11 +15,12 @@ type family struct {
 	help   string
 	unit   string // of OpenMetrics; must be the end of the name
 	kind   prometheus.ValueType
-	labels []string // after "server", which comes first in all but those of homeserver
-	// homeserver says that the family describes a Matrix homeserver, whoever
-	// told of it: its first label is "homeserver", and "server" is not there.
-	homeserver bool
+	labels []string // after "server" or "homeserver", which is emitted for all
+	// One of these reads the values: of a chat server, of a Matrix homeserver
+	// whoever told of it, of the receiver of reports.
 	read       func(Status, emit)
+	homeserver func(Homeserver, emit)
+	receiver   func(*Reports, emit)
 }
 
 // emit takes one sample with the values of a family's labels.
@@ -28,7 +29,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage())
+	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), received())
 }
 
 const (

@@ -1,13 +1,17 @@
 package collector
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Collector shows the newest Snapshot of each chat server. It does no I/O
-// and waits for nothing; a scrape costs the same while a refresh runs.
+// A Collector shows the newest Snapshot of each chat server and the newest
+// report of each homeserver. It does no I/O and waits for nothing; a scrape
+// costs the same while a refresh runs.
 type Collector struct {
 	statuses func() []Status
+	reports  func() *Reports
 	families []described
 }
 
@@ -17,11 +21,12 @@ type described struct {
 }
 
 // New returns a Collector that asks statuses, at each scrape, for the servers
-// there are. Their names must differ.
-func New(statuses func() []Status) *Collector {
-	c := &Collector{statuses: statuses}
+// there are, whose names must differ, and reports for what has been pushed,
+// which is nil while nothing is received.
+func New(statuses func() []Status, reports func() *Reports) *Collector {
+	c := &Collector{statuses: statuses, reports: reports}
 	for _, f := range catalogue() {
-		labels := prometheus.UnconstrainedLabels(append([]string{f.whose()}, f.labels...))
+		labels := prometheus.UnconstrainedLabels(append(f.whose(), f.labels...))
 		var options []prometheus.DescOpt
 		if f.unit != "" {
 			options = append(options, prometheus.WithUnit(f.unit))
@@ -44,17 +49,20 @@ func Descriptions() (all []Description) {
 		if f.kind == counter {
 			kind = "counter"
 		}
-		all = append(all, Description{f.name, kind, f.help, append([]string{f.whose()}, f.labels...)})
+		all = append(all, Description{f.name, kind, f.help, append(f.whose(), f.labels...)})
 	}
 	return all
 }
 
-// whose is the first label of a family.
-func (f family) whose() string {
-	if f.homeserver {
-		return "homeserver"
+// whose is the first label of a family, if it has one for whom it describes.
+func (f family) whose() []string {
+	switch {
+	case f.homeserver != nil:
+		return []string{"homeserver"}
+	case f.receiver != nil:
+		return nil
 	}
-	return "server"
+	return []string{"server"}
 }
 
 // Describe implements prometheus.Collector.
@@ -66,39 +74,34 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	homeservers := make(map[string]bool)
-	for _, status := range c.statuses() {
-		for _, f := range c.families {
-			f.read(status, func(value float64, labels ...string) {
-				switch {
-				case !f.homeserver:
-					labels = append([]string{status.Server}, labels...)
-				case homeservers[labels[0]]:
-					return // two of our servers are one homeserver: the first speaks for it
-				}
-				metric, err := prometheus.NewConstMetric(f.desc, f.kind, value, labels...)
-				if err != nil {
-					// A label that is not UTF-8: a defect of a Reader, but not
-					// worth the other servers' figures.
-					metric = prometheus.NewInvalidMetric(f.desc, err)
-				}
-				ch <- metric
-			})
-		}
-		for _, name := range status.homeservers() {
-			homeservers[name] = true
+	statuses, reports := c.statuses(), c.reports()
+	homeservers := homeservers(statuses, reports)
+	for _, f := range c.families {
+		switch {
+		case f.read != nil:
+			for _, s := range statuses {
+				f.read(s, f.to(ch, s.Server))
+			}
+		case f.homeserver != nil:
+			for _, h := range homeservers {
+				f.homeserver(h, f.to(ch, h.Name))
+			}
+		case reports != nil:
+			f.receiver(reports, f.to(ch))
 		}
 	}
 }
 
-// homeservers are the names of the Matrix homeservers that the status tells of.
-func (s Status) homeservers() (names []string) {
-	if s.Snapshot != nil {
-		for _, d := range s.Snapshot.Domains {
-			if d.Usage != nil {
-				names = append(names, d.Name)
-			}
+// to returns what sends the samples of a family, with the label of whom it
+// describes.
+func (f described) to(ch chan<- prometheus.Metric, whose ...string) emit {
+	return func(value float64, labels ...string) {
+		metric, err := prometheus.NewConstMetric(f.desc, f.kind, value, slices.Concat(whose, labels)...)
+		if err != nil {
+			// A label that is not UTF-8: a defect of a Reader, but not worth
+			// the other servers' figures.
+			metric = prometheus.NewInvalidMetric(f.desc, err)
 		}
+		ch <- metric
 	}
-	return names
 }

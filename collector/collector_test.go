@@ -75,6 +75,8 @@ func xmpp(_ context.Context, now time.Time, rec activity.Recorder) (collector.Fa
 	}, nil
 }
 
+func nothingReported() *collector.Reports { return nil }
+
 func unreachable(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
 	return collector.Facts{}, errors.New("no such host")
 }
@@ -106,7 +108,7 @@ func TestMetrics(t *testing.T) {
 	statuses = append(statuses, refresher(t, "waiting", matrix, still).Status())
 
 	registry := prometheus.NewPedanticRegistry()
-	c := collector.New(func() []collector.Status { return statuses })
+	c := collector.New(func() []collector.Status { return statuses }, nothingReported)
 	registry.MustRegister(c)
 	families, err := registry.Gather()
 	if err != nil {
@@ -166,7 +168,7 @@ func TestScrapeDoesNotWaitForRefresh(t *testing.T) {
 	go func() { r.Run(ctx); close(done) }()
 	<-hanging
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(collector.New(func() []collector.Status { return []collector.Status{r.Status()} }))
+	registry.MustRegister(collector.New(func() []collector.Status { return []collector.Status{r.Status()} }, nothingReported))
 	families, err := registry.Gather()
 	if err != nil || len(families) == 0 {
 		t.Errorf("%d families and error %v", len(families), err)

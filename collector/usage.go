@@ -61,8 +61,18 @@ func statistics() []statistic {
 		{"r30v2_users_ios", "The same with clients of the class ios alone."},
 		{"r30v2_users_electron", "The same with clients of the class electron alone."},
 		{"r30v2_users_web", "The same with clients of the class web alone."},
+		{"timestamp", "Unix time of the newest report by the homeserver's own clock."},
+		{"uptime_seconds", "Seconds since the process that reports was started."},
+		{"memory_rss", "Largest resident memory of the process that reports since its start, in kilobytes on Linux."},
+		{"cpu_average", "Processor time of the process that reports since its last report, in percent of one core."},
 		{"cache_factor", "Global factor of Synapse's caches."},
 		{"event_cache_size", "Configured number of events in Synapse's event cache."},
+		{"r30_users_all", "Users seen within 30 days and more than 30 days after their registration, which Synapse reported before 1.85."},
+		{"r30_users_android", "The same with Android clients."},
+		{"r30_users_ios", "The same with iOS clients."},
+		{"r30_users_electron", "The same with desktop clients."},
+		{"r30_users_web", "The same with web clients."},
+		{"r30_users_unknown", "The same with other clients."},
 	}
 }
 
@@ -76,44 +86,54 @@ func usage() []family {
 	var families []family
 	for _, s := range statistics() {
 		families = append(families, family{
-			name: "synapse_usage_" + s.name, kind: gauge, homeserver: true,
+			name: "synapse_usage_" + s.name, kind: gauge,
 			help: s.help + " As " + s.name + " of Synapse's usage report.",
-			read: forUsage(func(u *Usage, homeserver string, emit emit) {
-				if value, known := u.Statistics[s.name]; known {
-					emit(value, homeserver)
+			homeserver: func(h Homeserver, emit emit) {
+				if value, known := h.Statistics[s.name]; known {
+					emit(value)
 				}
-			}),
+			},
 		})
 	}
 	return append(families,
 		family{
-			name: "synapse_usage_info", kind: gauge, homeserver: true, labels: infoLabels(),
+			name: "synapse_usage_info", kind: gauge, labels: infoLabels(),
 			help: "1, with the strings of Synapse's usage report, empty where they are not known.",
-			read: forUsage(func(u *Usage, homeserver string, emit emit) {
-				labels := []string{homeserver}
+			homeserver: func(h Homeserver, emit emit) {
+				var labels []string
 				for _, name := range infoLabels() {
-					labels = append(labels, u.Info[name])
+					labels = append(labels, h.Info[name])
 				}
 				emit(1, labels...)
-			}),
+			},
 		},
 		family{
-			name: "synapse_limit_mau_users", kind: gauge, homeserver: true, labels: []string{"type"},
+			name: "synapse_limit_mau_users", kind: gauge, labels: []string{"type"},
 			help: "Users in the table monthly_active_users, by which Synapse limits them; absent if it does not keep the table (limit_usage_by_mau, mau_stats_only). " +
 				"native is Synapse's synapse_admin_mau_current." + cached,
-			read: forUsage(func(u *Usage, homeserver string, emit emit) {
-				for _, t := range slices.Sorted(maps.Keys(u.LimitMAU)) {
-					emit(float64(u.LimitMAU[t]), homeserver, string(t))
+			homeserver: func(h Homeserver, emit emit) {
+				for _, t := range slices.Sorted(maps.Keys(h.LimitMAU)) {
+					emit(float64(h.LimitMAU[t]), string(t))
 				}
-			}),
+			},
+		},
+		family{
+			name: "synapse_usage_last_report_timestamp_seconds", unit: "seconds", kind: gauge,
+			help: "Unix time, by the receiver's clock, at which the homeserver's newest usage report was received.",
+			homeserver: func(h Homeserver, emit emit) {
+				if !h.Reported.IsZero() {
+					emit(seconds(h.Reported))
+				}
+			},
+		},
+		family{
+			name: "synapse_usage_reports_total", kind: counter,
+			help: "Usage reports that were ever received from the homeserver.",
+			homeserver: func(h Homeserver, emit emit) {
+				if !h.Reported.IsZero() {
+					emit(float64(h.Reports))
+				}
+			},
 		},
 	)
-}
-
-func forUsage(read func(*Usage, string, emit)) func(Status, emit) {
-	return forDomains(func(d Domain, emit emit) {
-		if d.Usage != nil {
-			read(d.Usage, d.Name, emit)
-		}
-	})
 }

@@ -26,8 +26,11 @@ type Config struct {
 	Clients *activity.Classes
 	// Storage is where the history is kept.
 	Storage Storage
-	// Servers are the chat servers, at least one, with distinct names.
+	// Servers are the chat servers, with distinct names: at least one, unless
+	// reports are received.
 	Servers []Server
+	// Reports is how usage reports are received.
+	Reports Reports
 }
 
 // Storage says where and how long visits are kept.
@@ -81,6 +84,8 @@ type Source struct {
 	Servers []string
 	// RefreshInterval overrides that of the file unless it is 0.
 	RefreshInterval time.Duration
+	// ReportsAddress overrides that of the file unless it is empty.
+	ReportsAddress string
 	// StoragePath is the folder of the history where the file names none.
 	StoragePath string
 	// LookupEnv gives the values of ${NAME}, as os.LookupEnv does.
@@ -90,7 +95,7 @@ type Source struct {
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
-	c := &Config{Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
+	c := &Config{Reports: defaultReports(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
 	if s.File != "" {
 		content, err := readFile(s.File)
 		if err != nil {
@@ -113,7 +118,13 @@ func (s Source) Load() (*Config, error) {
 		}
 		c.RefreshInterval = s.RefreshInterval
 	}
-	if len(c.Servers) == 0 {
+	if s.ReportsAddress != "" {
+		c.Reports.ListenAddress = s.ReportsAddress
+	}
+	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {
+		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
+	}
+	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" {
 		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
 	}
 	c.complete()

@@ -21,7 +21,7 @@ func parse(c *Config, source Source, content []byte) error {
 	if err != nil {
 		return err
 	}
-	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "servers")
+	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "reports", "servers")
 	for _, key := range keys(values) {
 		switch n := values[key]; key {
 		case "refresh_interval":
@@ -37,6 +37,8 @@ func parse(c *Config, source Source, content []byte) error {
 			c.Clients = d.clients(n)
 		case "storage":
 			d.storage(n, &c.Storage)
+		case "reports":
+			d.reports(n, &c.Reports)
 		case "servers":
 			c.Servers = d.servers(n)
 		}

@@ -3,7 +3,6 @@ package synapse_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -176,17 +175,8 @@ func edges() (statements []string) {
 	return statements
 }
 
-// users of the differential tests: CI's race detector makes SQLite slow.
-func users(t *testing.T) int {
-	t.Helper()
-	if os.Getenv("ACTIVE_USERS_TEST_REQUIRE") == "" && testing.Short() {
-		return 2000
-	}
-	return 20_000
-}
-
 func TestFiguresEqualPlainSQL(t *testing.T) {
-	engines(t, synapsetest.Population{Users: users(t), Days: 70, Now: noon}, func(t *testing.T, db database) {
+	engines(t, synapsetest.Population{Users: users, Days: 70, Now: noon}, func(t *testing.T, db database) {
 		db.run(edges()...)
 		now := noon
 		r := newRefresher(t, db.location, &now)

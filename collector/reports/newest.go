@@ -1,0 +1,204 @@
+package reports
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// newest holds the newest report of each homeserver that has been heard lately.
+type newest struct {
+	options Options
+	names   []string // of the statistics, the order of heard.values
+
+	mutex sync.Mutex
+	heard map[string]*heard
+}
+
+// heard is what is known of one homeserver, in little memory: anybody can
+// invent homeservers.
+type heard struct {
+	name                string
+	values              []float64 // NaN where there is none
+	info                []string  // in the order of texts
+	firstSeen, received time.Time
+	reports             uint64
+}
+
+// Newest is the newest report of one homeserver.
+type Newest struct {
+	Report
+	Received time.Time
+	// Reports is the number of reports that were ever received of it.
+	Reports uint64
+}
+
+// add takes a report that has been stored.
+func (n *newest) add(r Report, received time.Time) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	h, known := n.heard[r.Homeserver]
+	if !known {
+		h = &heard{name: r.Homeserver, firstSeen: received}
+		n.heard[r.Homeserver] = h
+	}
+	h.reports++
+	if !received.Before(h.received) {
+		n.take(h, r, received)
+	}
+}
+
+func (n *newest) take(h *heard, r Report, received time.Time) {
+	h.received = received
+	h.values = make([]float64, len(n.names))
+	for i, name := range n.names {
+		value, there := r.Statistics[name]
+		if !there {
+			value = math.NaN()
+		}
+		h.values[i] = value
+	}
+	h.info = make([]string, len(texts()))
+	for i, name := range texts() {
+		h.info[i] = r.Info[name]
+	}
+}
+
+// report is the way back.
+func (n *newest) report(h heard) Newest {
+	r := Newest{Received: h.received, Reports: h.reports}
+	r.Homeserver, r.Context = h.name, h.info[0]
+	r.Statistics, r.Info = make(map[string]float64), make(map[string]string)
+	for i, name := range n.names {
+		if !math.IsNaN(h.values[i]) {
+			r.Statistics[name] = h.values[i]
+		}
+	}
+	for i, name := range texts() {
+		r.Info[name] = h.info[i]
+	}
+	return r
+}
+
+// restore takes a report from the store.
+func (n *newest) restore(s stored) {
+	r, err := Parse(s.Body)
+	if err != nil {
+		return // a stricter exporter than the one that stored it
+	}
+	h := &heard{name: r.Homeserver, firstSeen: time.UnixMilli(s.FirstSeen), reports: s.Reports}
+	n.take(h, r, time.UnixMilli(s.Received))
+	n.heard[r.Homeserver] = h
+}
+
+// trackedPerShown is how many times more homeservers are kept in memory than
+// are shown. Beyond, new ones are turned away: on an open endpoint anybody can
+// invent names.
+const trackedPerShown = 20
+
+// room says whether there is room for a homeserver.
+func (n *newest) room(homeserver string) bool {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	_, known := n.heard[homeserver]
+	return known || len(n.heard) < trackedPerShown*n.options.MaxHomeservers
+}
+
+// expire forgets homeservers that have not been heard since a moment.
+func (n *newest) expire(before time.Time) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	maps.DeleteFunc(n.heard, func(_ string, h *heard) bool { return h.received.Before(before) })
+}
+
+// Shown is what the receiver knows at one moment.
+type Shown struct {
+	// Homeservers are those with series of their own: of more than
+	// MaxHomeservers, those that are known longest, so that nobody can push
+	// out others by inventing names. A quarter of them at most have reported
+	// only once. Sorted by name.
+	Homeservers []Newest
+	// Overflow is the number of the others.
+	Overflow int
+	// Contexts are the sums over all homeservers by context, sorted; at most
+	// maxContexts and, for all others, OtherContexts.
+	Contexts []Context
+}
+
+// Context adds up the homeservers of one server_context.
+type Context struct {
+	Name        string
+	Homeservers int
+	// Users are the sums by statistic.
+	Users map[string]float64
+}
+
+const (
+	newcomersPart = 4
+	maxContexts   = 50
+	// OtherContexts is the name of what is beyond the cap.
+	OtherContexts = "other"
+)
+
+// summed are the statistics that are added up.
+func summed() []string {
+	return []string{"total_users", "total_nonbridged_users", "daily_active_users", "monthly_active_users", "r30v2_users_all"}
+}
+
+// shown returns what is to be seen at a moment.
+func (n *newest) shown(now time.Time) (s Shown) {
+	n.mutex.Lock()
+	var current []heard
+	for _, h := range n.heard {
+		if now.Sub(h.received) <= n.options.ExpireAfter {
+			current = append(current, *h)
+		}
+	}
+	n.mutex.Unlock()
+	slices.SortFunc(current, func(a, b heard) int {
+		return cmp.Or(a.firstSeen.Compare(b.firstSeen), cmp.Compare(a.name, b.name))
+	})
+	s.Contexts = n.contexts(current)
+	newcomers := 0
+	for _, h := range current {
+		if h.reports == 1 {
+			newcomers++
+		}
+		if len(s.Homeservers) == n.options.MaxHomeservers || h.reports == 1 && newcomers > max(1, n.options.MaxHomeservers/newcomersPart) {
+			s.Overflow++
+			continue
+		}
+		s.Homeservers = append(s.Homeservers, n.report(h))
+	}
+	slices.SortFunc(s.Homeservers, func(a, b Newest) int { return cmp.Compare(a.Homeserver, b.Homeserver) })
+	return s
+}
+
+// contexts adds up homeservers, which are sorted by how long they are known.
+func (n *newest) contexts(all []heard) (sums []Context) {
+	byName := make(map[string]*Context)
+	for _, h := range all {
+		name := h.info[0]
+		if byName[name] == nil && len(byName) >= maxContexts {
+			name = OtherContexts
+		}
+		c := byName[name]
+		if c == nil {
+			c = &Context{Name: name, Users: make(map[string]float64)}
+			byName[name] = c
+		}
+		c.Homeservers++
+		for _, statistic := range summed() {
+			if value := h.values[slices.Index(n.names, statistic)]; !math.IsNaN(value) {
+				c.Users[statistic] += value
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		sums = append(sums, *byName[name])
+	}
+	return sums
+}

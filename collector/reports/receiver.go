@@ -1,0 +1,310 @@
+package reports
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"golang.org/x/time/rate"
+)
+
+// Options say what a Receiver accepts and keeps.
+type Options struct {
+	// Folder is where reports are kept.
+	Folder string
+	// Retention is how long they are kept.
+	Retention time.Duration
+	// Tokens, if there are any, are what a sender needs one of.
+	Tokens []Token
+	// Allowed are the patterns of homeservers that may report, as in
+	// "*.example.org"; empty for all.
+	Allowed []string
+	// MaxHomeservers is the number of homeservers with series of their own.
+	MaxHomeservers int
+	// ExpireAfter is the age at which a homeserver's figures are dropped.
+	ExpireAfter time.Duration
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// ForwardTo is a URL to which accepted reports are sent on, "" for none.
+	ForwardTo string
+
+	Now    func() time.Time
+	Logger log.Logger
+}
+
+// A Token allows its bearer to report for some homeservers.
+type Token struct {
+	Secret string
+	// Homeservers are patterns; empty for all.
+	Homeservers []string
+}
+
+// A Reason says why a report, or a part of one, was refused. It is a label.
+type Reason string
+
+// The reasons.
+const (
+	Malformed    Reason = "malformed"     // 400, 405, 415: no usage report
+	Unbelievable Reason = "unbelievable"  // a key was left out, the report accepted
+	TooLarge     Reason = "too_large"     // 413
+	Unauthorized Reason = "unauthorized"  // 401: no token, or a wrong one
+	Forbidden    Reason = "forbidden"     // 403: the homeserver is not allowed
+	RateLimited  Reason = "rate_limited"  // 429
+	Capacity     Reason = "capacity"      // 429: too many homeservers
+	Storage      Reason = "storage"       // 503
+	Unforwarded  Reason = "not_forwarded" // stored, but could not be sent on
+)
+
+// Reasons returns all reasons there are.
+func Reasons() []Reason {
+	return []Reason{Malformed, Unbelievable, TooLarge, Unauthorized, Forbidden, RateLimited, Capacity, Storage, Unforwarded}
+}
+
+// A Receiver accepts reports over HTTP.
+type Receiver struct {
+	Options
+	store   *store
+	newest  newest
+	forward *forwarder // nil for none
+
+	byAddress, byName *limiters
+	all               *rate.Limiter
+	complaints        *rate.Limiter // lines of the log
+
+	mutex    sync.Mutex
+	rejected map[Reason]uint64
+
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+const (
+	housekeeping = 10 * time.Minute
+
+	// A homeserver reports eight times a day. Addresses of this machine are
+	// not limited, for behind a proxy they are everybody's; names always are.
+	addressEvery, addressBurst = time.Second, 120
+	nameEvery, nameBurst       = time.Minute, 600
+	allPerSecond, allBurst     = 2000, 10_000
+	maxKeys                    = 100_000
+)
+
+// New returns a Receiver that knows again what was reported before.
+func New(ctx context.Context, o Options) (*Receiver, error) {
+	r := &Receiver{
+		Options: o, newest: newest{options: o, names: Names(), heard: make(map[string]*heard)},
+		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
+		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
+		rejected: make(map[Reason]uint64), stopped: make(chan struct{}),
+	}
+	var err error
+	if r.store, err = openStore(ctx, o.Folder); err != nil {
+		return nil, err
+	}
+	all, err := r.store.newest(ctx, o.Now().Add(-o.ExpireAfter))
+	if err != nil {
+		_ = r.store.close()
+		return nil, err
+	}
+	for _, s := range all {
+		r.newest.restore(s)
+	}
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if o.ForwardTo != "" {
+		r.forward = newForwarder(ctx, o.ForwardTo, func() { r.count(Unforwarded, 1) })
+	}
+	go r.keepHouse(ctx)
+	return r, nil
+}
+
+// Close stores what is under way and closes the store. The Handler must not be
+// in use any longer.
+func (r *Receiver) Close() error {
+	r.stop()
+	<-r.stopped
+	if r.forward != nil {
+		r.forward.wait()
+	}
+	return r.store.close()
+}
+
+// keepHouse deletes what is old until ctx ends.
+func (r *Receiver) keepHouse(ctx context.Context) {
+	defer close(r.stopped)
+	for {
+		r.newest.expire(r.Now().Add(-r.ExpireAfter))
+		if err := r.store.purge(ctx, r.Now().Add(-r.Retention)); err != nil && ctx.Err() == nil {
+			_ = level.Warn(r.Logger).Log("msg", "could not delete old reports", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(housekeeping):
+		}
+	}
+}
+
+// Shown returns what is known now.
+func (r *Receiver) Shown() Shown { return r.newest.shown(r.Now()) }
+
+// Rejected returns how often something was refused, by reason.
+func (r *Receiver) Rejected() map[Reason]uint64 {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return maps.Clone(r.rejected)
+}
+
+func (r *Receiver) count(reason Reason, n int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.rejected[reason] += uint64(n)
+}
+
+// Handler serves the paths that reports are pushed to.
+func (r *Receiver) Handler() http.Handler {
+	mux := http.NewServeMux()
+	push := http.HandlerFunc(r.push)
+	for _, pattern := range []string{"/report-usage-stats/push", "/push", "/report-usage-stats/push/{token}"} {
+		mux.Handle(pattern, push)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusNotFound, "nothing is received here: report_stats_endpoint ends in /report-usage-stats/push")
+	})
+	return mux
+}
+
+// refusal is why a request is refused.
+type refusal struct {
+	status int
+	reason Reason
+	text   string
+}
+
+// push receives one usage report.
+func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
+	if request.Method != http.MethodPut && request.Method != http.MethodPost {
+		w.Header().Set("Allow", "PUT, POST")
+		r.refuse(w, request, &refusal{http.StatusMethodNotAllowed, Malformed, "want PUT or POST"})
+		return
+	}
+	report, refused := r.receive(w, request)
+	if refused != nil {
+		r.refuse(w, request, refused)
+		return
+	}
+	if report.Unbelievable > 0 {
+		r.count(Unbelievable, report.Unbelievable)
+	}
+	// Synapse warns of an answer that is not JSON.
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, "{}")
+}
+
+// receive checks and stores a report. What costs least is checked first.
+func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report, *refusal) {
+	now := r.Now()
+	address := client(request, r.TrustedProxies)
+	if !address.IsLoopback() && (!r.all.Allow() || !r.byAddress.allow(address.String(), time.Now())) {
+		return Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
+	}
+	patterns, authorized := r.authorize(request)
+	if !authorized {
+		return Report{}, &refusal{http.StatusUnauthorized, Unauthorized, "a token is needed, as the last part of the path or in ?token="}
+	}
+	if encoding := request.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return Report{}, &refusal{http.StatusUnsupportedMediaType, Malformed, "nothing compressed is read"}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return Report{}, &refusal{http.StatusRequestEntityTooLarge, TooLarge, "a report has at most 64 KiB"}
+	case err != nil:
+		return Report{}, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
+	}
+	report, err := Parse(body)
+	switch {
+	case err != nil:
+		return Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
+	case !matches(report.Homeserver, r.Allowed) || !matches(report.Homeserver, patterns):
+		return Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
+	case !r.byName.allow(report.Homeserver, time.Now()):
+		return Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
+	case !r.newest.room(report.Homeserver):
+		return Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
+	}
+	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
+		_ = level.Error(r.Logger).Log("msg", "a report could not be stored", "err", err)
+		return Report{}, &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
+	}
+	r.newest.add(report, now)
+	if r.forward != nil {
+		r.forward.send(body)
+	}
+	return report, nil
+}
+
+// authorize returns the patterns of homeservers that the request's token is
+// for; nil for all.
+func (r *Receiver) authorize(request *http.Request) (patterns []string, ok bool) {
+	if len(r.Tokens) == 0 {
+		return nil, true
+	}
+	given := request.PathValue("token")
+	if given == "" {
+		given = request.URL.Query().Get("token")
+	}
+	if given == "" {
+		given = strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")
+	}
+	for _, t := range r.Tokens { // all of them, whichever it is
+		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(t.Secret))
+		if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
+			patterns, ok = t.Homeservers, true
+		}
+	}
+	return patterns, ok
+}
+
+// matches says whether a name is one of the patterns, or there are none.
+func matches(name string, patterns []string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, err := path.Match(strings.ToLower(pattern), name)
+		return ok && err == nil
+	})
+}
+
+func (r *Receiver) refuse(w http.ResponseWriter, request *http.Request, why *refusal) {
+	r.count(why.reason, 1)
+	if r.complaints.Allow() {
+		// Neither the path, which may hold a token, nor anything of the body.
+		_ = level.Warn(r.Logger).Log("msg", "report refused", "reason", why.reason, "status", why.status, "method", request.Method)
+	}
+	if why.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "3600")
+	}
+	answer(w, why.status, why.text)
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	body, err := json.Marshal(map[string]string{"error": text})
+	if err != nil {
+		return // text is one of ours
+	}
+	_, _ = w.Write(body)
+}
