@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
@@ -86,6 +87,7 @@ func BenchmarkPostgreSQL(b *testing.B) {
 		"dbcpu:r30v2/with-usage":  func(r benched) float64 { return ratio(r.synapse, r.refresh) },
 		"dbcpu:r30v2/first-load":  func(r benched) float64 { return ratio(r.synapse, r.first) },
 		"wall:first-load/discard": func(r benched) float64 { return ratio(r.firstWall, r.discardWall) },
+		"wall:restart/first-load": func(r benched) float64 { return ratio(r.restart, r.firstWall) },
 		"bytes/active-user":       func(r benched) float64 { return r.bytes },
 	} {
 		b.ReportMetric(median(of), name)
@@ -143,6 +145,8 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	active := calendar.ActiveAfter(synapsetest.Server, now.AddDate(0, 0, -60), now).Users
 	r.bytes = float64(after-before) / float64(active)
 
+	r.restart = restart(b, reader, calendar, classes, now)
+
 	total, _ := measured(b, server, func() {
 		for range refreshes {
 			if _, err := reader.Read(b.Context(), now.Add(-time.Hour), now, calendar.Clone()); err != nil {
@@ -177,8 +181,10 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	from := activity.DayOf(now.AddDate(0, 0, -60)).Start().UnixMilli()
 	all := fmt.Sprintf(`COPY (SELECT user_id, user_agent, timestamp FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d) TO STDOUT (FORMAT binary)`, from, today+2*day.Milliseconds())
 	seen := fmt.Sprintf(`COPY (SELECT user_id, user_agent, last_seen FROM user_ips WHERE last_seen > %d) TO STDOUT (FORMAT binary)`, from)
+	devices := fmt.Sprintf(`COPY (SELECT user_id, user_agent, last_seen FROM devices WHERE last_seen > %d AND last_seen < %d) TO STDOUT (FORMAT binary)`,
+		now.Add(-activity.MaxWindow).UnixMilli(), now.AddDate(0, 0, -28).UnixMilli())
 	_, r.discardWall = measured(b, server, func() {
-		for _, query := range []string{all, seen} {
+		for _, query := range []string{all, seen, devices} {
 			if _, err := connection.PgConn().CopyTo(b.Context(), discard{}, query); err != nil {
 				b.Fatal(err)
 			}
@@ -193,6 +199,41 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	})
 	runtime.KeepAlive(calendar)
 	return r
+}
+
+// restart measures how long a new process takes to its first figures, from the
+// history of a refresh an hour ago.
+func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
+	b.Helper()
+	folder := b.TempDir()
+	store := history.New(folder)
+	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), Anew: now}); err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	store = history.New(folder)
+	loaded := activity.NewCalendar(store.Key(), classes)
+	if _, err := store.Load(b.Context(), "server", loaded, classes); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := reader.Read(b.Context(), now.Add(-time.Hour), now, loaded); err != nil {
+		b.Fatal(err)
+	}
+	loaded.Compact(activity.DayOf(now))
+	for _, w := range activity.DefaultWindows() {
+		loaded.Active(synapsetest.Server, now, w)
+	}
+	if loaded.Retention(synapsetest.Server, now).Users == 0 {
+		b.Fatal("no figures after a restart")
+	}
+	took := time.Since(began)
+	if err := store.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return took
 }
 
 type discard struct{}
