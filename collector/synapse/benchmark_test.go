@@ -42,7 +42,7 @@ SELECT COUNT(*) FROM (
 // benched is one measurement of everything that is compared.
 type benched struct {
 	synapse, first, refresh, activity, visits time.Duration // of the database's processor
-	firstWall, discardWall                    time.Duration
+	firstWall, discardWall, restart           time.Duration
 	bytes                                     float64 // of memory for each active user
 }
 
