@@ -16,7 +16,8 @@ import (
 // servers' rooms never enter one another.
 var rooms = map[string][]string{
 	".":                         {"collector", "collector/activity", "collector/demo", "collector/history", "collector/prosody", "collector/reports", "collector/synapse", "config"},
-	"config":                    {"collector/activity", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse"},
+	"config":                    {"collector/activity", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config/luaconfig"},
+	"config/luaconfig":          {},
 	"collector":                 {"collector/activity", "collector/history"},
 	"collector/history":         {"collector/activity", "collector/sqldb"},
 	"collector/activity":        {},

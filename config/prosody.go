@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,13 +10,13 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// locateProsody takes the path of Prosody's data directory, or the location of
-// its database. That they exist is not checked: they may be mounted later.
+// locateProsody takes the path of Prosody's data directory, the location of its
+// database, or the configuration file that names either. That they exist is not checked: they may be mounted later.
 func locateProsody(server *Server, location, folder string) error {
 	scheme, path, _ := strings.Cut(location, ":")
 	switch {
 	case strings.HasSuffix(location, ".lua"):
-		return errors.New("Prosody's configuration file cannot be read by this version: give its data_path, often /var/lib/prosody")
+		return readProsody(&server.Prosody, below(folder, location))
 	case scheme == "sqlite" && path != "" && !strings.HasPrefix(path, "//"):
 		location = "sqlite:" + below(folder, path)
 		fallthrough

@@ -55,6 +55,9 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 	}
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		if !r.options.serves(name) {
+			continue
+		}
 		h := hosts[name]
 		facts.Domains = append(facts.Domains, h.facts(name))
 		if h.damaged > 0 {

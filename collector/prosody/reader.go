@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"active_users_exporter/collector"
@@ -21,6 +23,9 @@ type Options struct {
 	DataPath string
 	// Database is that of mod_storage_sql.
 	Database sqldb.Source
+	// Hosts are the virtual hosts to read, in small letters; empty for all
+	// that have records.
+	Hosts []string
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 	// StatusURL is the page of mod_http_status, "" for none.
@@ -110,6 +115,9 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	}
 	facts := collector.Facts{Database: "files", Whole: true}
 	for _, h := range hosts {
+		if !r.options.serves(h.name) {
+			continue
+		}
 		h.hostMemory = r.memoryOf(h.name)
 		domain, warnings, err := h.read(ctx, now, rec, server)
 		if err != nil {
@@ -119,6 +127,11 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		facts.Warnings = append(facts.Warnings, warnings...)
 	}
 	return facts, nil
+}
+
+// serves says whether a virtual host is to be read.
+func (o Options) serves(host string) bool {
+	return len(o.Hosts) == 0 || slices.Contains(o.Hosts, strings.ToLower(host))
 }
 
 // Close implements collector.Reader.
