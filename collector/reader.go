@@ -63,6 +63,9 @@ type DomainFacts struct {
 	// Activity says that last-seen times of this domain are kept: without
 	// them active users are unknown, not none.
 	Activity bool
+	// Counted are the active users by window where the server itself has
+	// counted them, and better than its records can tell.
+	Counted map[activity.Window]int
 	// Clients says that the classes of clients are recorded with activity.
 	Clients bool
 	// Kept is the moment from which last-seen times are complete: the server

@@ -75,8 +75,15 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
-		if f.Activity {
+		if f.Activity || f.Counted != nil {
 			for _, w := range windows {
+				if counted, told := f.Counted[w]; told {
+					d.Active = append(d.Active, ActiveUsers{Window: w, Users: counted})
+					continue
+				}
+				if !f.Activity {
+					continue
+				}
 				active := cal.ActiveAfter(f.Name, w.Since(now), f.Kept)
 				users := ActiveUsers{Window: w, Users: active.Users}
 				if f.Clients {

@@ -88,7 +88,7 @@ func (d *document) windows(n *yaml.Node) (windows []activity.Window) {
 func (d *document) servers(n *yaml.Node) (servers []Server) {
 	taken := make(map[string]bool)
 	for _, item := range d.list(n, "servers") {
-		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "admin_socket", "required_modules")
+		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "metrics_url", "admin_socket", "required_modules")
 		server := d.server(item, values)
 		if name := values["name"]; name != nil {
 			server.Name = d.name(name)
@@ -106,7 +106,7 @@ func (d *document) servers(n *yaml.Node) (servers []Server) {
 func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 	server := Server{}
 	software, from := values["software"], values["from"]
-	if software == nil || from == nil {
+	if software == nil || from == nil && values["metrics_url"] == nil {
 		d.problem(n, "a server needs both software (synapse or prosody) and from (where its records are)")
 		return server
 	}
@@ -115,14 +115,16 @@ func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 		d.problem(software, "software: %s", err)
 		return server
 	}
-	location := d.text(from, "from")
-	if location == "" {
-		d.problem(from, "from is empty")
-		return server
-	}
 	folder := filepath.Dir(d.file)
-	if err := locate(&server, location, folder); err != nil {
-		d.problem(from, "from: %s", err)
+	if from != nil {
+		location := d.text(from, "from")
+		if location == "" {
+			d.problem(from, "from is empty")
+			return server
+		}
+		if err := locate(&server, location, folder); err != nil {
+			d.problem(from, "from: %s", err)
+		}
 	}
 	if server.Software == Synapse {
 		d.synapseOptions(&server, values, folder)

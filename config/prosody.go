@@ -33,11 +33,10 @@ func locateProsody(server *Server, location, folder string) error {
 func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, folder string) {
 	server.Prosody.PasswordFile = d.passwordFile(values["password_file"], server.Prosody.Database, folder)
 	if n := values["status_url"]; n != nil {
-		server.Prosody.StatusURL = d.text(n, "status_url")
-		u, err := url.Parse(server.Prosody.StatusURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			d.problem(n, "status_url: want the URL of mod_http_status, such as http://127.0.0.1:5280/status")
-		}
+		server.Prosody.StatusURL = d.page(n, "status_url", "mod_http_status, such as http://127.0.0.1:5280/status")
+	}
+	if n := values["metrics_url"]; n != nil {
+		server.Prosody.MetricsURL = d.page(n, "metrics_url", "mod_http_openmetrics, such as http://127.0.0.1:5280/metrics")
 	}
 	if n := values["admin_socket"]; n != nil {
 		if server.Prosody.AdminSocket = d.text(n, "admin_socket"); server.Prosody.AdminSocket == "" {
@@ -49,8 +48,8 @@ func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, 
 	if n == nil {
 		return
 	}
-	if values["status_url"] == nil && values["admin_socket"] == nil {
-		d.problem(n, "required_modules needs status_url or admin_socket, which say what is loaded")
+	if values["status_url"] == nil && values["admin_socket"] == nil && values["metrics_url"] == nil {
+		d.problem(n, "required_modules needs status_url, admin_socket or metrics_url, which say what is loaded")
 	}
 	for _, item := range d.list(n, "required_modules") {
 		text := d.text(item, "required module")
@@ -60,4 +59,14 @@ func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, 
 		}
 		server.Prosody.RequiredModules = append(server.Prosody.RequiredModules, text)
 	}
+}
+
+// page reads the URL of a page of the running server.
+func (d *document) page(n *yaml.Node, key, example string) string {
+	location := d.text(n, key)
+	u, err := url.Parse(location)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		d.problem(n, "%s: want the URL of %s", key, example)
+	}
+	return location
 }

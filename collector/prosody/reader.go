@@ -30,6 +30,9 @@ type Options struct {
 	PasswordFile string
 	// StatusURL is the page of mod_http_status, "" for none.
 	StatusURL string
+	// MetricsURL is the page of mod_http_openmetrics, "" for none: for servers
+	// whose records cannot be reached, or without their AdminSocket.
+	MetricsURL string
 	// AdminSocket is the path of Prosody's admin socket, "" not to ask the
 	// running server. Whoever may open it may do anything to that server; one
 	// expression is evaluated for each refresh, and it changes nothing.
@@ -49,7 +52,7 @@ type Reader struct {
 
 // New returns a Reader. It opens nothing yet.
 func New(o Options) *Reader {
-	return &Reader{options: o, client: newStatusClient(), memory: make(map[string]*hostMemory)}
+	return &Reader{options: o, client: newPageClient(), memory: make(map[string]*hostMemory)}
 }
 
 // Read implements collector.Reader. A virtual host is whatever has records in
@@ -57,9 +60,16 @@ func New(o Options) *Reader {
 // lately is in no store: it takes the admin socket to count them as Prosody's
 // own mod_measure_active_users does.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	read := r.readFiles
-	if r.options.DataPath == "" {
+	var read func(context.Context, time.Time, activity.Recorder, *running) (collector.Facts, error)
+	switch {
+	case r.options.DataPath != "":
+		read = r.readFiles
+	case r.options.Database != sqldb.Source{}:
 		read = r.readDatabase
+	default:
+		read = func(context.Context, time.Time, activity.Recorder, *running) (collector.Facts, error) {
+			return collector.Facts{Database: "none"}, nil
+		}
 	}
 	var server *running
 	if r.options.AdminSocket != "" {
@@ -71,6 +81,13 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	facts, err := read(ctx, now, rec, server)
 	if err != nil {
 		return collector.Facts{}, err
+	}
+	if r.options.MetricsURL != "" {
+		page, err := r.metrics(ctx, now)
+		if err != nil {
+			return collector.Facts{}, err
+		}
+		r.addMetrics(&facts, page)
 	}
 	if server != nil {
 		facts.Version = server.Version

@@ -4,35 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"active_users_exporter/collector"
 )
-
-const (
-	statusTimeout = 10 * time.Second
-	// maxStatusPage holds the states of some ten thousand modules.
-	maxStatusPage = 4 << 20
-)
-
-var errForbidden = errors.New("answered 403 Forbidden (add the exporter's address to http_status_allow_ips in Prosody's configuration)")
-
-// newStatusClient returns a client that does not follow redirects: the page
-// that was configured is the one to read.
-func newStatusClient() *http.Client {
-	return &http.Client{
-		Timeout:       statusTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 // modulesOfPage reads the page of mod_http_status: for each host and component
 // its modules, global ones under the host "*". A module that failed to load is
@@ -40,7 +16,7 @@ func newStatusClient() *http.Client {
 func (r *Reader) modulesOfPage(ctx context.Context) ([]collector.Module, error) {
 	page, err := r.statusPage(ctx)
 	if err != nil {
-		return nil, &statusError{where: withoutPassword(r.options.StatusURL), err: err}
+		return nil, &pageError{what: "the states of modules", where: withoutPassword(r.options.StatusURL), err: err}
 	}
 	var modules []collector.Module
 	for host, states := range page {
@@ -56,30 +32,11 @@ type statusPage map[string]map[string]struct {
 	Type string `json:"type"`
 }
 
-func (r *Reader) statusPage(ctx context.Context) (statusPage, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.options.StatusURL, nil)
+func (r *Reader) statusPage(ctx context.Context) (page statusPage, err error) {
+	body, err := r.page(ctx, r.options.StatusURL)
 	if err != nil {
-		return nil, errors.New("not a valid URL")
+		return nil, err
 	}
-	response, err := r.client.Do(request)
-	if err != nil {
-		return nil, cause(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	switch {
-	case response.StatusCode == http.StatusForbidden:
-		return nil, errForbidden
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("answered %s", response.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxStatusPage+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", cause(err))
-	}
-	if len(body) > maxStatusPage {
-		return nil, errors.New("the answer is larger than 4 MiB")
-	}
-	var page statusPage
 	if err := json.Unmarshal(body, &page); err != nil || page == nil {
 		return nil, errors.New("the answer is not the JSON of mod_http_status")
 	}
@@ -120,58 +77,4 @@ func require(modules []collector.Module, required []string) []collector.Module {
 		}
 	}
 	return modules
-}
-
-// statusError says which page could not be read, and why.
-type statusError struct {
-	where string
-	err   error
-}
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("read the states of modules from %s: %v", e.where, e.err)
-}
-
-func (e *statusError) Unwrap() error { return e.err }
-
-// Reason tells no answer from an answer that is of no use.
-func (e *statusError) Reason() string {
-	if errors.Is(e.err, errForbidden) {
-		return string(collector.Denied)
-	}
-	return string(networkReason(e.err))
-}
-
-// networkReason sorts the failures of asking a running server.
-func networkReason(err error) collector.Reason {
-	var network *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return collector.Timeout
-	case errors.Is(err, fs.ErrPermission):
-		return collector.Denied
-	case errors.As(err, &network):
-		return collector.Unreachable
-	}
-	return collector.Unexpected
-}
-
-// cause drops the method and URL that net/http puts before an error.
-func cause(err error) error {
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		if at.Timeout() {
-			return fmt.Errorf("no answer in %s: %w", statusTimeout, context.DeadlineExceeded)
-		}
-		return at.Err
-	}
-	return err
-}
-
-func withoutPassword(location string) string {
-	u, err := url.Parse(location)
-	if err != nil {
-		return "the status page"
-	}
-	u.User = nil
-	return u.String()
 }

@@ -1,0 +1,109 @@
+package prosody_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody"
+)
+
+// readPage reads a Prosody with the page that handler serves, and records in a
+// folder if there is one.
+func readPage(t *testing.T, folder string, handler http.HandlerFunc) (collector.Facts, error) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	reader := prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL + "/metrics", RequiredModules: []string{"smacks", "lab_fail"}})
+	defer func() { must(t, reader.Close()) }()
+	return reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+}
+
+// The pages were served by real Prosodys, which counted people who were
+// connected as well.
+func TestProsodysOwnMetrics(t *testing.T) {
+	windows := activity.DefaultWindows()
+	counted := func(day, week, month int) map[activity.Window]int {
+		return map[activity.Window]int{windows[0]: day, windows[1]: week, windows[2]: month}
+	}
+	for run, want := range map[string]map[string]map[activity.Window]int{
+		"12-int": {
+			"example.com": counted(6, 9, 11), "chat.example.org": counted(2, 4, 5), "bücher.example": counted(2, 2, 3),
+			"late.example.net": counted(0, 0, 0), "guest.example.net": counted(0, 0, 0),
+		},
+	} {
+		page, err := os.ReadFile(filepath.Join("testdata", run, "metrics.txt"))
+		must(t, err)
+		facts, err := readPage(t, "", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
+		must(t, err)
+		got := make(map[string]map[activity.Window]int)
+		for _, d := range facts.Domains {
+			got[d.Name] = d.Counted
+		}
+		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b activity.Window) bool { return a == b })); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", run, diff)
+		}
+		modules := make(map[string]collector.Module)
+		for _, m := range facts.Modules {
+			modules[m.Domain+"/"+m.Name] = m
+		}
+		if m := modules["example.com/smacks"]; !m.Loaded || !m.Required {
+			t.Errorf("smacks: %+v", m)
+		}
+		if m := modules["*/lab_fail"]; m.Loaded || !m.Required {
+			t.Errorf("lab_fail: %+v", m)
+		}
+		if m := modules["*/c2s"]; !m.Loaded {
+			t.Errorf("c2s: %+v", m)
+		}
+	}
+}
+
+func TestPagesThatAreOfNoUse(t *testing.T) {
+	for name, c := range map[string]struct {
+		status     int
+		body, says string
+		reason     collector.Reason
+	}{
+		"no statistics":   {404, "No statistics provider configured", "answered 404", collector.Unexpected},
+		"not allowed":     {403, "", "openmetrics_allow_ips", collector.Denied},
+		"another page":    {200, "<html>", "no page of metrics", collector.Unexpected},
+		"no such modules": {200, "prosody_x 1\n# EOF\n", "neither mod_measure_active_users nor", collector.Unexpected},
+		"just started": {
+			200, "prosody_mod_x_created{} " + strconv.FormatInt(now.Add(-20*time.Second).Unix(), 10) + "\nprosody_mod_measure_active_users__active_users_1d{host=\"a\"} 0\n# EOF\n",
+			"started 20s ago", collector.Unexpected,
+		},
+	} {
+		_, err := readPage(t, "", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte(c.body))
+		})
+		var reasoned interface{ Reason() string }
+		if err == nil || !strings.Contains(err.Error(), c.says) || !errors.As(err, &reasoned) || reasoned.Reason() != string(c.reason) {
+			t.Errorf("%s: error %v, want %q and reason %s", name, err, c.says, c.reason)
+		}
+	}
+}
+
+// With records as well, the page's figures are shown, and the records' accounts.
+func TestRecordsAndPage(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
+	facts, err := readPage(t, folder, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("prosody_mod_measure_active_users__active_users_1d{host=\"example.org\"} 7\nprosody_mod_measure_active_users__active_users_1d{host=\"a\\\\\\\"b\"} 1\n# EOF\n"))
+	})
+	must(t, err)
+	if len(facts.Domains) != 2 || !facts.Domains[0].Activity || facts.Domains[0].Counted[activity.Daily()] != 7 || facts.Domains[1].Name != `a"b` {
+		t.Errorf("%+v", facts.Domains)
+	}
+}
