@@ -30,7 +30,7 @@ func newReader(s config.Server, classes *activity.Classes) (collector.Reader, er
 	case config.Synapse:
 		return synapse.New(s.Synapse, classes), nil
 	case config.Prosody:
-		return prosody.New(s.Prosody), nil
+		return prosody.New(s.Prosody, classes), nil
 	}
 	return nil, fmt.Errorf("server %q: software %q has no reader", s.Name, s.Software)
 }

@@ -63,7 +63,7 @@ func readWithSocket(ctx context.Context, t *testing.T, path string) (figures, co
 	}
 	write(t, filepath.Join(directory, "example%2eorg/accounts/disabled.dat"), "return { disabled = true }")
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-	facts, err := prosody.New(prosody.Options{DataPath: directory, AdminSocket: path}).Read(ctx, time.Time{}, now, cal)
+	facts, err := prosody.New(prosody.Options{DataPath: directory, AdminSocket: path}, activity.SynapseClasses()).Read(ctx, time.Time{}, now, cal)
 	return count(cal, facts, now), facts, err
 }
 

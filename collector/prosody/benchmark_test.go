@@ -54,7 +54,7 @@ func BenchmarkFiles(b *testing.B) {
 			}
 			return nil
 		})
-		reader := prosody.New(prosody.Options{DataPath: directory})
+		reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
 		read := func() error {
 			_, err := reader.Read(context.Background(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 			return err

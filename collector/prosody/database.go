@@ -22,6 +22,7 @@ type hostRows struct {
 	hasActivity bool // a store account_activity, so it is Prosody 13's
 	users       map[string]*times
 	accounts    map[string]accountState // nil if the host has none
+	uses        map[string][]clientUse  // by user; nil if clients are not recorded
 	damaged     int
 }
 
@@ -45,6 +46,9 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 		if err := readAccountRows(ctx, view, hosts); err != nil {
 			return fmt.Errorf("read accounts from the table prosody: %w", err)
 		}
+		if err := readClientRows(ctx, view, hosts); err != nil {
+			return fmt.Errorf("read clients from the table prosody: %w", err)
+		}
 		return nil
 	})
 	if err != nil {
@@ -67,9 +71,9 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 			at := max(t.login, t.logout, t.activity)
 			switch {
 			case server.isOnline(name, user):
-				rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
+				r.seen(rec, []byte(name), []byte(user), now, h.uses[user])
 			case at > oldest && counts(h.accounts[user], h.hasActivity, h.accounts != nil):
-				rec.Seen([]byte(name), []byte(user), activity.Unknown, timeOf(at))
+				r.seen(rec, []byte(name), []byte(user), timeOf(at), h.uses[user])
 			}
 		}
 	}
@@ -77,7 +81,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 }
 
 func (h *hostRows) facts(name string) collector.DomainFacts {
-	facts := collector.DomainFacts{Name: name, Activity: h.users != nil, Damaged: h.damaged}
+	facts := collector.DomainFacts{Name: name, Activity: h.users != nil, Clients: h.uses != nil, Damaged: h.damaged}
 	if h.accounts != nil {
 		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts)}
 	}
@@ -152,6 +156,27 @@ func readAccountRows(ctx context.Context, view sqldb.View, hosts databaseHosts) 
 			state = accountDisabled
 		}
 		h.accounts[string(row.Text(1))] = state
+	})
+}
+
+// readClientRows reads what clients there are, of hosts that are known.
+func readClientRows(ctx context.Context, view sqldb.View, hosts databaseHosts) error {
+	const query = `SELECT host, "user", type, value FROM prosody WHERE store = 'clients' AND "user" <> ''`
+	return view.Stream(ctx, query, 4, func(row *sqldb.Row) {
+		h, known := hosts[string(row.Text(0))]
+		if !known {
+			return
+		}
+		use, err := clientOfJSON(row.Text(2), row.Text(3))
+		if err != nil {
+			h.damaged++
+			return
+		}
+		if h.uses == nil {
+			h.uses = make(map[string][]clientUse)
+		}
+		user := string(row.Text(1))
+		h.uses[user] = append(h.uses[user], use)
 	})
 }
 

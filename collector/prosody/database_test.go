@@ -39,7 +39,7 @@ func readRows(t *testing.T, rows ...row) (figures, collector.Facts, error) {
 	source, err := sqldb.ParseSource("sqlite:" + path)
 	must(t, err)
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-	facts, err := prosody.New(prosody.Options{Database: source}).Read(t.Context(), time.Time{}, now, cal)
+	facts, err := prosody.New(prosody.Options{Database: source}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
 	return count(cal, facts, now), facts, err
 }
 
@@ -115,7 +115,7 @@ func TestDatabasesThatAreNotProsodys(t *testing.T) {
 	} {
 		source, err := sqldb.ParseSource("sqlite:" + location)
 		must(t, err)
-		_, err = prosody.New(prosody.Options{Database: source}).Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		_, err = prosody.New(prosody.Options{Database: source}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), location) {
 			t.Errorf("error %v, want one that names %s and says %q", err, location, says)
 		}

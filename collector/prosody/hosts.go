@@ -19,6 +19,9 @@ type host struct {
 	// and later), activity account_activity of Prosody 13. They are empty
 	// where the host has no such store.
 	lastlog2, activity, accounts store
+	// lastlog is the older community module's, which counts where there is
+	// neither of the others; clients is that of mod_client_management.
+	lastlog, clients store
 	*hostMemory
 }
 
@@ -41,13 +44,18 @@ func findHosts(dataPath string) ([]host, error) {
 			lastlog2: store{path: filepath.Join(path, "lastlog2")},
 			activity: store{path: filepath.Join(path, "account_activity")},
 			accounts: store{path: filepath.Join(path, "accounts")},
+			lastlog:  store{path: filepath.Join(path, "lastlog")},
+			clients:  store{path: filepath.Join(path, "clients")},
 		}
-		for _, s := range []*store{&h.lastlog2, &h.activity, &h.accounts} {
+		for _, s := range []*store{&h.lastlog2, &h.activity, &h.accounts, &h.lastlog, &h.clients} {
 			if err := s.list(); err != nil {
 				return nil, err
 			}
 		}
-		if h.lastlog2.exists || h.activity.exists || h.accounts.exists {
+		if h.lastlog2.exists || h.activity.exists {
+			h.lastlog = store{}
+		}
+		if h.lastlog2.exists || h.activity.exists || h.accounts.exists || h.lastlog.exists {
 			hosts = append(hosts, h)
 		}
 	}
@@ -56,8 +64,8 @@ func findHosts(dataPath string) ([]host, error) {
 
 // read reports the host's activity and returns what else there is to know,
 // with a few sentences about damaged files.
-func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
-	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists}
+func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
+	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists || h.lastlog.exists, Clients: h.clients.exists}
 	if h.accounts.exists {
 		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts.users)}
 	}
@@ -67,7 +75,7 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, s
 		store  store
 		memory *memory[float64]
 		parse  func([]byte) (float64, error)
-	}{{h.lastlog2, &h.logins, lastLogin}, {h.activity, &h.activities, lastActivity}} {
+	}{{h.lastlog2, &h.logins, lastLogin}, {h.activity, &h.activities, lastActivity}, {h.lastlog, &h.events, lastEvent}} {
 		times, err := readAll(ctx, s.store, s.store.users, s.memory, &damage, s.parse)
 		if err != nil {
 			return facts, nil, err
@@ -76,7 +84,7 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, s
 			last[user] = max(last[user], times[i])
 		}
 	}
-	if err := h.report(ctx, now, last, rec, server, &damage); err != nil {
+	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {
 		return facts, nil, err
 	}
 	facts.Damaged = damage.files
@@ -86,18 +94,21 @@ func (h *host) read(ctx context.Context, now time.Time, rec activity.Recorder, s
 // report tells rec who was seen last when: now, of those in a store who are
 // online, whatever their account says; else those whose accounts count. This
 // is the order in which mod_measure_active_users looks.
-func (h *host) report(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+func (h *host) report(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	var users []string
 	for user, at := range last {
 		name, ok := decodeName(user)
-		switch {
-		case !ok:
-		case server.isOnline(h.name, name):
-			rec.Seen(domain, []byte(name), activity.Unknown, now)
-		case at > oldest:
+		if ok && (at > oldest || server.isOnline(h.name, name)) {
 			users = append(users, user)
+		}
+	}
+	uses := make([][]clientUse, len(users))
+	if h.clients.exists {
+		var err error
+		if uses, err = readAll(ctx, h.clients, users, &h.uses, damage, readClients); err != nil {
+			return err
 		}
 	}
 	states := make([]accountState, len(users)) // unknown
@@ -108,11 +119,13 @@ func (h *host) report(ctx context.Context, now time.Time, last map[string]float6
 		}
 	}
 	for i, user := range users {
-		if !counts(states[i], h.activity.exists, h.accounts.exists) {
-			continue
-		}
 		name, _ := decodeName(user)
-		rec.Seen(domain, []byte(name), activity.Unknown, timeOf(last[user]))
+		switch {
+		case server.isOnline(h.name, name):
+			r.seen(rec, domain, []byte(name), now, uses[i])
+		case counts(states[i], h.activity.exists, h.accounts.exists):
+			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
+		}
 	}
 	return nil
 }

@@ -30,6 +30,19 @@ func lastActivity(record []byte) (float64, error) {
 	})
 }
 
+// lastEvent returns the time of the last event, in Unix seconds, of a record of
+// lastlog, the older community module: a login, a logout or a message; 0 for a
+// registration, which is no activity.
+func lastEvent(record []byte) (float64, error) {
+	registered := false
+	if err := luadata.Scan(record, func(path []luadata.Value, v luadata.Value) {
+		registered = registered || len(path) == 1 && path[0].Is("event") && v.Is("registered")
+	}); err != nil || registered {
+		return 0, err
+	}
+	return lastActivity(record)
+}
+
 // latest returns the latest of the times in a record, 0 if there is none.
 // times tells which keys lead to them, and how many keys that takes; a table
 // where a time should be, or the other way round, is an error.

@@ -227,7 +227,7 @@ func (p *liveProsody) read(t *testing.T, o prosody.Options) (figures, collector.
 	t.Helper()
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	at := time.Now()
-	facts, err := prosody.New(o).Read(t.Context(), time.Time{}, at, cal)
+	facts, err := prosody.New(o, activity.SynapseClasses()).Read(t.Context(), time.Time{}, at, cal)
 	must(t, err)
 	return count(cal, facts, at), facts
 }

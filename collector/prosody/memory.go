@@ -13,8 +13,9 @@ type remembered[T any] struct {
 
 // hostMemory is what is remembered of one host's stores.
 type hostMemory struct {
-	logins, activities memory[float64]
-	states             memory[accountState]
+	logins, activities, events memory[float64]
+	states                     memory[accountState]
+	uses                       memory[[]clientUse]
 }
 
 // memoryOf returns the memory of a host, which is empty at first.

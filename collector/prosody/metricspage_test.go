@@ -24,7 +24,7 @@ func readPage(t *testing.T, folder string, handler http.HandlerFunc) (collector.
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	reader := prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL + "/metrics", RequiredModules: []string{"smacks", "lab_fail"}})
+	reader := prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL + "/metrics", RequiredModules: []string{"smacks", "lab_fail"}}, activity.SynapseClasses())
 	defer func() { must(t, reader.Close()) }()
 	return reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 }

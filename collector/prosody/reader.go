@@ -45,14 +45,16 @@ type Options struct {
 // A Reader reads one Prosody. It implements collector.Reader.
 type Reader struct {
 	options Options
+	classes *activity.Classes
 	client  *http.Client
 	// memory is what the last Read learned of the files of each host.
 	memory map[string]*hostMemory
 }
 
-// New returns a Reader. It opens nothing yet.
-func New(o Options) *Reader {
-	return &Reader{options: o, client: newPageClient(), memory: make(map[string]*hostMemory)}
+// New returns a Reader that sorts clients into the given classes. It opens
+// nothing yet.
+func New(o Options, classes *activity.Classes) *Reader {
+	return &Reader{options: o, classes: classes, client: newPageClient(), memory: make(map[string]*hostMemory)}
 }
 
 // Read implements collector.Reader. A virtual host is whatever has records in
@@ -136,7 +138,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 			continue
 		}
 		h.hostMemory = r.memoryOf(h.name)
-		domain, warnings, err := h.read(ctx, now, rec, server)
+		domain, warnings, err := h.read(ctx, r, now, rec, server)
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
 		}

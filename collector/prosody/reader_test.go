@@ -35,7 +35,7 @@ func read(t *testing.T, files map[string]string) (figures, collector.Facts) {
 		write(t, filepath.Join(directory, "example%2eorg", name), content)
 	}
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-	facts, err := prosody.New(prosody.Options{DataPath: directory}).Read(t.Context(), time.Time{}, now, cal)
+	facts, err := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
 	must(t, err)
 	return count(cal, facts, now), facts
 }
@@ -174,7 +174,7 @@ func TestPipesAndFoldersAreNotRead(t *testing.T) {
 	must(t, os.Symlink("/etc/hostname", filepath.Join(store, "link.dat")))
 	write(t, filepath.Join(store, "u.dat"), login("1749988700"))
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-	facts, err := prosody.New(prosody.Options{DataPath: directory}).Read(t.Context(), time.Time{}, now, cal)
+	facts, err := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
 	must(t, err)
 	if got := count(cal, facts, now)["example.org"]; got != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 3 {
 		t.Errorf("%v active, %d damaged: %v", got, facts.Domains[0].Damaged, facts.Warnings)
@@ -194,7 +194,7 @@ func TestRecordsThatMayNotBeRead(t *testing.T) {
 		must(t, syscall.Setreuid(-1, 65534))
 		defer func() { must(t, syscall.Setreuid(-1, 0)) }()
 	}
-	reader := prosody.New(prosody.Options{DataPath: directory})
+	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
 	read := func() (figures, collector.Facts, error) {
 		cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 		facts, err := reader.Read(t.Context(), time.Time{}, now, cal)
@@ -234,7 +234,7 @@ func TestDirectoriesThatAreNotProsodys(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "data")
 		c.make(t, path)
-		_, err := prosody.New(prosody.Options{DataPath: path}).Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		_, err := prosody.New(prosody.Options{DataPath: path}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v, want one that names %s and says %q", name, err, path, c.says)
 		}
@@ -246,7 +246,7 @@ func TestReadingCanBeStopped(t *testing.T) {
 	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := prosody.New(prosody.Options{DataPath: directory}).Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses())); err == nil {
+	if _, err := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses()).Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses())); err == nil {
 		t.Error("no error")
 	}
 }

@@ -85,7 +85,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 				delete(logged, host)
 			}
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-			facts, err := prosody.New(c.options(t)).Read(t.Context(), time.Time{}, now, cal)
+			facts, err := prosody.New(c.options(t), activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
 			must(t, err)
 			if len(facts.Warnings) != 0 {
 				t.Errorf("warnings: %v", facts.Warnings)
@@ -106,7 +106,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 }
 
 func TestRegisteredUsers(t *testing.T) {
-	facts, err := prosody.New(prosody.Options{DataPath: filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")}).
+	facts, err := prosody.New(prosody.Options{DataPath: filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")}, activity.SynapseClasses()).
 		Read(t.Context(), time.Time{}, time.Now(), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 	must(t, err)
 	got := make(map[string]int)
