@@ -21,6 +21,7 @@ type family struct {
 	read       func(Status, emit)
 	homeserver func(Homeserver, emit)
 	receiver   func(*Reports, emit)
+	prosody    func(*Snapshot, emit) // under Prosody's own names; the first label is "host"
 }
 
 // emit takes one sample with the values of a family's labels.
@@ -29,7 +30,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), received())
+	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), received(), prosodysOwn())
 }
 
 const (

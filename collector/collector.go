@@ -2,6 +2,7 @@ package collector
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -61,6 +62,8 @@ func (f family) whose() []string {
 		return []string{"homeserver"}
 	case f.receiver != nil:
 		return nil
+	case f.prosody != nil:
+		return []string{"host"}
 	}
 	return []string{"server"}
 }
@@ -85,6 +88,19 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		case f.homeserver != nil:
 			for _, h := range homeservers {
 				f.homeserver(h, f.to(ch, h.Name))
+			}
+		case f.prosody != nil:
+			hosts := make(map[string]bool) // that an earlier server has
+			for _, s := range statuses {
+				if s.Snapshot == nil || !s.Snapshot.OwnNames {
+					continue
+				}
+				f.prosody(s.Snapshot, func(value float64, labels ...string) {
+					if series := strings.Join(labels, "\x00"); !hosts[series] {
+						hosts[series] = true
+						f.to(ch)(value, labels...)
+					}
+				})
 			}
 		case reports != nil:
 			f.receiver(reports, f.to(ch))

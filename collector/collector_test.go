@@ -62,7 +62,7 @@ func matrix(_ context.Context, now time.Time, rec activity.Recorder) (collector.
 func xmpp(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	rec.Seen([]byte("chat.example.org"), []byte("a"), activity.Unknown, now.Add(-time.Hour))
 	return collector.Facts{
-		Database: "files",
+		Database: "files", OwnNames: true,
 		Domains: []collector.DomainFacts{
 			{Name: "chat.example.org", Activity: true, Registered: map[collector.AccountType]int{collector.Native: 3}, Damaged: 1},
 			{Name: "bücher.example", Registered: map[collector.AccountType]int{collector.Native: 1}},

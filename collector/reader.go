@@ -45,6 +45,8 @@ type Facts struct {
 	// Whole says that all last-seen times there are have been reported, and
 	// will be again at the next Read, whatever since it is given.
 	Whole bool
+	// OwnNames asks to show the figures under the server's own names as well.
+	OwnNames bool
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
 	// once, in any order. Activity of a domain that is not listed is not shown.
 	Domains []DomainFacts

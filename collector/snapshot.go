@@ -17,6 +17,8 @@ type Snapshot struct {
 	Database string
 	Domains  []Domain // sorted by name
 	Modules  []Module // sorted by domain and name
+	// OwnNames says to show figures under the server's own names as well.
+	OwnNames bool
 	// ModulesAt is the moment of Modules, which may come from an earlier
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time
@@ -72,7 +74,7 @@ func (d Domain) Accounts() (total int, known bool) {
 
 // snapshot counts everything that the catalogue shows.
 func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, OwnNames: facts.OwnNames}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		if f.Activity || f.Counted != nil {

@@ -88,7 +88,7 @@ func (d *document) windows(n *yaml.Node) (windows []activity.Window) {
 func (d *document) servers(n *yaml.Node) (servers []Server) {
 	taken := make(map[string]bool)
 	for _, item := range d.list(n, "servers") {
-		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "metrics_url", "admin_socket", "required_modules")
+		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "metrics_url", "admin_socket", "required_modules", "own_metric_names")
 		server := d.server(item, values)
 		if name := values["name"]; name != nil {
 			server.Name = d.name(name)

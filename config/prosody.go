@@ -44,6 +44,9 @@ func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, 
 		}
 		server.Prosody.AdminSocket = below(folder, server.Prosody.AdminSocket)
 	}
+	if n := values["own_metric_names"]; n != nil {
+		server.Prosody.OwnNames = d.truth(n, "own_metric_names")
+	}
 	n := values["required_modules"]
 	if n == nil {
 		return

@@ -18,7 +18,7 @@ import (
 // driver has a notation of its own.
 func mysqlConfig(location string) (*mysql.Config, error) {
 	u, err := url.Parse(location)
-	if err != nil || u.Opaque != "" {
+	if err != nil || u.Opaque != "" || strayPassword(u) {
 		return nil, errors.New("not a valid URL: write mysql://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
 	}
 	c := mysql.NewConfig()

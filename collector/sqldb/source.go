@@ -53,7 +53,7 @@ func ParseSource(location string) (Source, error) {
 		}
 		return Source{engine: SQLite, path: filepath.Clean(path)}, nil
 	case found && (scheme == "postgres" || scheme == "postgresql"):
-		if u, err := url.Parse(location); err != nil || u.Opaque != "" {
+		if u, err := url.Parse(location); err != nil || u.Opaque != "" || strayPassword(u) {
 			return Source{}, errors.New("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
 		}
 		if _, err := pgx.ParseConfig(location); err != nil {
@@ -69,6 +69,12 @@ func ParseSource(location string) (Source, error) {
 		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
 	}
 	return Source{}, errors.New("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
+}
+
+// strayPassword says whether there is an @ where none belongs: a password with
+// one of / ? # in it, which ends the user's part, would be printed.
+func strayPassword(u *url.URL) bool {
+	return strings.Contains(u.Path, "@") || u.User == nil && strings.Contains(u.RawQuery+u.Fragment, "@")
 }
 
 // withoutLocation drops the connection string that pgx repeats, with its
