@@ -50,6 +50,12 @@ func addSourceFlags(cmd flagger) *config.Source {
 	return source
 }
 
+// addStorageFlag adds the flag that says where the history is.
+func addStorageFlag(cmd flagger, source *config.Source) {
+	enved{cmd}.Flag("storage.path", "Folder of the visit history and of usage reports, unless the configuration file names one; empty to keep none.").
+		Default("data/").StringVar(&source.StoragePath)
+}
+
 // webFlags say where and how the main listener serves.
 type webFlags struct {
 	toolkit       *web.FlagConfig

@@ -43,6 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"serve":        addServe(app),
 		"report":       addReport(app),
 		"check-config": addCheckConfig(app),
+		"backfill":     addBackfill(app),
 		"demo":         addDemo(app),
 	}
 

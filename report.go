@@ -58,6 +58,9 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 			return nil, err
 		}
 		wait.Go(func() {
+			if isTerminal(e.stderr) {
+				_, _ = fmt.Fprintf(e.stderr, "%s: reading ...\n", s.Name)
+			}
 			_ = server.Refresh(ctx) // it logs its error and keeps it in the status
 			statuses[i] = server.Status()
 			_ = server.Reader.Close()

@@ -28,8 +28,7 @@ func addServe(app *kingpin.Application) command {
 		PlaceHolder("1h").DurationVar(&source.RefreshInterval)
 	pages := addWebFlags(cmd)
 	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
-	enved{cmd}.Flag("storage.path", "Folder of the visit history, unless the configuration file names one; empty to keep none.").
-		Default("data/").StringVar(&source.StoragePath)
+	addStorageFlag(cmd, source)
 	enved{cmd}.Flag("reports.listen-address", "Address on which to receive pushed usage reports, such as 127.0.0.1:10053. Overrides the configuration file; none without either.").
 		PlaceHolder("ADDRESS").StringVar(&source.ReportsAddress)
 

@@ -82,6 +82,8 @@ type Source struct {
 	File string
 	// Servers are of the form SOFTWARE=LOCATION, and follow those of the file.
 	Servers []string
+	// ServersOptional says that there may be no chat servers.
+	ServersOptional bool
 	// RefreshInterval overrides that of the file unless it is 0.
 	RefreshInterval time.Duration
 	// ReportsAddress overrides that of the file unless it is empty.
@@ -124,7 +126,7 @@ func (s Source) Load() (*Config, error) {
 	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {
 		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
 	}
-	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" {
+	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {
 		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
 	}
 	c.complete()

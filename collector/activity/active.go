@@ -38,6 +38,39 @@ func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
 			sets[client].addAll(set)
 		}
 	}
+	c.count(sets, &active)
+	return active
+}
+
+func (s userSet) count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+// Visitors counts the users of the domain who came on one of the given number
+// of UTC days up to last, that day included.
+func (c *Calendar) Visitors(domain string, last Day, days int) Active {
+	active := Active{Clients: make([]int, len(c.classes.groups))}
+	d, ok := c.domains[domain]
+	if !ok {
+		return active
+	}
+	sets := make([]userSet, c.classes.Clients())
+	for date := last - Day(days) + 1; date <= last; date++ {
+		if v, known := d.days[date]; known {
+			for client, set := range v.dense() {
+				sets[client].addAll(set)
+			}
+		}
+	}
+	c.count(sets, &active)
+	return active
+}
+
+// count adds up the sets of Clients by class and in all.
+func (c *Calendar) count(sets []userSet, active *Active) {
 	var everyone userSet
 	for group, clients := range c.classes.groups {
 		var members userSet
@@ -48,12 +81,4 @@ func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
 		everyone.addAll(members)
 	}
 	active.Users = everyone.count()
-	return active
-}
-
-func (s userSet) count() (n int) {
-	for _, word := range s {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }

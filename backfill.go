@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/reports"
+	"active_users_exporter/config"
+)
+
+// addBackfill adds the command that writes figures of the past.
+func addBackfill(app *kingpin.Application) command {
+	cmd := app.Command("backfill", "Write figures of past days as OpenMetrics with timestamps, for promtool tsdb create-blocks-from openmetrics: "+
+		"from the visits that Synapse keeps, from the history, and from stored usage reports.")
+	source := addSourceFlags(cmd)
+	addStorageFlag(cmd, source)
+	var from, to string
+	cmd.Flag("from", "First day (UTC), as in 2026-09-01.").Required().PlaceHolder("DATE").StringVar(&from)
+	cmd.Flag("to", "Last day (UTC), at most yesterday.").Required().PlaceHolder("DATE").StringVar(&to)
+
+	return func(ctx context.Context, e environment) error {
+		first, err1 := time.Parse(time.DateOnly, from)
+		last, err2 := time.Parse(time.DateOnly, to)
+		if err1 != nil || err2 != nil || last.Before(first) {
+			return &usageError{fmt.Errorf("--from=%s --to=%s: want two days such as 2026-09-01, the earlier one first", from, to)}
+		}
+		source.ServersOptional = true // stored reports are something to write
+		c, err := source.Load()
+		if err != nil {
+			return &usageError{err}
+		}
+		b := backfill{environment: e, config: c, first: activity.DayOf(first), last: min(activity.DayOf(last), activity.DayOf(e.clock())-1)}
+		return b.run(ctx)
+	}
+}
+
+// backfill is one run of the command.
+type backfill struct {
+	environment
+	config      *config.Config
+	first, last activity.Day
+}
+
+func (b backfill) run(ctx context.Context) error {
+	days := make(map[activity.Day]*collector.Past)
+	for date := b.first; date <= b.last; date++ {
+		days[date] = &collector.Past{At: (date + 1).Start()}
+	}
+	var store *history.Store
+	if path := b.config.Storage.Path; path != "" {
+		store = history.New(path)
+		defer func() { _ = store.Close() }()
+	}
+	for _, s := range b.config.Servers {
+		if err := b.server(ctx, s, store, days); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	var moments []collector.Past
+	for date := b.first; date <= b.last; date++ {
+		moments = append(moments, *days[date])
+	}
+	reported, err := b.reports(ctx)
+	if err != nil {
+		return err
+	}
+	moments = append(moments, reported...)
+	slices.SortStableFunc(moments, func(x, y collector.Past) int { return x.At.Compare(y.At) })
+	out := bufio.NewWriter(b.stdout)
+	if err := collector.WritePast(out, moments); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// mostReads is how many times a server is read until all of its past is known.
+const mostReads = 100
+
+// server adds what is known of one chat server to the days.
+func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*collector.Past) error {
+	reader, err := newReader(s, b.config.Clients)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	key := activity.Key{} // nothing of it is kept
+	if store != nil {
+		key = store.Key()
+	}
+	calendar := activity.NewCalendar(key, b.config.Clients)
+	if store != nil {
+		if _, err := store.Load(ctx, s.Name, calendar, b.config.Clients); err != nil {
+			return err
+		}
+	}
+	var facts collector.Facts
+	for read := range mostReads {
+		b.progress("%s: reading (%d)", s.Name, read+1)
+		if facts, err = reader.Read(ctx, time.Time{}, b.clock(), calendar); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.Visits && !d.Past }) {
+			break
+		}
+	}
+	for date := b.first; date <= b.last; date++ {
+		b.progress("%s: %s", s.Name, date)
+		snapshot := &collector.Snapshot{At: days[date].At}
+		for _, f := range facts.Domains {
+			snapshot.Domains = append(snapshot.Domains, collector.PastDomain(date, f, calendar, b.config.Windows, b.config.Clients))
+		}
+		days[date].Statuses = append(days[date].Statuses, collector.Status{Server: s.Name, Software: string(s.Software), Snapshot: snapshot})
+	}
+	b.progress("%s: done\n", s.Name)
+	return nil
+}
+
+// reports returns the stored usage reports of the days.
+func (b backfill) reports(ctx context.Context) (all []collector.Past, err error) {
+	if b.config.Storage.Path == "" {
+		return nil, nil
+	}
+	counts := make(map[string]uint64)
+	err = reports.Each(ctx, filepath.Clean(b.config.Storage.Path), b.first.Start(), (b.last + 1).Start(), func(r reports.Report, received time.Time) {
+		counts[r.Homeserver]++
+		all = append(all, collector.Past{At: received, Homeservers: []collector.Homeserver{{
+			Name: r.Homeserver, Usage: collector.Usage{Statistics: r.Statistics, Info: r.Info}, Reported: received, Reports: counts[r.Homeserver],
+		}}})
+	})
+	return all, err
+}
+
+// progress tells people what is going on; programs are not told.
+func (b backfill) progress(format string, args ...any) {
+	if isTerminal(b.stderr) {
+		_, _ = fmt.Fprintf(b.stderr, "\r\x1b[K"+format, args...)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector/activity"
+)
+
+// backfilled runs the command on the sample of a real Synapse and returns its
+// samples, by series and time of day's end.
+func backfilled(t *testing.T, arguments ...string) map[string]string {
+	t.Helper()
+	t.Setenv("ACTIVE_USERS_NOW", "1794236747")
+	directory := t.TempDir()
+	if err := unpackSamples(directory); err != nil {
+		t.Fatal(err)
+	}
+	var out, err bytes.Buffer
+	arguments = append([]string{"backfill", "--server=synapse=sqlite:" + filepath.Join(directory, "homeserver.db"), "--storage.path="}, arguments...)
+	if code := run(arguments, &out, &err); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, err.String())
+	}
+	samples := make(map[string]string)
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		samples[fields[0]+" "+fields[2]] = fields[1]
+	}
+	return samples
+}
+
+// What a real Synapse reported each day of seventy, and what is told of the
+// same days when they are long past: retention is the same.
+func TestBackfillEqualsWhatSynapseReported(t *testing.T) {
+	content, err := os.ReadFile("collector/reports/testdata/phone-home-series-sqlite.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type report struct {
+		Timestamp int64
+		All       float64 `json:"r30v2_users_all"`
+		Android   float64 `json:"r30v2_users_android"`
+		Web       float64 `json:"r30v2_users_web"`
+	}
+	// The first report of each day, before which all visits of the day before
+	// were written, and none of its own. Once there are 60 days it looks at
+	// one day less than the end of the day before did.
+	first := make(map[activity.Day]report)
+	for line := range strings.Lines(string(content)) {
+		var r report
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Unix(r.Timestamp, 0)
+		if date := activity.DayOf(at); first[date].Timestamp == 0 && at.Before(time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC)) {
+			first[date] = r
+		}
+	}
+	samples := backfilled(t, "--from=2026-09-01", "--to=2026-11-20")
+	compared := 0
+	for date, want := range first {
+		at := " " + formatSeconds(date.Start())
+		got, there := samples[`chat_r30v2_users{server="synapse",domain="sqlite.lab.test"}`+at]
+		if !there {
+			continue
+		}
+		compared++
+		wanted := []string{formatFloat(want.All), formatFloat(want.Android), formatFloat(want.Web)}
+		if diff := cmp.Diff(wanted, []string{
+			got,
+			samples[`chat_r30v2_client_users{server="synapse",domain="sqlite.lab.test",client="android"}`+at],
+			samples[`chat_r30v2_client_users{server="synapse",domain="sqlite.lab.test",client="web"}`+at],
+		}); diff != "" {
+			t.Errorf("%s (-Synapse then +now):\n%s", date, diff)
+		}
+	}
+	if compared < 55 {
+		t.Errorf("only %d days compared", compared)
+	}
+}
+
+func formatFloat(v float64) string {
+	text := strings.TrimSuffix(strings.TrimSpace(string(must1(json.Marshal(v)))), ".0")
+	return text + ".0"
+}
+
+// formatSeconds writes a moment as the OpenMetrics encoder does.
+func formatSeconds(at time.Time) string {
+	mantissa := strings.TrimRight(string(must1(json.Marshal(at.Unix()))), "0")
+	return mantissa[:1] + "." + mantissa[1:] + "e+09"
+}
+
+func must1[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestBackfillWithMistakes(t *testing.T) {
+	for _, arguments := range [][]string{
+		{"--from=2026-11-02", "--to=2026-11-01"}, {"--from=yesterday", "--to=2026-11-01"}, {"--from=2026-11-01"},
+	} {
+		var out, err bytes.Buffer
+		if code := run(append([]string{"backfill", "--storage.path=", "--server=synapse=sqlite:x"}, arguments...), &out, &err); code != exitUsage || out.Len() != 0 {
+			t.Errorf("%v: exit code %d, %s", arguments, code, err.String())
+		}
+	}
+}
