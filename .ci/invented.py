@@ -1,0 +1,80 @@
+"""Invents what the demo does not have, for .ci/dashboards.
+
+invented.py METRICS PAST: reads a scrape of the demo from METRICS, writes to
+PAST an OpenMetrics file of what Prometheus would have scraped around this time
+of day one to four weeks ago, and to standard output a page of metrics that the
+demo lacks, in the text format.
+"""
+
+import sys
+import time
+
+from prometheus_client.parser import text_string_to_metric_families
+
+NOW = int(time.time())
+DAY = 86400
+
+
+def line(name, labels, value, at=None):
+    escaped = ",".join('%s="%s"' % (k, v.replace("\\", r"\\").replace('"', r"\"")) for k, v in sorted(labels.items()))
+    return "%s{%s} %s%s" % (name, escaped, value, "" if at is None else " %d" % at)
+
+
+def past(families):
+    """Each week ago a little less of everything, five minutes before this time
+    of day until half an hour after it: offset looks back five minutes."""
+    for family in families:
+        if family.type != "gauge" or not family.name.startswith("chat_") or family.name.endswith("_seconds"):
+            continue
+        yield "# TYPE %s gauge" % family.name
+        for sample in family.samples:
+            labels = dict(sample.labels, job="active_users", instance="past")
+            for weeks in (4, 3, 2, 1):
+                value = sample.value
+                if family.name in ("chat_active_users", "chat_r30v2_users", "chat_growth_users"):
+                    value = round(value * (1 - 0.04 * weeks))
+                for at in range(NOW - weeks * 7 * DAY - 300, NOW - weeks * 7 * DAY + 1800, 60):
+                    yield line(sample.name, labels, value, at)
+    yield "# EOF"
+
+
+def lacking():
+    matrix = {"server": "matrix", "domain": "matrix.demo.example"}
+    yield "# TYPE chat_online_users gauge"
+    yield line("chat_online_users", {"server": "xmpp", "domain": "example.org"}, 123)
+    yield "# TYPE chat_module_loaded gauge"
+    yield line("chat_module_loaded", {"server": "xmpp", "domain": "example.org", "module": "mam"}, 1)
+    yield line("chat_module_loaded", {"server": "xmpp", "domain": "*", "module": "turn_external"}, 0)
+    yield "# TYPE synapse_limit_mau_users gauge"
+    for kind, value in (("native", 2104), ("bridged", 96)):
+        yield line("synapse_limit_mau_users", {"homeserver": matrix["domain"], "type": kind}, value)
+    yield "# TYPE synapse_admin_mau_max gauge"
+    yield line("synapse_admin_mau_max", {"server_name": matrix["domain"]}, 2500)
+
+    homeservers = {"a.example": 600, "b.example": 7200, "silent.example": 15 * 3600}
+    yield "# TYPE synapse_usage_last_report_timestamp_seconds gauge"
+    for name, age in homeservers.items():
+        yield line("synapse_usage_last_report_timestamp_seconds", {"homeserver": name}, NOW - age)
+    yield "# TYPE synapse_usage_reports_total counter"
+    for name in homeservers:
+        yield line("synapse_usage_reports_total", {"homeserver": name}, 17)
+    for statistic, value in (("memory_rss", 412000), ("cpu_average", 12), ("uptime_seconds", 864000), ("cache_factor", 0.5), ("event_cache_size", 10000)):
+        yield "# TYPE synapse_usage_%s gauge" % statistic
+        for name in homeservers:
+            yield line("synapse_usage_" + statistic, {"homeserver": name}, value)
+    yield "# TYPE active_users_exporter_reports_rejected_total counter"
+    for reason in ("malformed", "token"):
+        yield line("active_users_exporter_reports_rejected_total", {"reason": reason}, 3)
+    yield "# TYPE active_users_exporter_reports_overflow_homeservers gauge"
+    yield "active_users_exporter_reports_overflow_homeservers 0"
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as metrics:
+        families = list(text_string_to_metric_families(metrics.read()))
+    with open(sys.argv[2], "w", encoding="utf-8") as file:
+        file.writelines(text + "\n" for text in past(families))
+    print("\n".join(lacking()))
+
+
+main()
