@@ -36,7 +36,15 @@ var elsewhere = map[string]string{
 
 // unused are the families that neither a dashboard nor a rule uses, with the
 // reason.
-var unused = map[string]string{}
+var unused = map[string]string{
+	"synapse_usage_timestamp":          "the homeserver's own clock; the receiver's is shown",
+	"synapse_usage_r30_users_all":      "of Synapse before 1.85",
+	"synapse_usage_r30_users_android":  "of Synapse before 1.85",
+	"synapse_usage_r30_users_ios":      "of Synapse before 1.85",
+	"synapse_usage_r30_users_electron": "of Synapse before 1.85",
+	"synapse_usage_r30_users_web":      "of Synapse before 1.85",
+	"synapse_usage_r30_users_unknown":  "of Synapse before 1.85",
+}
 
 // overlapping are the families whose values may not be added up over a label.
 var overlapping = map[string][]string{
