@@ -69,6 +69,7 @@ type settings struct {
 	windows              []activity.Window
 	clients              *activity.Classes
 	storage              config.Storage
+	cohorts              bool
 }
 
 // NewExporter returns an Exporter of the servers that source tells. It runs
@@ -155,7 +156,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	}
 	var all, fresh []*server
 	for _, s := range c.Servers {
-		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage}
+		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts}
 		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
 			all = append(all, running)
 			continue
@@ -188,7 +189,7 @@ func (e *Exporter) build(s settings) (*server, error) {
 	}
 	options := collector.RefresherOptions{
 		Server: s.Name, Software: string(s.Software), Reader: reader,
-		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows,
+		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts,
 		Classes: s.clients, Key: e.key, Now: e.clock,
 		Cache: s.storage.Cache, Retention: s.storage.Retention,
 		Logger: log.With(e.logger, "server", s.Name),

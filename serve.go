@@ -26,6 +26,7 @@ func addServe(app *kingpin.Application) command {
 	source := addSourceFlags(cmd)
 	enved{cmd}.Flag("refresh.interval", "How often to read each chat server, such as 30m or 1h. Overrides the configuration file; 1h without either.").
 		PlaceHolder("1h").DurationVar(&source.RefreshInterval)
+	enved{cmd}.Flag("cohorts", "Follow the newcomers of each of the last twelve weeks (chat_cohort_users): up to 78 series for each domain.").BoolVar(&source.Cohorts)
 	pages := addWebFlags(cmd)
 	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
 	addStorageFlag(cmd, source)

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,12 @@ type family struct {
 	homeserver func(Homeserver, emit)
 	receiver   func(*Reports, emit)
 	prosody    func(*Snapshot, emit) // under Prosody's own names; the first label is "host"
+	histogram  func(Status, observe) // of a chat server, in place of single values
 }
+
+// observe takes a histogram with the values of a family's labels: counts of
+// observations up to each bound, cumulated.
+type observe func(count uint64, sum float64, buckets map[float64]uint64, labels ...string)
 
 // emit takes one sample with the values of a family's labels.
 type emit func(value float64, labels ...string)
@@ -109,6 +115,38 @@ func returningUsers() []family {
 			}),
 		},
 		{
+			name: "chat_l28_activity", labels: []string{"domain"},
+			help: "Users by the number of UTC days, of the last 28 and today included, on which they came at least once (L28); those who did not come are not counted." + cached,
+			histogram: func(s Status, observe observe) {
+				forDomains(func(d Domain, _ emit) {
+					if d.Habit == nil {
+						return
+					}
+					buckets := make(map[float64]uint64)
+					count, sum := uint64(0), 0.0
+					for days, users := range d.Habit {
+						count += uint64(users)
+						sum += float64(days * users)
+						if slices.Contains(habitBounds(), float64(days)) {
+							buckets[float64(days)] = count
+						}
+					}
+					observe(count, sum, buckets, d.Name)
+				})(s, nil)
+			},
+		},
+		{
+			name: "chat_cohort_users", kind: gauge, labels: []string{"domain", "cohort", "week"},
+			help: "Users who came for the first time in the week that began on the Monday \"cohort\", by the number of weeks after it in which they came again: week 0 is their first. Of the last 12 weeks, with --cohorts." + cached,
+			read: forDomains(func(d Domain, emit emit) {
+				for _, c := range d.Cohorts {
+					for week, users := range c.Users {
+						emit(float64(users), d.Name, c.Week.String(), strconv.Itoa(week))
+					}
+				}
+			}),
+		},
+		{
 			name: "chat_history_days", kind: gauge, labels: []string{"domain"},
 			help: "UTC days, today included, for which daily visits are completely known: kept by the server itself, or recorded by this exporter. Retention needs more than 31, it is complete at 60, as is growth.",
 			read: forDomains(func(d Domain, emit emit) {
@@ -119,6 +157,9 @@ func returningUsers() []family {
 		},
 	}
 }
+
+// habitBounds are the upper bounds of chat_l28_activity, in days.
+func habitBounds() []float64 { return []float64{1, 2, 3, 5, 7, 10, 14, 21, 28} }
 
 // accountsAndSessions are the families about accounts, and who is connected.
 func accountsAndSessions() []family {

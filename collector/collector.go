@@ -47,8 +47,11 @@ type Description struct {
 func Descriptions() (all []Description) {
 	for _, f := range catalogue() {
 		kind := "gauge"
-		if f.kind == counter {
+		switch {
+		case f.kind == counter:
 			kind = "counter"
+		case f.histogram != nil:
+			kind = "histogram"
 		}
 		all = append(all, Description{f.name, kind, f.help, append(f.whose(), f.labels...)})
 	}
@@ -84,6 +87,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		case f.read != nil:
 			for _, s := range statuses {
 				f.read(s, f.to(ch, s.Server))
+			}
+		case f.histogram != nil:
+			for _, s := range statuses {
+				f.histogram(s, func(count uint64, sum float64, buckets map[float64]uint64, labels ...string) {
+					ch <- prometheus.MustNewConstHistogram(f.desc, count, sum, buckets, append([]string{s.Server}, labels...)...)
+				})
 			}
 		case f.homeserver != nil:
 			for _, h := range homeservers {

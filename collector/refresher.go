@@ -26,6 +26,7 @@ type RefresherOptions struct {
 	// StaleAfter is the age at which figures are dropped.
 	StaleAfter time.Duration
 	Windows    []activity.Window
+	Cohorts    bool // whether to follow newcomers week by week
 	Classes    *activity.Classes
 	Key        activity.Key
 	// History keeps what is known across restarts; nil if nothing does.
@@ -210,7 +211,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		if err == nil {
 			next.settle(now, facts, r.Retention)
 			r.memory = next
-			return snapshot(now, facts, next.calendar, r.Windows, r.Classes), facts, nil
+			return snapshot(now, facts, next.calendar, r.Windows, r.Classes, r.Cohorts), facts, nil
 		}
 		if try == lockedTries || reasonOf(err) != Locked {
 			return nil, facts, err

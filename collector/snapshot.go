@@ -27,13 +27,15 @@ type Snapshot struct {
 // Domain is one domain of a Snapshot.
 type Domain struct {
 	Name       string
-	Active     []ActiveUsers    // by window; empty if the server keeps no last-seen times
-	Usage      *Usage           // nil but for Matrix homeservers
-	Retention  *Retention       // nil if the visits that are known do not reach far enough
-	Growth     *activity.Growth // the same
-	History    Count            // days of visits at hand
-	Registered []Accounts       // sorted by type; empty if unknown
-	Created    []Accounts       // the same
+	Active     []ActiveUsers                // by window; empty if the server keeps no last-seen times
+	Usage      *Usage                       // nil but for Matrix homeservers
+	Retention  *Retention                   // nil if the visits that are known do not reach far enough
+	Growth     *activity.Growth             // the same
+	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
+	Cohorts    []activity.Cohort            // empty unless asked for
+	History    Count                        // days of visits at hand
+	Registered []Accounts                   // sorted by type; empty if unknown
+	Created    []Accounts                   // the same
 	Online     Count
 	Damaged    int
 }
@@ -73,7 +75,7 @@ func (d Domain) Accounts() (total int, known bool) {
 }
 
 // snapshot counts everything that the catalogue shows.
-func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
+func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes, cohorts bool) *Snapshot {
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, OwnNames: facts.OwnNames}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
@@ -98,6 +100,9 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 		if f.Usage != nil {
 			d.Usage = f.Usage.withActivity(now, f, cal)
 		}
+		if cohorts && d.Growth != nil { // who is new is known
+			d.Cohorts = cal.Cohorts(f.Name, now)
+		}
 		s.Domains = append(s.Domains, d)
 	}
 	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
@@ -120,6 +125,10 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 		if f.Visits || f.Clients {
 			d.Retention.Clients = named(r.Clients, classes)
 		}
+	}
+	if f.Visits || days >= activity.HabitDays {
+		habit := cal.Habit(f.Name, now)
+		d.Habit = &habit
 	}
 	if f.Visits && f.Past || !f.Visits && days >= activity.GrowthHistory {
 		g := cal.Growth(f.Name, now)

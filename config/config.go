@@ -22,6 +22,8 @@ type Config struct {
 	StaleAfter time.Duration
 	// Windows are those of active users, each once.
 	Windows []activity.Window
+	// Cohorts says to follow newcomers week by week.
+	Cohorts bool
 	// Clients are the classes that clients are sorted into.
 	Clients *activity.Classes
 	// Storage is where the history is kept.
@@ -86,6 +88,8 @@ type Source struct {
 	ServersOptional bool
 	// RefreshInterval overrides that of the file unless it is 0.
 	RefreshInterval time.Duration
+	// Cohorts is Config.Cohorts.
+	Cohorts bool
 	// ReportsAddress overrides that of the file unless it is empty.
 	ReportsAddress string
 	// StoragePath is the folder of the history where the file names none.
@@ -97,7 +101,7 @@ type Source struct {
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
-	c := &Config{Reports: defaultReports(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
+	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
 	if s.File != "" {
 		content, err := readFile(s.File)
 		if err != nil {

@@ -1,0 +1,106 @@
+package activity
+
+import (
+	"math/bits"
+	"time"
+)
+
+// HabitDays is the number of days that Habit looks at: four weeks, so that
+// weekends do not matter.
+const HabitDays = 28
+
+// Habit counts, for each number of days from 0 to HabitDays, the users of the
+// domain who came on that many of the last HabitDays UTC days, today included
+// (known as L28). Those who came on none are not counted.
+func (c *Calendar) Habit(domain string, now time.Time) [HabitDays + 1]int {
+	var users [HabitDays + 1]int
+	d, ok := c.domains[domain]
+	if !ok {
+		return users
+	}
+	days := d.unions(DayOf(now)-HabitDays+1, DayOf(now), 1)
+	const planes = 5 // 28 in binary
+	for w := range (len(d.hashes) + 63) / 64 {
+		// One bit of the counts of 64 users in each plane.
+		var counts [planes]uint64
+		for _, day := range days {
+			carry := day.word(w)
+			for p := 0; p < planes && carry != 0; p++ {
+				counts[p], carry = counts[p]^carry, counts[p]&carry
+			}
+		}
+		for n := 1; n <= HabitDays; n++ {
+			same := ^uint64(0)
+			for p := range planes {
+				if n>>p&1 == 1 {
+					same &= counts[p]
+				} else {
+					same &^= counts[p]
+				}
+			}
+			users[n] += bits.OnesCount64(same)
+		}
+	}
+	return users
+}
+
+// unions returns the users of all clients of each length days in a row, from
+// the first day to the last.
+func (d *domain) unions(first, last Day, length Day) (sets []userSet) {
+	for from := first; from <= last; from += length {
+		var set userSet
+		for date := from; date < from+length; date++ {
+			if v, known := d.days[date]; known {
+				v.addTo(&set)
+			}
+		}
+		sets = append(sets, set)
+	}
+	return sets
+}
+
+// CohortWeeks is the number of weeks that Cohorts looks at.
+const CohortWeeks = 12
+
+// A Cohort are the users of whom nothing was known before a week.
+type Cohort struct {
+	// Week is its Monday (UTC).
+	Week Day
+	// Users are those of them who came in the first week, the second, and so on
+	// up to the present one, which is not over.
+	Users []int
+}
+
+// Cohorts follows the newcomers of each of the last CohortWeeks weeks, the
+// oldest first, which begin on Mondays. How new they are is known as far as
+// the visits go back.
+func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
+	d, ok := c.domains[domain]
+	if !ok {
+		return nil
+	}
+	const week = 7
+	today := DayOf(now)
+	monday := today - Day((int(today)+3)%week) // 1970-01-01 was a Thursday
+	first := monday - (CohortWeeks-1)*week
+	weeks := d.unions(first, monday, week)
+	var before userSet
+	for date, v := range d.days {
+		if date < first {
+			v.addTo(&before)
+		}
+	}
+	for n, newcomers := range weeks {
+		cohort := Cohort{Week: first + Day(n)*week}
+		for later := n; later < len(weeks); later++ {
+			users := 0
+			for w := range newcomers {
+				users += bits.OnesCount64(newcomers[w] &^ before.word(w) & weeks[later].word(w))
+			}
+			cohort.Users = append(cohort.Users, users)
+		}
+		before.addAll(newcomers)
+		cohorts = append(cohorts, cohort)
+	}
+	return cohorts
+}
