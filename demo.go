@@ -81,7 +81,7 @@ servers:
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return config.Source{}, err
 	}
-	return config.Source{File: file, LookupEnv: os.LookupEnv}, nil
+	return config.Source{File: file, LookupEnv: os.LookupEnv, Cohorts: true}, nil
 }
 
 // serveStatusPage serves Prosody's page of module states on a free port of the
