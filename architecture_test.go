@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"config":                    {"collector/activity", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config/luaconfig"},
 	"config/luaconfig":          {},
 	"collector":                 {"collector/activity", "collector/history"},
+	"collector/ejabberd":        {"collector", "collector/activity", "collector/sqldb", "collector/webapi"},
 	"collector/history":         {"collector/activity", "collector/sqldb"},
 	"collector/activity":        {},
 	"collector/demo":            {"collector/activity", "collector/history", "collector/sqldb"},
@@ -27,6 +28,7 @@ var rooms = map[string][]string{
 	"collector/reports":         {"collector/sqldb"},
 	"collector/sqldb":           {},
 	"collector/sqldb/dbtest":    {},
+	"collector/webapi":          {},
 	"collector/synapse":         {"collector", "collector/activity", "collector/sqldb"},
 	// For tests alone, as dbtest is.
 	"collector/synapse/synapsetest": {"collector/sqldb"},

@@ -103,7 +103,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
 	}
 	if facts.ModulesErr == nil {
-		facts.Modules = require(facts.Modules, r.options.RequiredModules)
+		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
 	}
 	return facts, nil
 }

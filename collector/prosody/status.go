@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 
 	"active_users_exporter/collector"
 )
@@ -55,26 +53,4 @@ func statusOf(name string) collector.ModuleStatus {
 		return collector.ModuleError
 	}
 	return collector.ModuleInfo
-}
-
-// require marks the required modules, and adds those that are absent.
-func require(modules []collector.Module, required []string) []collector.Module {
-	for _, wanted := range required {
-		domain, name, onDomain := strings.Cut(wanted, "/")
-		if !onDomain {
-			domain, name = collector.AllDomains, wanted
-		}
-		found := false
-		for i := range modules {
-			m := &modules[i]
-			if m.Loaded && m.Name == name && (!onDomain || m.Domain == domain) {
-				m.Required, found = true, true
-			}
-		}
-		absent := collector.Module{Domain: domain, Name: name, Required: true}
-		if !found && !slices.Contains(modules, absent) {
-			modules = append(modules, absent)
-		}
-	}
-	return modules
 }

@@ -1,0 +1,242 @@
+package ejabberd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/webapi"
+)
+
+// api asks mod_http_api: a command is a path, its arguments an object. No
+// version is put behind it: that asks for the latest since 24.02, and is an
+// error before. The answers of 23.01 to 26.07 are understood.
+type api struct{ *webapi.Client }
+
+// arguments of a command.
+type arguments map[string]string
+
+// maxAccounts is how many accounts are asked for one by one. Each takes the
+// server about a millisecond.
+const maxAccounts = 100_000
+
+// running is what a running ejabberd tells about itself.
+type running struct {
+	version string
+	hosts   []string // nil if it does not tell
+	online  map[string]map[string]bool
+	// warnings are sentences about what it refused to tell.
+	warnings []string
+}
+
+func (a api) call(ctx context.Context, command string, args arguments, into any) error {
+	body, err := a.Post(ctx, command, args)
+	if err != nil {
+		return err
+	}
+	return a.Decode(command, body, into)
+}
+
+// list asks for a list.
+func (a api) list(ctx context.Context, command string, args arguments) (names []string, err error) {
+	if err := a.call(ctx, command, args, &names); err != nil {
+		return nil, err
+	}
+	if names == nil { // null
+		return nil, a.Fail(command, "unexpected", "the answer is no list")
+	}
+	return names, nil
+}
+
+// refused says that the server is there, but gives no answer to this command:
+// it is not permitted, or its module is not loaded.
+func refused(err error) bool {
+	switch webapi.StatusOf(err) {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusInternalServerError:
+		return true
+	}
+	return false
+}
+
+// ask finds out who is connected; without that, it fails.
+func (a api) ask(ctx context.Context) (*running, error) {
+	r := &running{online: make(map[string]map[string]bool)}
+	var status string
+	switch err := a.call(ctx, "status", arguments{}, &status); {
+	case err == nil:
+		r.version = versionIn(status)
+	case refused(err):
+		r.warnings = append(r.warnings, fmt.Sprintf("the version is not known: %s", err))
+	default:
+		return nil, err
+	}
+	hosts, err := a.list(ctx, "registered_vhosts", arguments{})
+	switch {
+	case err == nil:
+		r.hosts = hosts
+		for _, h := range hosts {
+			r.online[h] = make(map[string]bool)
+		}
+	case !refused(err):
+		return nil, err
+	}
+	return r, a.connected(ctx, r)
+}
+
+// versionIn finds the version in a sentence such as "The node ejabberd@localhost
+// is started. Status: started\nejabberd 26.07 is running in that node".
+func versionIn(status string) string {
+	if found := regexp.MustCompile(`ejabberd (\d[0-9A-Za-z.+~-]{0,40}) is running`).FindStringSubmatch(status); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// connected asks for everybody's sessions at once, or else host by host: since
+// 26.07 an account may use commands without the argument host alone, and what
+// an address may use is up to api_permissions.
+func (a api) connected(ctx context.Context, r *running) error {
+	sessions, err := a.list(ctx, "connected_users", arguments{})
+	if err == nil {
+		r.add(sessions)
+		return nil
+	}
+	if !refused(err) || len(r.hosts) == 0 {
+		return fmt.Errorf("who is connected: %w", err)
+	}
+	for _, h := range r.hosts {
+		sessions, err := a.list(ctx, "connected_users_vhost", arguments{"host": h})
+		if err != nil {
+			return fmt.Errorf("who is connected (the commands connected_users and connected_users_vhost): %w", err)
+		}
+		r.add(sessions)
+	}
+	return nil
+}
+
+// add adds the users of sessions, full Jabber IDs, of which one user may have
+// several.
+func (r *running) add(sessions []string) {
+	for _, jid := range sessions {
+		bare, _, _ := strings.Cut(jid, "/")
+		user, host, ok := strings.Cut(bare, "@")
+		if !ok || user == "" || host == "" {
+			continue
+		}
+		if r.online[host] == nil {
+			r.online[host] = make(map[string]bool)
+		}
+		r.online[host][user] = true
+	}
+}
+
+// report says that whoever is connected is active now.
+func (r *running) report(now time.Time, found hosts, rec activity.Recorder) {
+	for name, users := range r.online {
+		found.of([]byte(name)).online = collector.Known(len(users))
+		for user := range users {
+			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
+		}
+	}
+}
+
+// number is a number, which was the only member of an object before 24.02.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(text []byte) error {
+	var object map[string]int
+	if json.Unmarshal(text, &object) == nil && len(object) == 1 {
+		for _, value := range object {
+			*n = number(value)
+		}
+		return nil
+	}
+	return json.Unmarshal(text, (*int)(n))
+}
+
+// countAccounts counts the accounts of hosts that have none in the database.
+func (a api) countAccounts(ctx context.Context, server *running, found hosts) (warnings []string, err error) {
+	for _, h := range server.hosts {
+		if found.of([]byte(h)).registered.Known {
+			continue
+		}
+		n := number(-1)
+		err := a.call(ctx, "stats_host", arguments{"name": "registeredusers", "host": h}, &n)
+		switch {
+		case err == nil && n >= 0:
+			found.of([]byte(h)).registered = collector.Known(int(n))
+		case err == nil:
+			return nil, a.Fail("stats_host", "unexpected", "the answer is no number")
+		case refused(err):
+			return []string{fmt.Sprintf("accounts of %q are not known: %s", h, err)}, nil
+		default:
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// readLast asks for the last activity of every account, one by one: where it
+// is kept in Mnesia there is no other way from outside.
+func (a api) readLast(ctx context.Context, server *running, now time.Time, found hosts, rec activity.Recorder) error {
+	if server.hosts == nil {
+		return a.Fail("registered_vhosts", "denied", "refused, so the virtual hosts are not known")
+	}
+	asked := 0
+	for _, name := range server.hosts {
+		users, err := a.list(ctx, "registered_users", arguments{"host": name})
+		if err != nil {
+			return err
+		}
+		if asked += len(users); asked > maxAccounts {
+			return a.Fail("get_last", "unexpected", "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
+		}
+		found.of([]byte(name)).registered = collector.Known(len(users))
+		if err := a.lastOf(ctx, name, users, server, now, found.of([]byte(name)), rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *host, rec activity.Recorder) error {
+	oldest := now.Add(-activity.MaxWindow)
+	for _, user := range slices.Sorted(slices.Values(users)) {
+		if server.online[name][user] {
+			continue
+		}
+		var last struct {
+			Status    string    `json:"status"`
+			Timestamp time.Time `json:"timestamp"`
+		}
+		err := a.call(ctx, "get_last", arguments{"user": user, "host": name}, &last)
+		switch {
+		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.activity:
+			return nil // mod_last is not loaded on this host
+		case err != nil:
+			return err
+		case last.Timestamp.IsZero():
+			return a.Fail("get_last", "unexpected", "the answer has no timestamp")
+		}
+		found.activity = true
+		switch last.Status {
+		case "NOT FOUND", "Registered but didn't login": // with the time of the question, of the registration
+		case "ONLINE":
+			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
+		default:
+			if last.Timestamp.After(oldest) {
+				rec.Seen([]byte(name), []byte(user), activity.Unknown, last.Timestamp)
+			}
+		}
+	}
+	found.activity = len(users) > 0
+	return nil
+}

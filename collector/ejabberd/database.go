@@ -1,0 +1,153 @@
+package ejabberd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// hostColumn is there in the multihost schema ("new" before 25.10) alone.
+const hostColumn = "server_host"
+
+// newAccount is how long an account counts as created.
+const newAccount = 24 * time.Hour
+
+var (
+	errNoLast   = errors.New("no table last, or no permission to read it: is this the database of ejabberd, with mod_last in it?")
+	errNoState  = errors.New("no permission to read the column state of the table last, which tells accounts that never logged in")
+	errWhichOne = errors.New("its tables do not say of which virtual host they are (legacy schema): name it with domain, or give ejabberd.yml")
+)
+
+// reading is the reading of one database.
+type reading struct {
+	sqldb.View
+	host  string // of a database with the legacy schema
+	now   time.Time
+	found hosts
+	rec   activity.Recorder
+}
+
+// readDatabase reads one database and adds to what is found.
+func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found hosts, rec activity.Recorder, facts *collector.Facts) error {
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
+	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
+		facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
+		host := database.Host
+		if host == "" && server != nil && len(server.hosts) == 1 {
+			host = server.hosts[0]
+		}
+		reading := reading{view, host, now, found, rec}
+		if err := reading.last(ctx); err != nil {
+			return fmt.Errorf("read the table last: %w", err)
+		}
+		if err := reading.accounts(ctx); err != nil {
+			return fmt.Errorf("read the table users: %w", err)
+		}
+		return nil
+	})
+}
+
+// names returns the column with the name of the virtual host, as a part of a
+// statement, and how to take the name from a row, given where it is.
+func (r *reading) names(columns []string) (selected string, name func(row *sqldb.Row) []byte, err error) {
+	if slices.Contains(columns, hostColumn) {
+		return hostColumn, func(row *sqldb.Row) []byte { return row.Text(0) }, nil
+	}
+	if r.host == "" {
+		return "", nil, errWhichOne
+	}
+	host := []byte(r.host)
+	return "username", func(*sqldb.Row) []byte { return host }, nil
+}
+
+// last reads who was last there when. Rows that were written at registration
+// (mod_last:register_user, since 16.06) say nothing of activity: the text that
+// tells them is compared by the database and never leaves it.
+func (r *reading) last(ctx context.Context) error {
+	columns, err := r.Columns(ctx, "last")
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(columns, "seconds"):
+		return errNoLast
+	case !slices.Contains(columns, "state"):
+		return errNoState
+	}
+	selected, name, err := r.names(columns)
+	if err != nil {
+		return err
+	}
+	// A scan of the table: there is no index on seconds, which is text.
+	query := `SELECT ` + selected + `, username, CASE WHEN state = 'Registered but didn''t login' THEN '' ELSE seconds END FROM "last"`
+	oldest := r.now.Add(-activity.MaxWindow).Unix()
+	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+		name := name(row)
+		found := r.found.of(name)
+		found.activity = true
+		text := string(row.Text(2))
+		if text == "" { // never, also in imported rows
+			return
+		}
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			found.damaged++
+		} else if seconds > oldest {
+			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+		}
+	})
+}
+
+// accounts counts accounts, which have a row for each kind of stored password
+// since 25.03. Servers that keep accounts elsewhere have none here.
+func (r *reading) accounts(ctx context.Context) error {
+	columns, err := r.Columns(ctx, "users")
+	if err != nil || !slices.Contains(columns, "username") {
+		return err
+	}
+	hostOf, group := `''`, ""
+	if slices.Contains(columns, hostColumn) {
+		hostOf, group = hostColumn, ` GROUP BY `+hostColumn
+	}
+	older := `-1`
+	if slices.Contains(columns, "created_at") {
+		older = `COUNT(DISTINCT CASE WHEN ` + r.createdBefore(r.now.Add(-newAccount)) + ` THEN username END)`
+	}
+	// In the order of the primary key, (server_host, username, type) or
+	// (username, type).
+	query := `SELECT ` + hostOf + `, COUNT(DISTINCT username), ` + older + ` FROM users` + group
+	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+		name, n, older := row.Text(0), int(row.Integer(1)), int(row.Integer(2))
+		if group == "" {
+			name = []byte(r.host)
+		}
+		if n == 0 {
+			return
+		}
+		found := r.found.of(name)
+		found.registered = collector.Known(n)
+		if older >= 0 {
+			found.created = collector.Known(n - older)
+		}
+	})
+}
+
+// createdBefore returns a condition on created_at, a time without zone. It is
+// written as the database's own local time, which MySQL converts to that of
+// our connection and PostgreSQL is asked to; SQLite has UTC.
+func (r *reading) createdBefore(t time.Time) string {
+	switch r.Engine {
+	case sqldb.MySQL:
+		return fmt.Sprintf(`created_at <= FROM_UNIXTIME(%d)`, t.Unix())
+	case sqldb.SQLite:
+		return fmt.Sprintf(`created_at <= datetime(%d, 'unixepoch')`, t.Unix())
+	}
+	return fmt.Sprintf(`CAST(created_at AS timestamptz) <= to_timestamp(%d)`, t.Unix())
+}
