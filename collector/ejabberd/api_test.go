@@ -35,7 +35,10 @@ func question(command, arguments string) string {
 	if json.Unmarshal([]byte(arguments), &object) != nil {
 		return command + " " + arguments
 	}
-	sorted, _ := json.Marshal(object)
+	sorted, err := json.Marshal(object)
+	if err != nil {
+		return command + " " + arguments
+	}
 	return command + " " + string(sorted)
 }
 
@@ -104,7 +107,7 @@ func TestAnswersThatAreOfNoUse(t *testing.T) {
 	page, err := os.ReadFile("testdata/api-ip-26.07.txtar")
 	must(t, err)
 	archive := txtar.Parse(page)
-	real := func(name string) http.HandlerFunc {
+	captured := func(name string) http.HandlerFunc {
 		for _, file := range archive.Files {
 			if file.Name == name {
 				_, answered, _ := strings.Cut(string(file.Data), "\n--- response ---\n")
@@ -126,19 +129,25 @@ func TestAnswersThatAreOfNoUse(t *testing.T) {
 		handler      http.HandlerFunc
 		reason, says string
 	}{
-		"a wrong password":        {real("badauth"), "denied", "401 Unauthorized: check user and password"},
-		"nothing is permitted":    {real("forbidden"), "denied", "403 Forbidden"},
-		"HTML and 400":            {real("empty-body"), "unexpected", "400 Bad Request"},
-		"HTML and 200":            {made(200, "<html>alice@alpha.example</html>"), "unexpected", "not the JSON that is expected"},
-		"an error and 200":        {made(200, `{"code":32,"message":"alice@alpha.example","status":"error"}`), "unexpected", "not the JSON that is expected"},
-		"nothing and 200":         {made(200, ``), "unexpected", "not the JSON that is expected"},
-		"null":                    {made(200, `null`), "unexpected", "the answer is no list"},
-		"half a body":             {func(w http.ResponseWriter, _ *http.Request) { raw(w, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[\"alice@") }, "unexpected", "unexpected EOF"},
-		"another server":          {func(w http.ResponseWriter, _ *http.Request) { raw(w, "SSH-2.0-OpenSSH_10\r\n") }, "unexpected", "malformed HTTP"},
-		"a redirect":              {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "unexpected", "302 Found"},
-		"the server stumbles":     {made(502, "alice@alpha.example"), "unexpected", "502 Bad Gateway"},
-		"it hangs":                {func(http.ResponseWriter, *http.Request) { <-release }, "timeout", "no complete answer in time"},
-		"it hangs in the middle ": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "["); w.(http.Flusher).Flush(); <-release }, "timeout", "no complete answer in time"},
+		"a wrong password":     {captured("badauth"), "denied", "401 Unauthorized: check user and password"},
+		"nothing is permitted": {captured("forbidden"), "denied", "403 Forbidden"},
+		"HTML and 400":         {captured("empty-body"), "unexpected", "400 Bad Request"},
+		"HTML and 200":         {made(200, "<html>alice@alpha.example</html>"), "unexpected", "not the JSON that is expected"},
+		"an error and 200":     {made(200, `{"code":32,"message":"alice@alpha.example","status":"error"}`), "unexpected", "not the JSON that is expected"},
+		"nothing and 200":      {made(200, ``), "unexpected", "not the JSON that is expected"},
+		"null":                 {made(200, `null`), "unexpected", "the answer is no list"},
+		"half a body": {func(w http.ResponseWriter, _ *http.Request) {
+			raw(w, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[\"alice@")
+		}, "unexpected", "unexpected EOF"},
+		"another server":      {func(w http.ResponseWriter, _ *http.Request) { raw(w, "SSH-2.0-OpenSSH_10\r\n") }, "unexpected", "malformed HTTP"},
+		"a redirect":          {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "unexpected", "302 Found"},
+		"the server stumbles": {made(502, "alice@alpha.example"), "unexpected", "502 Bad Gateway"},
+		"it hangs":            {func(http.ResponseWriter, *http.Request) { <-release }, "timeout", "no complete answer in time"},
+		"it hangs in the middle ": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "[")
+			w.(http.Flusher).Flush()
+			<-release
+		}, "timeout", "no complete answer in time"},
 	} {
 		server := httptest.NewServer(c.handler)
 		t.Cleanup(server.Close)

@@ -148,6 +148,7 @@ func (r *reading) createdBefore(t time.Time) string {
 		return fmt.Sprintf(`created_at <= FROM_UNIXTIME(%d)`, t.Unix())
 	case sqldb.SQLite:
 		return fmt.Sprintf(`created_at <= datetime(%d, 'unixepoch')`, t.Unix())
+	default:
 	}
 	return fmt.Sprintf(`CAST(created_at AS timestamptz) <= to_timestamp(%d)`, t.Unix())
 }

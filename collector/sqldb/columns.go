@@ -16,6 +16,7 @@ func (v View) Columns(ctx context.Context, table string) (names []string, err er
 		query = `SELECT name FROM pragma_table_info(?)`
 	case MySQL: // lists what its user may do anything with
 		query = `SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?`
+	default:
 	}
 	if err := v.SelectContext(ctx, &names, query, table); err != nil {
 		return nil, fmt.Errorf("look up the columns of the table %s: %w", table, err)
