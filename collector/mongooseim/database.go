@@ -1,0 +1,146 @@
+package mongooseim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// domainColumn is there since 5.0 (priv/pg.sql, priv/mysql.sql). It holds
+// domains, not host types.
+const domainColumn = "server"
+
+// newAccount is how long an account counts as created.
+const newAccount = 24 * time.Hour
+
+var (
+	errNoLast   = errors.New("no table last, or no permission to read it: is this the database of MongooseIM?")
+	errWhichOne = errors.New("its tables do not say of which domain they are (MongooseIM before 5.0): name it with domain")
+)
+
+// reading is the reading of the database.
+type reading struct {
+	sqldb.View
+	host  string // of a database without the column server
+	now   time.Time
+	found domains
+	rec   activity.Recorder
+}
+
+// readDatabase adds what the database holds to what is found, and returns what
+// kind it is.
+func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found domains, rec activity.Recorder) (kind string, err error) {
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
+	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
+		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
+		host := r.options.Host
+		if host == "" && server != nil && len(server.domains) == 1 {
+			host = server.domains[0]
+		}
+		reading := reading{view, host, now, found, rec}
+		if err := reading.accounts(ctx); err != nil {
+			return fmt.Errorf("read the table users: %w", err)
+		}
+		if err := reading.last(ctx); err != nil {
+			return fmt.Errorf("read the table last: %w", err)
+		}
+		return nil
+	})
+	return kind, err
+}
+
+// last reads who was last there when. Without any row, mod_last has another
+// backend or is not loaded; a domain without one is new or deserted.
+func (r *reading) last(ctx context.Context) error {
+	columns, err := r.Columns(ctx, "last")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(columns, "seconds") {
+		return errNoLast
+	}
+	column := domainColumn
+	if !slices.Contains(columns, domainColumn) {
+		if r.host == "" {
+			return errWhichOne
+		}
+		column = "username"
+	}
+	name := []byte(r.host)
+	oldest := r.now.Add(-activity.MaxWindow).Unix()
+	rows := 0
+	// A scan of the table: its index (server, seconds) begins with the domain,
+	// and nearly all rows are wanted. Never the column state, which people
+	// write.
+	err = r.Stream(ctx, `SELECT `+column+`, username, seconds FROM "last"`, 3, func(row *sqldb.Row) {
+		rows++
+		if column == domainColumn {
+			name = row.Text(0)
+		}
+		r.found.of(name)
+		if seconds := row.Integer(2); seconds > oldest {
+			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+		}
+	})
+	for _, d := range r.found {
+		d.activity = rows > 0
+	}
+	return err
+}
+
+// accounts counts accounts. Servers that keep them elsewhere, as with LDAP,
+// have none here.
+func (r *reading) accounts(ctx context.Context) error {
+	columns, err := r.Columns(ctx, "users")
+	if err != nil || !slices.Contains(columns, "username") {
+		return err
+	}
+	named := slices.Contains(columns, domainColumn)
+	if !named && r.host == "" {
+		return nil // the table last is the same, and says so
+	}
+	domain, group := `''`, ""
+	if named {
+		domain, group = domainColumn, ` GROUP BY `+domainColumn
+	}
+	created := `-1`
+	if slices.Contains(columns, "created_at") {
+		created = `COUNT(CASE WHEN ` + r.createdAfter(r.now.Add(-newAccount)) + ` THEN 1 END)`
+	}
+	// In the order of the primary key (server, username).
+	return r.Stream(ctx, `SELECT `+domain+`, COUNT(*), `+created+` FROM users`+group, 3, func(row *sqldb.Row) {
+		name, n, created := row.Text(0), int(row.Integer(1)), int(row.Integer(2))
+		if !named {
+			name = []byte(r.host)
+		}
+		if n == 0 {
+			return
+		}
+		found := r.found.of(name)
+		found.registered = collector.Known(n)
+		if created >= 0 {
+			found.created = collector.Known(created)
+		}
+	})
+}
+
+// createdAfter returns a condition on created_at, a time without zone. It is
+// written as the database's own local time, which MySQL converts to that of
+// our connection and PostgreSQL is asked to.
+func (r *reading) createdAfter(t time.Time) string {
+	switch r.Engine {
+	case sqldb.MySQL:
+		return fmt.Sprintf(`created_at > FROM_UNIXTIME(%d)`, t.Unix())
+	case sqldb.SQLite:
+		return fmt.Sprintf(`created_at > datetime(%d, 'unixepoch')`, t.Unix())
+	default:
+		return fmt.Sprintf(`CAST(created_at AS timestamptz) > to_timestamp(%d)`, t.Unix())
+	}
+}

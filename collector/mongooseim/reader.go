@@ -1,0 +1,153 @@
+// Package mongooseim reads a MongooseIM server: who was last there when (the
+// table "last" of mod_last) and which accounts exist (the table users), from
+// its SQL database; who is connected, the modules and the version, from its
+// admin API (GraphQL, 6.0 and later); and what it reports of itself, from the
+// file of its system metrics. Where its records are in Mnesia, GraphQL is all
+// there is.
+package mongooseim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
+)
+
+// Options say where a MongooseIM's records are: in a database, or else behind
+// its API.
+type Options struct {
+	// Database is the pool outgoing_pools.rdbms, the zero Source for none.
+	Database sqldb.Source
+	// PasswordFile is that of sqldb.Options.
+	PasswordFile string
+	// Host is the domain of a database without the column server (before
+	// 5.0); "" if it is not known.
+	Host string
+	// GraphQL is the admin API, of all domains or of one, the zero Endpoint not
+	// to ask the running server.
+	GraphQL webapi.Endpoint
+	// GraphQLPasswordFile is that of webapi.New.
+	GraphQLPasswordFile string
+	// ReportFile is the path of system_metrics_report.json, "" for none.
+	ReportFile string
+	// RequiredModules are the modules to watch: "name", to be loaded anywhere,
+	// or "hosttype/name". They need GraphQL, of all domains.
+	RequiredModules []string
+}
+
+// A Reader reads one MongooseIM. It implements collector.Reader.
+type Reader struct {
+	options Options
+	api     api
+}
+
+// New returns a Reader. It opens nothing yet.
+func New(o Options) *Reader {
+	return &Reader{options: o, api: api{webapi.New(o.GraphQL, o.GraphQLPasswordFile)}}
+}
+
+// Close implements collector.Reader.
+func (r *Reader) Close() error {
+	r.api.Close()
+	return nil
+}
+
+// domains is what is known of the domains, by name.
+type domains map[string]*domain
+
+type domain struct {
+	activity            bool // last-seen times are kept
+	registered, created collector.Count
+	online              collector.Count
+}
+
+// of returns a domain, with what was found before.
+func (d domains) of(name []byte) *domain {
+	found, ok := d[string(name)]
+	if !ok {
+		found = &domain{}
+		d[string(name)] = found
+	}
+	return found
+}
+
+// Read implements collector.Reader. The table "last" is written when a presence
+// ends: who is connected is not in it, or with an older time, so that people
+// online are counted beside it. They are asked for first: whoever logs out in
+// between is then in both.
+func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+	facts := collector.Facts{Whole: true, Database: "graphql"}
+	found := make(domains)
+	var server *running
+	if !r.options.GraphQL.IsZero() {
+		var err error
+		if server, err = r.api.ask(ctx); err != nil {
+			return collector.Facts{}, err
+		}
+		facts.Version, facts.Modules, facts.ModulesErr = server.version, server.modules, server.modulesErr
+		server.report(now, found, rec)
+	}
+	var err error
+	if r.options.Database == (sqldb.Source{}) {
+		err = r.api.readLast(ctx, server, now, found, rec)
+	} else {
+		facts.Database, err = r.readDatabase(ctx, server, now, found, rec)
+		if err == nil && server != nil && !found.anyActivity() {
+			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
+			err = r.api.readLast(ctx, server, now, found, rec)
+		}
+	}
+	if err == nil && server != nil {
+		err = r.api.countAccounts(ctx, server, found)
+	}
+	if err != nil {
+		return collector.Facts{}, err
+	}
+	if len(found) == 0 {
+		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
+	}
+	facts.Domains = found.facts()
+	if facts.ModulesErr == nil {
+		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
+	} else if len(r.options.RequiredModules) == 0 {
+		facts.ModulesErr = nil // nobody asked
+	}
+	return facts, nil
+}
+
+func (d domains) anyActivity() bool {
+	for _, found := range d {
+		if found.activity {
+			return true
+		}
+	}
+	return false
+}
+
+func (d domains) facts() (all []collector.DomainFacts) {
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		if !utf8.ValidString(name) { // no label
+			continue
+		}
+		found := d[name]
+		all = append(all, collector.DomainFacts{
+			Name: name, Activity: found.activity, Online: found.online,
+			Registered: native(found.registered), Created: native(found.created),
+		})
+	}
+	return all
+}
+
+func native(n collector.Count) map[collector.AccountType]int {
+	if !n.Known {
+		return nil
+	}
+	return map[collector.AccountType]int{collector.Native: n.Number}
+}
