@@ -46,8 +46,13 @@ func describe(w io.Writer, s collector.Status) {
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
-	if s.Software == string(config.Prosody) && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
-		_, _ = fmt.Fprintln(w, "  who is connected is not known: people who stay connected count by their login; admin_socket would tell")
+	key := map[config.Software]string{config.Prosody: "admin_socket", config.Ejabberd: "api_url", config.MongooseIM: "graphql_url"}[config.Software(s.Software)]
+	if key != "" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
+		seen := "login"
+		if key != "admin_socket" {
+			seen = "last logout"
+		}
+		_, _ = fmt.Fprintf(w, "  who is connected is not known: people who stay connected count by their %s; %s would tell\n", seen, key)
 	}
 	for _, m := range s.Snapshot.Modules {
 		if trouble := m.Trouble(); trouble != "" {

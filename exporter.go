@@ -16,7 +16,9 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/synapse"
@@ -31,6 +33,10 @@ func newReader(s config.Server, classes *activity.Classes) (collector.Reader, er
 		return synapse.New(s.Synapse, classes), nil
 	case config.Prosody:
 		return prosody.New(s.Prosody, classes), nil
+	case config.Ejabberd:
+		return ejabberd.New(s.Ejabberd), nil
+	case config.MongooseIM:
+		return mongooseim.New(s.MongooseIM), nil
 	}
 	return nil, fmt.Errorf("server %q: software %q has no reader", s.Name, s.Software)
 }

@@ -3,6 +3,7 @@ module active_users_exporter
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/dchest/siphash v1.2.3
 	github.com/go-kit/log v0.2.1

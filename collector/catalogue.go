@@ -184,7 +184,7 @@ func accountsAndSessions() []family {
 		},
 		{
 			name: "chat_online_users", kind: gauge, labels: []string{"domain"},
-			help: "Distinct users connected at the last refresh, where the running server tells (Prosody: admin_socket)." + cached,
+			help: "Distinct users connected at the last refresh, where the running server tells (Prosody: admin_socket, ejabberd: api_url, MongooseIM: graphql_url)." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				if d.Online.Known {
 					emit(float64(d.Online.Number), d.Name)
@@ -205,7 +205,7 @@ func modules() []family {
 		{
 			name: "chat_module_status", kind: gauge, labels: []string{"domain", "module"},
 			help: "State of a loaded module on Prosody's scale: 0 core, 1 info, 2 warn, 3 error. Global modules have the domain *. " +
-				"A module that failed to load is absent: see chat_module_loaded." + cached,
+				"A module that failed to load is absent: see chat_module_loaded. ejabberd and MongooseIM tell no state: theirs are 0, by host type of MongooseIM." + cached,
 			read: forModules(func(m Module, emit emit) {
 				if m.Loaded {
 					emit(float64(m.Status), m.Domain, m.Name)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/synapse"
 )
@@ -51,8 +53,10 @@ type Software string
 
 // The kinds of chat server that can be read.
 const (
-	Synapse Software = "synapse"
-	Prosody Software = "prosody"
+	Synapse    Software = "synapse"
+	Prosody    Software = "prosody"
+	Ejabberd   Software = "ejabberd"
+	MongooseIM Software = "mongooseim"
 )
 
 // A Server is one chat server to read.
@@ -60,9 +64,11 @@ type Server struct {
 	// Name is the value of the label "server".
 	Name     string
 	Software Software
-	// Synapse or Prosody is filled in, as Software says.
-	Synapse synapse.Options
-	Prosody prosody.Options
+	// The one that Software says is filled in.
+	Synapse    synapse.Options
+	Prosody    prosody.Options
+	Ejabberd   ejabberd.Options
+	MongooseIM mongooseim.Options
 }
 
 const (

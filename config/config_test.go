@@ -15,9 +15,12 @@ import (
 	"pgregory.net/rapid"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
 )
 
@@ -37,6 +40,15 @@ func source(t *testing.T, location string) sqldb.Source {
 	return s
 }
 
+func endpoint(t *testing.T, location string) webapi.Endpoint {
+	t.Helper()
+	e, err := webapi.ParseEndpoint(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func window(t *testing.T, text string) activity.Window {
 	t.Helper()
 	w, err := activity.ParseWindow(text)
@@ -46,7 +58,7 @@ func window(t *testing.T, text string) activity.Window {
 	return w
 }
 
-var unexported = cmp.AllowUnexported(sqldb.Source{}, activity.Window{}, activity.Classes{})
+var unexported = cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{}, activity.Window{}, activity.Classes{})
 
 func classes(t *testing.T, rules ...activity.Rule) *activity.Classes {
 	t.Helper()
@@ -77,6 +89,20 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 			{Name: "synapse-2", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:/var/lib/100% ${real}?.db")}},
 			{Name: "xmpp – \"München\"", Software: config.Prosody, Prosody: prosody.Options{
 				DataPath: "/var/lib/prosody", StatusURL: "http://127.0.0.1:5280/status", RequiredModules: []string{"mam", "example.org/smacks"},
+			}},
+			{Name: "ejabberd", Software: config.Ejabberd, Ejabberd: ejabberd.Options{
+				Databases:    []ejabberd.Database{{Source: source(t, "mysql://exporter@db.example.org/ejabberd"), Host: "example.org"}},
+				PasswordFile: "testdata/secrets/ejabberd",
+				API:          endpoint(t, "http://exporter%40example.org@127.0.0.1:5280/api"), APIPasswordFile: "testdata/secrets/api",
+			}},
+			{Name: "ejabberd-2", Software: config.Ejabberd, Ejabberd: ejabberd.Options{API: endpoint(t, "http://127.0.0.1:5280/api")}},
+			{Name: "mongooseim", Software: config.MongooseIM, MongooseIM: mongooseim.Options{
+				Database: source(t, "postgres://exporter@127.0.0.1/mongooseim"), Host: "example.org", PasswordFile: "testdata/secrets/mim",
+				GraphQL: endpoint(t, "http://admin:hunter2@127.0.0.1:5551/api/graphql"), ReportFile: "/var/log/mongooseim/system_metrics_report.json",
+				RequiredModules: []string{"mod_mam"},
+			}},
+			{Name: "mongooseim-2", Software: config.MongooseIM, MongooseIM: mongooseim.Options{
+				GraphQL: endpoint(t, "https://admin@im.example.org/api/graphql"), GraphQLPasswordFile: "testdata/secrets/graphql",
 			}},
 		},
 	}
@@ -111,7 +137,7 @@ func TestFlagsBesideAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(got.Servers); n != 5 || got.Servers[4].Name != "prosody" || got.RefreshInterval != 2*time.Hour || got.StaleAfter != 24*time.Hour {
+	if n := len(got.Servers); n != 9 || got.Servers[8].Name != "prosody" || got.RefreshInterval != 2*time.Hour || got.StaleAfter != 24*time.Hour {
 		t.Errorf("%d servers, %+v", n, got)
 	}
 }
@@ -125,7 +151,7 @@ func TestBadFlags(t *testing.T) {
 		"no location":     {config.Source{Servers: []string{"prosody"}}, "--server: want SOFTWARE=LOCATION"},
 		"empty":           {config.Source{Servers: []string{"prosody="}}, "--server: want SOFTWARE=LOCATION"},
 		"unknown":         {config.Source{Servers: []string{"irc=/a"}}, `--server: "irc" is no known chat server`},
-		"not yet":         {config.Source{Servers: []string{"ejabberd=/a"}}, "ejabberd cannot be read by this version"},
+		"not a database":  {config.Source{Servers: []string{"ejabberd=/a"}}, "--server: ejabberd=…: neither a configuration file nor a database location"},
 		"a bad DSN":       {config.Source{Servers: []string{"synapse=postgres://u:hunter2@h:x/db"}}, "--server: synapse=…: not a valid URL"},
 		"too often":       {config.Source{Servers: []string{"prosody=/a"}, RefreshInterval: time.Second}, "--refresh.interval=1s: the shortest is 1m0s"},
 		"no such file":    {config.Source{File: "testdata/nowhere.yml"}, "testdata/nowhere.yml: no such file"},
@@ -177,10 +203,10 @@ func TestPasswordsAreNeverPrinted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		password := rapid.StringMatching(`[a-zA-Z0-9:/?#@%$ ]{8,20}`).Draw(t, "password")
 		location := fmt.Sprintf(rapid.SampledFrom([]string{
-			"postgres://u:%s@127.0.0.1:1/db", "postgres://u@h/db?password=%s", "postgres:%s", "mysql://u:%s@h/db",
+			"postgres://u:%s@127.0.0.1:1/db", "postgres://u@h/db?password=%s", "postgres:%s", "mysql://u:%s@h/db", "http://u:%s@h/api",
 		}).Draw(t, "location"), password)
 		file := filepath.Join(directory, "c.yml")
-		content := fmt.Sprintf("servers:\n  - software: %s\n    from: '%s'\n", rapid.SampledFrom([]string{"synapse", "prosody"}).Draw(t, "software"), location)
+		content := fmt.Sprintf("servers:\n  - software: %s\n    from: '%s'\n", rapid.SampledFrom([]string{"synapse", "prosody", "ejabberd", "mongooseim"}).Draw(t, "software"), location)
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,7 +89,8 @@ func (d *document) windows(n *yaml.Node) (windows []activity.Window) {
 func (d *document) servers(n *yaml.Node) (servers []Server) {
 	taken := make(map[string]bool)
 	for _, item := range d.list(n, "servers") {
-		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "status_url", "metrics_url", "admin_socket", "required_modules", "own_metric_names")
+		values := d.mapping(item, "a server", "name", "software", "from", "password_file", "domain",
+			"status_url", "metrics_url", "admin_socket", "api_url", "api_password_file", "graphql_url", "graphql_password_file", "report_file", "required_modules", "own_metric_names")
 		server := d.server(item, values)
 		if name := values["name"]; name != nil {
 			server.Name = d.name(name)
@@ -106,8 +108,9 @@ func (d *document) servers(n *yaml.Node) (servers []Server) {
 func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 	server := Server{}
 	software, from := values["software"], values["from"]
-	if software == nil || from == nil && values["metrics_url"] == nil {
-		d.problem(n, "a server needs both software (synapse or prosody) and from (where its records are)")
+	elsewhere := values["metrics_url"] != nil || values["api_url"] != nil || values["graphql_url"] != nil
+	if software == nil || from == nil && !elsewhere {
+		d.problem(n, "a server needs both software (synapse, prosody, ejabberd or mongooseim) and from (where its records are)")
 		return server
 	}
 	var err error
@@ -126,9 +129,15 @@ func (d *document) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 			d.problem(from, "from: %s", err)
 		}
 	}
-	if server.Software == Synapse {
+	d.foreign(values, server.Software)
+	switch server.Software {
+	case Synapse:
 		d.synapseOptions(&server, values, folder)
-	} else {
+	case Ejabberd:
+		d.ejabberdOptions(&server, cmp.Or(from, n), values, folder)
+	case MongooseIM:
+		d.mongooseIMOptions(&server, cmp.Or(from, n), values, folder)
+	default:
 		d.prosodyOptions(&server, values, folder)
 	}
 	return server
@@ -146,11 +155,34 @@ func (d *document) name(n *yaml.Node) string {
 	return name
 }
 
-// only reports the keys that are for another kind of chat server.
-func (d *document) only(values map[string]*yaml.Node, other Software, keys ...string) {
-	for _, key := range keys {
-		if n := values[key]; n != nil {
-			d.problem(n, "%s is for software: %s", key, other)
+// foreign reports the keys that are for another kind of chat server.
+func (d *document) foreign(values map[string]*yaml.Node, ours Software) {
+	for _, key := range keys(values) {
+		if whose := keysOf(key); whose != nil && !slices.Contains(whose, ours) {
+			names := make([]string, len(whose))
+			for i, s := range whose {
+				names[i] = string(s)
+			}
+			d.problem(values[key], "%s is for software: %s", key, strings.Join(names, " or "))
+			delete(values, key)
 		}
 	}
+}
+
+// keysOf returns the kinds of chat server that a key of a server is for, nil
+// for all.
+func keysOf(key string) []Software {
+	switch key {
+	case "status_url", "metrics_url", "admin_socket", "own_metric_names":
+		return []Software{Prosody}
+	case "api_url", "api_password_file":
+		return []Software{Ejabberd}
+	case "graphql_url", "graphql_password_file", "report_file":
+		return []Software{MongooseIM}
+	case "domain":
+		return []Software{Ejabberd, MongooseIM}
+	case "required_modules":
+		return []Software{Prosody, Ejabberd, MongooseIM}
+	}
+	return nil
 }

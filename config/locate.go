@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"active_users_exporter/collector/sqldb"
 )
 
 // serverFlag reads SOFTWARE=LOCATION. Its errors do not repeat the location,
@@ -22,26 +24,36 @@ func serverFlag(text string) (Server, error) {
 	if err := locate(&server, location, "."); err != nil {
 		return Server{}, fmt.Errorf("%s=…: %w", software, err)
 	}
+	switch {
+	case software == Ejabberd && len(server.Ejabberd.Databases) == 0 && server.Ejabberd.API.IsZero():
+		return Server{}, fmt.Errorf("%s=…: %w", software, errNoEjabberd)
+	case software == MongooseIM && server.MongooseIM.Database == sqldb.Source{} && server.MongooseIM.GraphQL.IsZero():
+		return Server{}, fmt.Errorf("%s=…: %w", software, errNoMongooseIM)
+	}
 	return server, nil
 }
 
 func parseSoftware(name string) (Software, error) {
 	switch s := Software(name); s {
-	case Synapse, Prosody:
+	case Synapse, Prosody, Ejabberd, MongooseIM:
 		return s, nil
-	case "mongooseim", "ejabberd":
-		return "", fmt.Errorf("%s cannot be read by this version: synapse and prosody can", s)
 	}
-	return "", fmt.Errorf("%q is no known chat server: synapse and prosody are", name)
+	return "", fmt.Errorf("%q is no known chat server: synapse, prosody, ejabberd and mongooseim are", name)
 }
 
 // locate turns the location of a server's records, whatever the operator has
 // at hand, into the options of its reader. Relative paths are below folder.
 func locate(server *Server, location, folder string) error {
-	if server.Software == Synapse {
+	switch server.Software {
+	case Synapse:
 		return locateSynapse(server, location, folder)
+	case Ejabberd:
+		return locateEjabberd(server, location, folder)
+	case MongooseIM:
+		return locateMongooseIM(server, location, folder)
+	default:
+		return locateProsody(server, location, folder)
 	}
-	return locateProsody(server, location, folder)
 }
 
 // below returns the path as seen from folder.

@@ -54,14 +54,7 @@ func (d *document) prosodyOptions(server *Server, values map[string]*yaml.Node, 
 	if values["status_url"] == nil && values["admin_socket"] == nil && values["metrics_url"] == nil {
 		d.problem(n, "required_modules needs status_url, admin_socket or metrics_url, which say what is loaded")
 	}
-	for _, item := range d.list(n, "required_modules") {
-		text := d.text(item, "required module")
-		domain, name, both := strings.Cut(text, "/")
-		if text == "" || both && (domain == "" || name == "" || strings.Contains(name, "/")) {
-			d.problem(item, "required module %q: want a name, such as mam, or domain/name", text)
-		}
-		server.Prosody.RequiredModules = append(server.Prosody.RequiredModules, text)
-	}
+	server.Prosody.RequiredModules = d.requiredModules(n)
 }
 
 // page reads the URL of a page of the running server.

@@ -31,7 +31,6 @@ func locateSynapse(server *Server, location, folder string) error {
 
 // synapseOptions reads the keys that are for Synapse.
 func (d *document) synapseOptions(server *Server, values map[string]*yaml.Node, folder string) {
-	d.only(values, Prosody, "status_url", "metrics_url", "admin_socket", "required_modules", "own_metric_names")
 	server.Synapse.PasswordFile = d.passwordFile(values["password_file"], server.Synapse.Database, folder)
 }
 

@@ -20,7 +20,7 @@ type Endpoint struct{ location string }
 // percent-encoded. Its errors never repeat the location.
 func ParseEndpoint(location string) (Endpoint, error) {
 	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Path, "@") {
 		return Endpoint{}, errors.New("not the URL of an interface: write http://USER@HOST:PORT/PATH, with special characters of USER percent-encoded")
 	}
 	return Endpoint{strings.TrimRight(location, "/")}, nil
