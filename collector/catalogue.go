@@ -16,11 +16,12 @@ type family struct {
 	help   string
 	unit   string // of OpenMetrics; must be the end of the name
 	kind   prometheus.ValueType
-	labels []string // after "server" or "homeserver", which is emitted for all
+	labels []string // after "server", "homeserver" or "cluster", which is emitted for all
 	// One of these reads the values: of a chat server, of a Matrix homeserver
-	// whoever told of it, of the receiver of reports.
+	// whoever told of it, of a cluster of MongooseIM, of the receiver of reports.
 	read       func(Status, emit)
 	homeserver func(Homeserver, emit)
+	cluster    func(Cluster, emit)
 	receiver   func(*Reports, emit)
 	prosody    func(*Snapshot, emit) // under Prosody's own names; the first label is "host"
 	histogram  func(Status, observe) // of a chat server, in place of single values
@@ -36,7 +37,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), received(), prosodysOwn())
+	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), systemMetrics(), received(), prosodysOwn())
 }
 
 const (

@@ -63,6 +63,8 @@ func (f family) whose() []string {
 	switch {
 	case f.homeserver != nil:
 		return []string{"homeserver"}
+	case f.cluster != nil:
+		return []string{"cluster"}
 	case f.receiver != nil:
 		return nil
 	case f.prosody != nil:
@@ -81,7 +83,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	statuses, reports := c.statuses(), c.reports()
-	homeservers := homeservers(statuses, reports)
+	homeservers, clusters := homeservers(statuses, reports), clusters(statuses, reports)
 	for _, f := range c.families {
 		switch {
 		case f.read != nil:
@@ -97,6 +99,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		case f.homeserver != nil:
 			for _, h := range homeservers {
 				f.homeserver(h, f.to(ch, h.Name))
+			}
+		case f.cluster != nil:
+			for _, c := range clusters {
+				f.cluster(c, f.to(ch, c.Name))
 			}
 		case f.prosody != nil:
 			hosts := make(map[string]bool) // that an earlier server has

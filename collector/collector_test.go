@@ -72,6 +72,13 @@ func xmpp(_ context.Context, now time.Time, rec activity.Recorder) (collector.Fa
 			{Domain: collector.AllDomains, Name: "tls", Loaded: true},
 			{Domain: collector.AllDomains, Name: "smacks", Required: true},
 		},
+		Cluster: &collector.Cluster{
+			Reported: now.Add(-time.Hour), UptimeSeconds: collector.Known(4159), Nodes: collector.Known(2), Hosts: collector.Known(2),
+			Domains: collector.Known(3), CustomModules: collector.Known(13), ExternalComponents: collector.Known(0), Version: "6.8.0", ConfigType: "toml",
+			Modules:  []collector.ClusterModule{{Name: "mod_adhoc"}, {Name: "mod_last", Option: "backend", Value: "rdbms"}},
+			HTTPAPIs: []string{"mongoose_graphql_handler"}, Transports: []string{"tcp"},
+			Pools: map[string]int{"rdbms": 1}, Stanzas: map[string]int{"xmppIqSent": 36},
+		},
 	}, nil
 }
 

@@ -15,6 +15,8 @@ type Reports struct {
 	Overflow int
 	// Contexts add up the homeservers of each server_context.
 	Contexts []Context
+	// Clusters are those of MongooseIM whose system metrics were received.
+	Clusters []Cluster
 	// Rejected is how often something was refused, by reason.
 	Rejected map[string]uint64
 }

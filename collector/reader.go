@@ -54,6 +54,8 @@ type Facts struct {
 	// error: a status page that does not answer says nothing about activity.
 	Modules    []Module
 	ModulesErr error
+	// Cluster is what a MongooseIM reports of itself, nil if nothing is known.
+	Cluster *Cluster
 	// Warnings are sentences for the log about what was skipped. They name
 	// files and tables, not users.
 	Warnings []string

@@ -17,6 +17,7 @@ type Snapshot struct {
 	Database string
 	Domains  []Domain // sorted by name
 	Modules  []Module // sorted by domain and name
+	Cluster  *Cluster // nil but for MongooseIM with a report
 	// OwnNames says to show figures under the server's own names as well.
 	OwnNames bool
 	// ModulesAt is the moment of Modules, which may come from an earlier
@@ -76,7 +77,7 @@ func (d Domain) Accounts() (total int, known bool) {
 
 // snapshot counts everything that the catalogue shows.
 func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes, cohorts bool) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, OwnNames: facts.OwnNames}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		if f.Activity || f.Counted != nil {

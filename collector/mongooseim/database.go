@@ -35,8 +35,8 @@ type reading struct {
 }
 
 // readDatabase adds what the database holds to what is found, and returns what
-// kind it is.
-func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found domains, rec activity.Recorder) (kind string, err error) {
+// kind it is and the id of the cluster, "" if it is not there.
+func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found domains, rec activity.Recorder) (kind, cluster string, err error) {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -51,9 +51,13 @@ func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Tim
 		if err := reading.last(ctx); err != nil {
 			return fmt.Errorf("read the table last: %w", err)
 		}
+		var err error
+		if cluster, err = reading.clusterID(ctx); err != nil {
+			return fmt.Errorf("read the table mongoose_cluster_id: %w", err)
+		}
 		return nil
 	})
-	return kind, err
+	return kind, cluster, err
 }
 
 // last reads who was last there when. Without any row, mod_last has another

@@ -46,6 +46,7 @@ type Options struct {
 type Reader struct {
 	options Options
 	api     api
+	report  *collector.Cluster // the last good one, of ReportFile
 }
 
 // New returns a Reader. It opens nothing yet.
@@ -95,10 +96,11 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		server.report(now, found, rec)
 	}
 	var err error
+	var cluster string
 	if r.options.Database == (sqldb.Source{}) {
 		err = r.api.readLast(ctx, server, now, found, rec)
 	} else {
-		facts.Database, err = r.readDatabase(ctx, server, now, found, rec)
+		facts.Database, cluster, err = r.readDatabase(ctx, server, now, found, rec)
 		if err == nil && server != nil && !found.anyActivity() {
 			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
 			err = r.api.readLast(ctx, server, now, found, rec)
@@ -114,6 +116,17 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
 	}
 	facts.Domains = found.facts()
+	if r.options.ReportFile != "" {
+		var warning string
+		if facts.Cluster, warning = r.readReport(ctx, now); warning != "" {
+			facts.Warnings = append(facts.Warnings, warning)
+		}
+		if facts.Cluster != nil && cluster != "" {
+			named := *facts.Cluster
+			named.Name = cluster
+			facts.Cluster = &named
+		}
+	}
 	if facts.ModulesErr == nil {
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
 	} else if len(r.options.RequiredModules) == 0 {

@@ -1,0 +1,114 @@
+package mongooseim
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/mongooseim/sysmetrics"
+	"active_users_exporter/collector/sqldb"
+)
+
+const (
+	// maxReport holds the events of some thousand host types.
+	maxReport = 64 << 20
+	// maxReportAge is two reports, of one every 3 hours by default, and some.
+	maxReportAge = 7 * time.Hour
+	// MongooseIM overwrites the file in place: half of it is worth a second
+	// look.
+	reportTries, reportPause = 3, 100 * time.Millisecond
+)
+
+// readReport reads the file of the system metrics. That it is not there, or
+// old, says something of the node, but nothing of who is active: what is wrong
+// is returned as a sentence for the log, and the report is left out.
+func (r *Reader) readReport(ctx context.Context, now time.Time) (*collector.Cluster, string) {
+	path := r.options.ReportFile
+	var err error
+	for try := 1; ; try++ {
+		var c *collector.Cluster
+		if c, err = parseReport(path); err == nil {
+			r.report = c
+			break
+		}
+		if try == reportTries || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(reportPause)
+	}
+	switch {
+	case os.IsNotExist(err):
+		return nil, path + " does not exist: MongooseIM writes it 5 minutes after its start, if service_mongoose_system_metrics is on"
+	case r.report == nil:
+		return nil, fmt.Sprintf("the system metrics cannot be read: %s", err)
+	case now.Sub(r.report.Reported) > maxReportAge:
+		return nil, fmt.Sprintf("%s is older than %s: does the node run?", path, maxReportAge)
+	case err != nil: // the last good one stays
+		return r.report, fmt.Sprintf("the system metrics cannot be read, the last ones stay: %s", err)
+	}
+	return r.report, ""
+}
+
+func parseReport(path string) (*collector.Cluster, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxReport {
+		return nil, fmt.Errorf("%s: no file, or larger than 64 MiB", path)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxReport))
+	if err != nil {
+		return nil, err
+	}
+	part, err := sysmetrics.Parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c := clusterOf(part.Report)
+	c.Reported = info.ModTime()
+	return c, nil
+}
+
+// clusterOf returns a report in the terms of the metrics.
+func clusterOf(r sysmetrics.Report) *collector.Cluster {
+	count := func(n sysmetrics.Number) collector.Count {
+		return collector.Count{Number: int(n.Value), Known: n.Known}
+	}
+	c := &collector.Cluster{
+		Name:          r.ClientID,
+		UptimeSeconds: count(r.Uptime), Nodes: count(r.Nodes), Hosts: count(r.Hosts), Domains: count(r.Domains),
+		CustomModules: count(r.CustomModules), ExternalComponents: count(r.ExternalComponents),
+		Version: r.Version, ConfigType: r.ConfigType,
+		HTTPAPIs: r.HTTPHandlers, Transports: r.Transports, Pools: r.Pools,
+	}
+	for _, m := range r.Modules {
+		c.Modules = append(c.Modules, collector.ClusterModule(m))
+	}
+	if r.Stanzas != nil {
+		c.Stanzas = make(map[string]int)
+	}
+	for kind, n := range r.Stanzas {
+		c.Stanzas[kind] = int(n)
+	}
+	return c
+}
+
+// clusterID reads the id of the cluster, with which it also reports.
+func (r *reading) clusterID(ctx context.Context) (id string, err error) {
+	columns, err := r.Columns(ctx, "mongoose_cluster_id")
+	if err != nil || !slices.Contains(columns, "k") || !slices.Contains(columns, "v") {
+		return "", err
+	}
+	err = r.Stream(ctx, `SELECT v FROM mongoose_cluster_id WHERE k = 'cluster_id'`, 1, func(row *sqldb.Row) { id = string(row.Text(0)) })
+	return id, err
+}
