@@ -1,0 +1,108 @@
+package webapi_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"active_users_exporter/collector/webapi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func endpoint(t *testing.T, location string) webapi.Endpoint {
+	t.Helper()
+	e, err := webapi.ParseEndpoint(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestEndpointsAreSafeToPrint(t *testing.T) {
+	e := endpoint(t, "http://me%40example.org:hunter2@127.0.0.1:5280/api/")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		if got := fmt.Sprintf(verb, struct{ Inside webapi.Endpoint }{e}); strings.Contains(got, "hunter2") || strings.Contains(got, "me") && verb != "%#v" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+	if e.String() != "http://127.0.0.1:5280/api" || !e.HasUser() || e.IsZero() || endpoint(t, "https://h").HasUser() || !(webapi.Endpoint{}).IsZero() {
+		t.Errorf("%s", e)
+	}
+	for _, location := range []string{
+		"", "127.0.0.1:5280/api", "ftp://hunter2@h", "http://", "http://h:x", "http://me:12/hunter2@h/api", "http://h/?hunter2", "http://h/#hunter2", "http:hunter2",
+	} {
+		if _, err := webapi.ParseEndpoint(location); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: error %v", location, err)
+		}
+	}
+}
+
+func TestWhoAsks(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(w, "%s %s %s %s:%s %s", r.Method, r.URL.Path, r.Header.Get("Content-Type"), user, password, body)
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("from file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := func(user string) webapi.Endpoint {
+		return endpoint(t, strings.Replace(server.URL, "://", "://"+user, 1)+"/api")
+	}
+	for want, c := range map[string]*webapi.Client{
+		"POST /api/x application/json : {\"a\":1}":                        webapi.New(at(""), file),
+		"POST /api/x application/json me@example.org:p@ss {\"a\":1}":      webapi.New(at("me%40example.org:p%40ss@"), ""),
+		"POST /api/x application/json me@example.org:from file {\"a\":1}": webapi.New(at("me%40example.org:other@"), file),
+	} {
+		got, err := c.Post(t.Context(), "x", map[string]int{"a": 1})
+		if err != nil || string(got) != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+		c.Close()
+	}
+	c := webapi.New(at("me@"), file+".nowhere")
+	_, err := c.Post(t.Context(), "", nil)
+	var told interface{ Reason() string }
+	if !errors.As(err, &told) || told.Reason() != "denied" || !strings.Contains(err.Error(), "read the password") || webapi.StatusOf(err) != 0 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestStatusesOfErrors(t *testing.T) {
+	for status, reason := range map[int]string{401: "denied", 403: "denied", 404: "unexpected", 204: "unexpected", 500: "unexpected"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		c := webapi.New(endpoint(t, server.URL), "")
+		_, err := c.Post(t.Context(), "", nil)
+		var told interface{ Reason() string }
+		if !errors.As(err, &told) || told.Reason() != reason || webapi.StatusOf(err) != status || webapi.StatusOf(fmt.Errorf("x: %w", err)) != status {
+			t.Errorf("%d: error %v", status, err)
+		}
+		c.Close()
+		server.Close()
+	}
+}
+
+func TestTooMuch(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 65 {
+			_, _ = w.Write(make([]byte, 1<<20))
+		}
+	}))
+	t.Cleanup(server.Close)
+	c := webapi.New(endpoint(t, server.URL), "")
+	defer c.Close()
+	if _, err := c.Post(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
+		t.Errorf("error %v", err)
+	}
+}
