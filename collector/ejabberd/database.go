@@ -51,6 +51,11 @@ func (r *Reader) readDatabase(ctx context.Context, database Database, server *ru
 		if err := reading.accounts(ctx); err != nil {
 			return fmt.Errorf("read the table users: %w", err)
 		}
+		if server == nil {
+			if err := reading.sessions(ctx); err != nil {
+				return fmt.Errorf("read the table sm: %w", err)
+			}
+		}
 		return nil
 	})
 }
@@ -137,6 +142,35 @@ func (r *reading) accounts(ctx context.Context) error {
 			found.created = collector.Known(n - older)
 		}
 	})
+}
+
+// sessions reads who is connected from the table of sessions, which is filled
+// with sm_db_type: sql alone. Without a row in it, nothing is known: it may be
+// there for nothing.
+func (r *reading) sessions(ctx context.Context) error {
+	columns, err := r.Columns(ctx, "sm")
+	if err != nil || !slices.Contains(columns, "username") {
+		return err
+	}
+	selected, name, err := r.names(columns)
+	if err != nil {
+		return err
+	}
+	online := false
+	// A scan of the table; its rows are sessions, of which a user may have
+	// several.
+	err = r.Stream(ctx, `SELECT DISTINCT `+selected+`, username FROM sm`, 2, func(row *sqldb.Row) {
+		online = true
+		found := r.found.of(name(row))
+		found.online = collector.Known(found.online.Number + 1)
+		r.rec.Seen(name(row), row.Text(1), activity.Unknown, r.now)
+	})
+	if online && selected == hostColumn { // on all of its hosts
+		for _, found := range r.found {
+			found.online.Known = true
+		}
+	}
+	return err
 }
 
 // createdBefore returns a condition on created_at, a time without zone. It is

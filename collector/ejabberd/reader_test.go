@@ -33,13 +33,13 @@ func must(t *testing.T, err error) {
 // now is shortly after the samples were taken.
 var now = time.Unix(1795229500, 0)
 
-// host is what is shown of one virtual host; -1 is unknown.
-type host struct{ day, week, month, registered, created, online int }
+// figure is what is shown of one virtual host; -1 is unknown.
+type figure struct{ day, week, month, registered, created, online int }
 
-func figures(cal *activity.Calendar, facts collector.Facts, now time.Time) map[string]host {
-	all := make(map[string]host)
+func figures(cal *activity.Calendar, facts collector.Facts, now time.Time) map[string]figure {
+	all := make(map[string]figure)
 	for _, d := range facts.Domains {
-		h := host{-1, -1, -1, -1, -1, -1}
+		h := figure{-1, -1, -1, -1, -1, -1}
 		if d.Activity {
 			h.day = cal.ActiveAfter(d.Name, activity.Daily().Since(now), d.Kept).Users
 			week, _ := activity.ParseWindow("7d")
@@ -60,7 +60,7 @@ func figures(cal *activity.Calendar, facts collector.Facts, now time.Time) map[s
 	return all
 }
 
-func read(t *testing.T, o ejabberd.Options, now time.Time) (map[string]host, collector.Facts, error) {
+func read(t *testing.T, o ejabberd.Options, now time.Time) (map[string]figure, collector.Facts, error) {
 	t.Helper()
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	reader := ejabberd.New(o)
@@ -129,46 +129,46 @@ func TestFiguresOfRealServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		databases func(t *testing.T) []ejabberd.Database
 		answers   func(t *testing.T) answers
-		want      map[string]host
+		want      map[string]figure
 		version   string
 	}{
 		"23.01, SQLite, legacy schema": {
 			databases: legacy,
-			want:      map[string]host{"alpha.example": {6, 6, 6, 12, 12, -1}, "beta.example": {3, 3, 3, 8, 8, -1}},
+			want:      map[string]figure{"alpha.example": {6, 6, 6, 12, 12, -1}, "beta.example": {3, 3, 3, 8, 8, -1}},
 		},
 		"23.01 with its API": {
 			databases: legacy, answers: captured("testdata/api-ip-23.01.txtar"), version: "23.01-1",
-			want: map[string]host{"alpha.example": {8, 8, 8, 12, 12, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
+			want: map[string]figure{"alpha.example": {8, 8, 8, 12, 12, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
 		},
 		"26.07, PostgreSQL, multihost schema": {
 			databases: func(t *testing.T) []ejabberd.Database {
 				return postgreSQL(t, "26.07-last-while-clients-online.sql.gz")
 			},
-			want: map[string]host{"alpha.example": {5, 5, 5, 12, 10, -1}, "beta.example": {3, 3, 3, 8, 8, -1}},
+			want: map[string]figure{"alpha.example": {5, 5, 5, 12, 10, -1}, "beta.example": {3, 3, 3, 8, 8, -1}},
 		},
 		"26.07 with its API by address": {
 			databases: func(t *testing.T) []ejabberd.Database {
 				return postgreSQL(t, "26.07-last-while-clients-online.sql.gz")
 			},
 			answers: byAddress, version: "26.07",
-			want: map[string]host{"alpha.example": {8, 8, 8, 12, 10, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
+			want: map[string]figure{"alpha.example": {8, 8, 8, 12, 10, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
 		},
 		"26.07 with its API by account": {
 			databases: func(t *testing.T) []ejabberd.Database {
 				return postgreSQL(t, "26.07-last-while-clients-online.sql.gz")
 			},
 			answers: captured("testdata/api-account-26.07.txtar"), version: "26.07",
-			want: map[string]host{"alpha.example": {8, 8, 8, 12, 10, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
+			want: map[string]figure{"alpha.example": {8, 8, 8, 12, 10, 5}, "beta.example": {5, 5, 5, 8, 8, 2}},
 		},
 		"26.07 after a restart": {
 			databases: func(t *testing.T) []ejabberd.Database {
 				return postgreSQL(t, "26.07-last-after-graceful-restart.sql.gz")
 			},
-			want: map[string]host{"alpha.example": {8, 8, 8, 12, 10, -1}, "beta.example": {5, 5, 5, 8, 8, -1}},
+			want: map[string]figure{"alpha.example": {8, 8, 8, 12, 10, -1}, "beta.example": {5, 5, 5, 8, 8, -1}},
 		},
 		"26.07, the API alone": {
 			answers: byAddress, version: "26.07",
-			want: map[string]host{"alpha.example": {8, 8, 8, 12, -1, 5}, "beta.example": {5, 5, 5, 8, -1, 2}},
+			want: map[string]figure{"alpha.example": {8, 8, 8, 12, -1, 5}, "beta.example": {5, 5, 5, 8, -1, 2}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestFiguresOfRealServers(t *testing.T) {
 			}
 			got, facts, err := read(t, o, now)
 			must(t, err)
-			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(host{})); diff != "" {
+			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(figure{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if facts.Version != c.version || !facts.Whole || len(facts.Warnings) > 0 {
@@ -263,6 +263,39 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// Without the API, sessions are in the database with sm_db_type: sql.
+func TestSessionsInSQL(t *testing.T) {
+	for _, multihost := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "ejabberd.db")
+		database := rows(t, "sqlite:"+path, multihost, [4]string{"example.org", "u", "1795229499", never}, [4]string{"example.org", "v", "1700000000", "x"})
+		db, err := sqldb.CreateSQLite(path)
+		must(t, err)
+		column, host := "", ""
+		if multihost {
+			column, host = "server_host text NOT NULL, ", "'example.org', "
+		}
+		_, err = db.ExecContext(t.Context(), `CREATE TABLE sm (usec bigint NOT NULL, pid text NOT NULL, node text NOT NULL, username text NOT NULL, `+column+`resource text NOT NULL, priority text NOT NULL, info text NOT NULL)`)
+		must(t, err)
+		want := map[string]figure{"example.org": {0, 0, 0, 2, 0, -1}}
+		check := func() {
+			t.Helper()
+			got, _, err := read(t, ejabberd.Options{Databases: database}, now)
+			must(t, err)
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" {
+				t.Errorf("multihost %v (-want +got):\n%s", multihost, diff)
+			}
+		}
+		check()
+		for _, resource := range []string{"a", "b"} {
+			_, err = db.ExecContext(t.Context(), `INSERT INTO sm VALUES (1, 'p', 'n', 'u', `+host+`'`+resource+`', '0', '')`)
+			must(t, err)
+		}
+		must(t, db.Close())
+		want["example.org"] = figure{1, 1, 1, 2, 0, 1}
+		check()
+	}
+}
+
 func TestMariaDB(t *testing.T) {
 	location := dbtest.MariaDB(t)
 	database := rows(t, location, true,
@@ -270,8 +303,8 @@ func TestMariaDB(t *testing.T) {
 		[4]string{"bücher.example", "ü", "1790000000", "x"})
 	got, facts, err := read(t, ejabberd.Options{Databases: database}, now)
 	must(t, err)
-	want := map[string]host{"example.org": {1, 1, 1, 2, 0, -1}, "bücher.example": {0, 0, 0, 1, 0, -1}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(host{})); diff != "" || !strings.HasPrefix(facts.Database, "mysql ") {
+	want := map[string]figure{"example.org": {1, 1, 1, 2, 0, -1}, "bücher.example": {0, 0, 0, 1, 0, -1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || !strings.HasPrefix(facts.Database, "mysql ") {
 		t.Errorf("%s (-want +got):\n%s", facts.Database, diff)
 	}
 }
@@ -280,8 +313,8 @@ func TestWhoseLegacyDatabase(t *testing.T) {
 	database := rows(t, "sqlite:"+filepath.Join(t.TempDir(), "ejabberd.db"), false, [4]string{"example.org", "u", "1795229499", "x"})
 	got, _, err := read(t, ejabberd.Options{Databases: database}, now)
 	must(t, err)
-	want := map[string]host{"example.org": {1, 1, 1, 1, 0, -1}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(host{})); diff != "" {
+	want := map[string]figure{"example.org": {1, 1, 1, 1, 0, -1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" {
 		t.Error(diff)
 	}
 	database[0].Host = ""
@@ -294,8 +327,8 @@ func TestWhoseLegacyDatabase(t *testing.T) {
 	}
 	got, facts, err := read(t, ejabberd.Options{Databases: database, API: replay(t, one)}, now)
 	must(t, err)
-	want = map[string]host{"only.example": {2, 2, 2, 1, 0, 2}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(host{})); diff != "" || len(facts.Warnings) != 1 {
+	want = map[string]figure{"only.example": {2, 2, 2, 1, 0, 2}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || len(facts.Warnings) != 1 {
 		t.Errorf("%q %s", facts.Warnings, diff)
 	}
 }
@@ -336,7 +369,7 @@ func TestModulesOfARunningServer(t *testing.T) {
 	if diff := cmp.Diff(want, facts.Modules); diff != "" || facts.Version != "24.12" {
 		t.Errorf("%s %s", facts.Version, diff)
 	}
-	if diff := cmp.Diff(map[string]host{"a.example": {-1, -1, -1, 0, -1, 0}}, got, cmp.AllowUnexported(host{})); diff != "" {
+	if diff := cmp.Diff(map[string]figure{"a.example": {-1, -1, -1, 0, -1, 0}}, got, cmp.AllowUnexported(figure{})); diff != "" {
 		t.Error(diff)
 	}
 }
