@@ -15,7 +15,7 @@ import (
 // code: the table of rooms in the design. Data flows one way, and the chat
 // servers' rooms never enter one another.
 var rooms = map[string][]string{
-	".":                               {"collector", "collector/activity", "collector/demo", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/synapse", "config"},
+	".":                               {"collector", "collector/activity", "collector/demo", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config"},
 	"config":                          {"collector/activity", "collector/ejabberd", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "collector/webapi", "config/luaconfig"},
 	"config/luaconfig":                {},
 	"collector":                       {"collector/activity", "collector/history"},
@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"collector/demo":                  {"collector/activity", "collector/history", "collector/sqldb"},
 	"collector/prosody":               {"collector", "collector/activity", "collector/prosody/luadata", "collector/sqldb"},
 	"collector/prosody/luadata":       {},
-	"collector/reports":               {"collector/sqldb"},
+	"collector/reports":               {"collector/mongooseim/sysmetrics", "collector/sqldb"},
 	"collector/sqldb":                 {},
 	"collector/sqldb/dbtest":          {},
 	"collector/webapi":                {},

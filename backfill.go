@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -130,11 +129,16 @@ func (b backfill) reports(ctx context.Context) (all []collector.Past, err error)
 		return nil, nil
 	}
 	counts := make(map[string]uint64)
-	err = reports.Each(ctx, filepath.Clean(b.config.Storage.Path), b.first.Start(), (b.last + 1).Start(), func(r reports.Report, received time.Time) {
+	err = reports.Each(ctx, b.config.Storage.Path, b.first.Start(), (b.last + 1).Start(), func(a reports.Archived) error {
+		r, err := reports.Parse(a.Report)
+		if err != nil {
+			return nil //nolint:nilerr // stored by an exporter that was less strict
+		}
 		counts[r.Homeserver]++
-		all = append(all, collector.Past{At: received, Homeservers: []collector.Homeserver{{
-			Name: r.Homeserver, Usage: collector.Usage{Statistics: r.Statistics, Info: r.Info}, Reported: received, Reports: counts[r.Homeserver],
+		all = append(all, collector.Past{At: a.Received, Homeservers: []collector.Homeserver{{
+			Name: r.Homeserver, Usage: collector.Usage{Statistics: r.Statistics, Info: r.Info}, Reported: a.Received, Reports: counts[r.Homeserver],
 		}}})
+		return nil
 	})
 	return all, err
 }

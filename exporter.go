@@ -271,6 +271,9 @@ func (e *Exporter) Reports() *collector.Reports {
 	for _, c := range shown.Contexts {
 		all.Contexts = append(all.Contexts, collector.Context{Name: c.Name, Homeservers: c.Homeservers, Users: c.Users})
 	}
+	for _, c := range shown.Clusters {
+		all.Clusters = append(all.Clusters, *mongooseim.ClusterOf(c.Report, c.Received))
+	}
 	for _, h := range shown.Homeservers {
 		all.Homeservers = append(all.Homeservers, collector.Homeserver{
 			Name: h.Homeserver, Usage: collector.Usage{Statistics: h.Statistics, Info: h.Info},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"strconv"
@@ -46,6 +47,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"backfill":     addBackfill(app),
 		"demo":         addDemo(app),
 	}
+	maps.Copy(commands, addReports(app))
+	maps.Copy(commands, addHistory(app))
 
 	selected, err := app.Parse(args)
 	if err != nil {

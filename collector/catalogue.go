@@ -37,7 +37,7 @@ type emit func(value float64, labels ...string)
 // catalogue is every metric family of the chat servers, in the order in which
 // the documentation lists them.
 func catalogue() []family {
-	return slices.Concat(activeUsers(), returningUsers(), accountsAndSessions(), modules(), refreshes(), usage(), systemMetrics(), received(), prosodysOwn())
+	return slices.Concat(activeUsers(), returningUsers(), habits(), accountsAndSessions(), modules(), refreshes(), usage(), systemMetrics(), received(), prosodysOwn())
 }
 
 const (
@@ -115,6 +115,13 @@ func returningUsers() []family {
 				}
 			}),
 		},
+	}
+}
+
+// habits are the families about how often people come, and since when that is
+// known.
+func habits() []family {
+	return []family{
 		{
 			name: "chat_l28_activity", labels: []string{"domain"},
 			help: "Users by the number of UTC days, of the last 28 and today included, on which they came at least once (L28); those who did not come are not counted." + cached,

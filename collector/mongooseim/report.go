@@ -74,18 +74,17 @@ func parseReport(path string) (*collector.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c := clusterOf(part.Report)
-	c.Reported = info.ModTime()
-	return c, nil
+	return ClusterOf(part.Report, info.ModTime()), nil
 }
 
-// clusterOf returns a report in the terms of the metrics.
-func clusterOf(r sysmetrics.Report) *collector.Cluster {
+// ClusterOf returns a report, which was written or received at the given time,
+// in the terms of the metrics.
+func ClusterOf(r sysmetrics.Report, at time.Time) *collector.Cluster {
 	count := func(n sysmetrics.Number) collector.Count {
 		return collector.Count{Number: int(n.Value), Known: n.Known}
 	}
 	c := &collector.Cluster{
-		Name:          r.ClientID,
+		Name: r.ClientID, Reported: at,
 		UptimeSeconds: count(r.Uptime), Nodes: count(r.Nodes), Hosts: count(r.Hosts), Domains: count(r.Domains),
 		CustomModules: count(r.CustomModules), ExternalComponents: count(r.ExternalComponents),
 		Version: r.Version, ConfigType: r.ConfigType,

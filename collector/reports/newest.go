@@ -121,6 +121,8 @@ type Shown struct {
 	// out others by inventing names. A quarter of them at most have reported
 	// only once. Sorted by name.
 	Homeservers []Newest
+	// Clusters are the MongooseIM clusters that report, sorted by name.
+	Clusters []ClusterReport
 	// Overflow is the number of the others.
 	Overflow int
 	// Contexts are the sums over all homeservers by context, sorted; at most

@@ -76,9 +76,10 @@ func Reasons() []Reason {
 // A Receiver accepts reports over HTTP.
 type Receiver struct {
 	Options
-	store   *store
-	newest  newest
-	forward *forwarder // nil for none
+	store    *store
+	newest   newest
+	clusters clusters
+	forward  *forwarder // nil for none
 
 	byAddress, byName *limiters
 	all               *rate.Limiter
@@ -106,6 +107,7 @@ const (
 func New(ctx context.Context, o Options) (*Receiver, error) {
 	r := &Receiver{
 		Options: o, newest: newest{options: o, names: Names(), heard: make(map[string]*heard)},
+		clusters:  clusters{nodes: make(map[node]*nodeReport)},
 		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		rejected: make(map[Reason]uint64), stopped: make(chan struct{}),
@@ -121,6 +123,10 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	}
 	for _, s := range all {
 		r.newest.restore(s)
+	}
+	if err := r.store.restoreClusters(ctx, o.Now().Add(-o.ExpireAfter), &r.clusters); err != nil {
+		_ = r.store.close()
+		return nil, err
 	}
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if o.ForwardTo != "" {
@@ -158,7 +164,11 @@ func (r *Receiver) keepHouse(ctx context.Context) {
 }
 
 // Shown returns what is known now.
-func (r *Receiver) Shown() Shown { return r.newest.shown(r.Now()) }
+func (r *Receiver) Shown() Shown {
+	s := r.newest.shown(r.Now())
+	s.Clusters = r.clusters.shown(r.Now(), r.ExpireAfter, r.MaxHomeservers)
+	return s
+}
 
 // Rejected returns how often something was refused, by reason.
 func (r *Receiver) Rejected() map[Reason]uint64 {
@@ -179,6 +189,9 @@ func (r *Receiver) Handler() http.Handler {
 	push := http.HandlerFunc(r.push)
 	for _, pattern := range []string{"/report-usage-stats/push", "/push", "/report-usage-stats/push/{token}"} {
 		mux.Handle(pattern, push)
+	}
+	for _, pattern := range []string{"/mp/collect", "/batch"} { // since 6.1, and from 3.6 to 6.0
+		mux.HandleFunc(pattern, r.collect)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, "nothing is received here: report_stats_endpoint ends in /report-usage-stats/push")
@@ -266,6 +279,9 @@ func (r *Receiver) authorize(request *http.Request) (patterns []string, ok bool)
 	given := request.PathValue("token")
 	if given == "" {
 		given = request.URL.Query().Get("token")
+	}
+	if given == "" {
+		given = request.URL.Query().Get("api_secret")
 	}
 	if given == "" {
 		given = strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +48,9 @@ CREATE TABLE IF NOT EXISTS usage_reports (
 );
 CREATE TABLE IF NOT EXISTS usage_homeservers (
 	homeserver TEXT PRIMARY KEY, first_seen INTEGER NOT NULL, reports INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mongooseim_clusters (
+	client_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, report BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS usage_counted (
 	only INTEGER PRIMARY KEY CHECK (only = 1), up_to INTEGER NOT NULL -- id of the last report in usage_homeservers
@@ -224,35 +226,4 @@ func (s *store) purge(ctx context.Context, before time.Time) error {
 		return fmt.Errorf("delete old reports: %w", err)
 	}
 	return nil
-}
-
-// Each calls use with every report in a folder's store that was received from a
-// moment on and before another, in the order of their receipt. A folder without
-// a store has none.
-func Each(ctx context.Context, folder string, from, to time.Time, use func(r Report, received time.Time)) error {
-	path := filepath.Join(folder, fileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	rows, err := db.QueryContext(ctx, `SELECT received_at, body FROM usage_reports WHERE received_at >= ? AND received_at < ? ORDER BY id`, from.UnixMilli(), to.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("read reports: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var received int64
-		var body []byte
-		if err := rows.Scan(&received, &body); err != nil {
-			return fmt.Errorf("read reports: %w", err)
-		}
-		if r, err := Parse(body); err == nil {
-			use(r, time.UnixMilli(received))
-		}
-	}
-	return rows.Err()
 }

@@ -1,0 +1,83 @@
+package reports_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/sqldb"
+)
+
+func archived(t *testing.T, folder string) (all []reports.Archived) {
+	t.Helper()
+	must(t, reports.Each(t.Context(), folder, time.Unix(0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+		all = append(all, a)
+		return nil
+	}))
+	return all
+}
+
+// What is imported is older than what was received, newer, and partly the same;
+// the newest stays the newest.
+func TestImport(t *testing.T) {
+	folder := t.TempDir()
+	if all := archived(t, folder); all != nil {
+		t.Errorf("%v in a folder without a store", all)
+	}
+	r := start(t, folder, nil)
+	r.put("PUT", path, report("a.example", `"total_users":2`), nil)
+	must(t, r.Close())
+	body := func(homeserver, users string) json.RawMessage {
+		return json.RawMessage(report(homeserver, `"total_users":`+users))
+	}
+	more := []reports.Archived{
+		{Received: noon.Add(-5 * time.Hour), Report: body("b.example", "7")},
+		{Received: noon, Report: body("a.example", "2")}, // there already
+		{Received: noon.Add(-9 * time.Hour), Report: body("a.example", "1")},
+		{Received: noon.Add(-2 * time.Hour), Report: json.RawMessage(`{}`)}, // no report
+	}
+	added, err := reports.Import(t.Context(), folder, more)
+	must(t, err)
+	if added != 2 {
+		t.Errorf("%d added, want 2", added)
+	}
+	var order []time.Duration
+	for _, a := range archived(t, folder) {
+		order = append(order, a.Received.Sub(noon))
+	}
+	if diff := cmp.Diff([]time.Duration{-9 * time.Hour, -5 * time.Hour, 0}, order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	r = start(t, folder, nil)
+	shown := r.Shown().Homeservers
+	must(t, r.Close())
+	if len(shown) != 2 || shown[0].Statistics["total_users"] != 2 || shown[0].Reports != 2 || shown[1].Reports != 1 {
+		t.Errorf("%+v", shown)
+	}
+}
+
+func TestPanopticon(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stats.db")
+	db, err := sqldb.CreateSQLite(file)
+	must(t, err)
+	for _, statement := range []string{
+		`CREATE TABLE stats (id INTEGER PRIMARY KEY, homeserver VARCHAR(256), local_timestamp BIGINT, remote_timestamp BIGINT, remote_addr TEXT, forwarded_for TEXT, uptime_seconds BIGINT, total_users BIGINT, server_context TEXT, user_agent TEXT)`,
+		`INSERT INTO stats (homeserver, local_timestamp, remote_addr, total_users, server_context) VALUES ('a.example', 1700000000, '192.0.2.1', 42, 'school')`,
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, db.Close())
+	source, err := sqldb.ParseSource("sqlite:" + file)
+	must(t, err)
+	all, err := reports.Panopticon(t.Context(), source)
+	must(t, err)
+	want := []reports.Archived{{Received: time.Unix(1700000000, 0).UTC(), Report: json.RawMessage(`{"homeserver":"a.example","server_context":"school","total_users":42}`)}}
+	if diff := cmp.Diff(want, all); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -1,0 +1,124 @@
+package reports_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"active_users_exporter/collector/mongooseim/sysmetrics"
+	"active_users_exporter/collector/reports"
+)
+
+// mongooseRequests are requests as a real MongooseIM sent them, by name: path
+// and body.
+func mongooseRequests(t *testing.T) map[string][2]string {
+	t.Helper()
+	archive, err := txtar.ParseFile("../mongooseim/sysmetrics/testdata/requests.txtar")
+	must(t, err)
+	all := make(map[string][2]string)
+	for _, file := range archive.Files {
+		head, body, found := strings.Cut(strings.ReplaceAll(string(file.Data), "\r\n", "\n"), "\n\n")
+		if !found || !strings.HasPrefix(head, "POST ") {
+			continue
+		}
+		all[file.Name] = [2]string{strings.Fields(head)[1], strings.TrimSuffix(body, "\n")}
+	}
+	return all
+}
+
+// whole is a report put together from parts.
+func whole(t *testing.T, bodies ...string) sysmetrics.Report {
+	t.Helper()
+	var r sysmetrics.Report
+	for i, body := range bodies {
+		p, err := sysmetrics.Parse([]byte(body))
+		must(t, err)
+		if i == 0 {
+			r = p.Report
+		} else {
+			r.Merge(p.Report)
+		}
+	}
+	return r
+}
+
+// A report in three parts, sent once for each of two receivers, is one report
+// again, also after a restart.
+func TestSystemMetricsOfMongooseIM(t *testing.T) {
+	requests := mongooseRequests(t)
+	folder := t.TempDir()
+	r := start(t, folder, nil)
+	var bodies []string
+	for _, n := range []string{"1", "2", "3", "4", "5", "6"} {
+		request := requests["01-first-report-hosts-override-tls-"+n+"of6"]
+		if answer := r.put("POST", request[0], request[1], nil); answer.Code != http.StatusNoContent || answer.Body.Len() != 0 {
+			t.Fatalf("answer %d %q", answer.Code, answer.Body)
+		}
+		bodies = append(bodies, request[1])
+		if n < "3" && len(r.Shown().Clusters) != 0 {
+			t.Error("half a report is shown")
+		}
+	}
+	for _, when := range []string{"at once", "after a restart"} {
+		clusters := r.Shown().Clusters
+		if len(clusters) != 1 {
+			t.Fatalf("%s: %d clusters", when, len(clusters))
+		}
+		if diff := cmp.Diff(whole(t, bodies[:3]...), clusters[0].Report); diff != "" {
+			t.Errorf("%s (-parts +shown):\n%s", when, diff)
+		}
+		if len(clusters[0].Modules) < 25 || !clusters[0].Hosts.Known {
+			t.Errorf("%s: %+v", when, clusters[0])
+		}
+		must(t, r.Close())
+		r = start(t, folder, nil)
+	}
+	must(t, r.Close())
+}
+
+// A report whose parts are all full has no end mark: it is shown once nothing
+// follows. Nodes are told apart by their address, whatever comes in between.
+func TestReportsWithoutAnEnd(t *testing.T) {
+	request := mongooseRequests(t)["01-first-report-hosts-override-tls-1of6"]
+	r := started(t, nil)
+	r.put("POST", request[0], request[1], http.Header{"Remote": {"192.0.2.1:1"}})
+	r.put("POST", request[0], strings.Replace(request[1], `"value":2`, `"value":7`, 1), http.Header{"Remote": {"192.0.2.2:1"}})
+	if shown := r.Shown().Clusters; len(shown) != 0 {
+		t.Errorf("%+v shown at once", shown)
+	}
+	r.now = noon.Add(10 * time.Second)
+	if shown := r.Shown().Clusters; len(shown) != 1 || shown[0].Hosts.Value == 0 {
+		t.Errorf("%+v shown ten seconds later", shown)
+	}
+	r.now = noon.Add(48 * time.Hour)
+	if shown := r.Shown().Clusters; len(shown) != 0 {
+		t.Errorf("%+v shown two days later", shown)
+	}
+}
+
+func TestSystemMetricsRefused(t *testing.T) {
+	request := mongooseRequests(t)["default-modules"]
+	r := started(t, func(o *reports.Options) {
+		o.Tokens = []reports.Token{{Secret: "ours"}}
+		o.MaxHomeservers = 1
+	})
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", request[0], request[1], 401}, // the predefined secret is everybody's
+		{"POST", "/mp/collect?api_secret=ours&measurement_id=G-1", request[1], 204},
+		{"POST", "/mp/collect?api_secret=ours", "{}", 400},
+		{"POST", "/mp/collect?api_secret=ours", `{"client_id":"` + strings.Repeat("x", 70_000) + `"}`, 413},
+		{"GET", "/mp/collect?api_secret=ours", "", 405},
+		{"POST", "/mp/collect?api_secret=ours", strings.Replace(request[1], `"client_id":"`, `"client_id":"other`, 1), 429},
+	} {
+		if answer := r.put(c.method, c.path, c.body, nil); answer.Code != c.status {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, answer.Code, answer.Body, c.status)
+		}
+	}
+}
