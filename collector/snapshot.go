@@ -80,23 +80,7 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
-		if f.Activity || f.Counted != nil {
-			for _, w := range windows {
-				if counted, told := f.Counted[w]; told {
-					d.Active = append(d.Active, ActiveUsers{Window: w, Users: counted})
-					continue
-				}
-				if !f.Activity {
-					continue
-				}
-				active := cal.ActiveAfter(f.Name, w.Since(now), f.Kept)
-				users := ActiveUsers{Window: w, Users: active.Users}
-				if f.Clients {
-					users.Clients = named(active.Clients, classes)
-				}
-				d.Active = append(d.Active, users)
-			}
-		}
+		d.addActive(now, f, cal, windows, classes)
 		d.addHistory(now, f, cal, classes)
 		if f.Usage != nil {
 			d.Usage = f.Usage.withActivity(now, f, cal)
@@ -111,6 +95,29 @@ func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []acti
 	return s
 }
 
+// addActive adds the active users of each window: as the server itself has
+// counted them, or as its records tell.
+func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) {
+	after := make([]time.Time, len(windows))
+	for i, w := range windows {
+		after[i] = w.Since(now)
+	}
+	active := cal.ActiveAfterEach(f.Name, after, f.Kept)
+	for i, w := range windows {
+		users := ActiveUsers{Window: w, Users: active[i].Users}
+		counted, told := f.Counted[w]
+		switch {
+		case told:
+			users.Users = counted
+		case !f.Activity:
+			continue
+		case f.Clients:
+			users.Clients = named(active[i].Clients, classes)
+		}
+		d.Active = append(d.Active, users)
+	}
+}
+
 // addHistory adds what is counted from daily visits. Of those that are recorded
 // here, retention is told once two of them can lie far enough apart, growth
 // once there are two times 30 days: before, figures would be false zeros.
@@ -120,8 +127,8 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 	}
 	days := cal.HistoryDays(f.Name, now)
 	d.History = Known(days)
+	r, g := cal.Returning(f.Name, now)
 	if f.Visits || days >= activity.RetentionHistory {
-		r := cal.Retention(f.Name, now)
 		d.Retention = &Retention{Users: r.Users}
 		if f.Visits || f.Clients {
 			d.Retention.Clients = named(r.Clients, classes)
@@ -132,7 +139,6 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 		d.Habit = &habit
 	}
 	if f.Visits && f.Past || !f.Visits && days >= activity.GrowthHistory {
-		g := cal.Growth(f.Name, now)
 		d.Growth = &g
 	}
 }

@@ -1,7 +1,7 @@
 package activity
 
 import (
-	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -26,27 +26,42 @@ func (c *Calendar) Active(domain string, now time.Time, w Window) Active {
 // before it, whole days of visits stand in, those that begin later than after
 // and earlier than kept. The zero time says that nothing is pruned.
 func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
-	active := Active{Clients: make([]int, len(c.classes.groups))}
-	d, ok := c.domains[domain]
-	if !ok {
-		return active
-	}
-	sets := make([]userSet, c.classes.Clients())
-	d.after(after.UnixMilli(), func(n uint32, client Client) { sets[client].add(n) })
-	for _, visits := range d.visitsBetween(after, kept) {
-		for client, set := range visits {
-			sets[client].addAll(set)
-		}
-	}
-	c.count(sets, &active)
-	return active
+	return c.ActiveAfterEach(domain, []time.Time{after}, kept)[0]
 }
 
-func (s userSet) count() (n int) {
-	for _, word := range s {
-		n += bits.OnesCount64(word)
+// ActiveAfterEach is ActiveAfter for several moments.
+func (c *Calendar) ActiveAfterEach(domain string, after []time.Time, kept time.Time) []Active {
+	all := make([]Active, len(after))
+	for i := range all {
+		all[i].Clients = make([]int, len(c.classes.groups))
 	}
-	return n
+	d, ok := c.domains[domain]
+	if !ok {
+		return all
+	}
+	var together []int // those that last-seen times alone are enough for
+	for i, from := range after {
+		days := d.visitsBetween(from, kept)
+		if len(days) == 0 && len(c.classes.rules) == 0 {
+			together = append(together, i)
+			continue
+		}
+		sets := make([]userSet, c.classes.Clients())
+		d.after(from.UnixMilli(), func(n uint32, client Client) { sets[client].add(n) })
+		for _, visits := range days {
+			for client, set := range visits {
+				sets[client].addAll(set)
+			}
+		}
+		c.count(sets, &all[i])
+	}
+	slices.SortFunc(together, func(a, b int) int { return after[b].Compare(after[a]) })
+	millis, counts := make([]int64, len(together)), make([]*Active, len(together))
+	for i, which := range together {
+		millis[i], counts[i] = after[which].UnixMilli(), &all[which]
+	}
+	d.countAfter(millis, counts)
+	return all
 }
 
 // Visitors counts the users of the domain who came on one of the given number

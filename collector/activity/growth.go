@@ -24,27 +24,44 @@ const (
 )
 
 // Growth counts from the domain's daily visits up to the day of now.
-func (c *Calendar) Growth(domain string, now time.Time) (g Growth) {
-	d, ok := c.domains[domain]
-	if !ok {
-		return g
-	}
-	today := DayOf(now)
-	var current, before, earlier userSet
+func (c *Calendar) Growth(domain string, now time.Time) Growth {
+	_, g := c.Returning(domain, now)
+	return g
+}
+
+// growthCounter counts growth by blocks of users.
+type growthCounter struct {
+	Growth
+	today           int     // index of today in the days that are given
+	earlier         userSet // who came before the 60 days
+	current, before []uint64
+}
+
+func newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
+	g := &growthCounter{today: int(index), current: make([]uint64, blockWords), before: make([]uint64, blockWords)}
 	for date, v := range d.days {
-		into := &current
-		switch {
-		case date > today:
-			continue
-		case date <= today-GrowthHistory:
-			into = &earlier
-		case date <= today-growthDays:
-			into = &before
+		if date <= today-GrowthHistory {
+			v.addTo(&g.earlier)
 		}
-		v.addTo(into)
 	}
-	for w := range (len(d.hashes) + 63) / 64 {
-		a, p, e := current.word(w), before.word(w), earlier.word(w)
+	return g
+}
+
+// add counts a block of users, given their days in order.
+func (g *growthCounter) add(days [][]uint64, from int) {
+	clear(g.current)
+	clear(g.before)
+	for i, day := range days {
+		switch ago := g.today - i; {
+		case ago < 0: // a wrong clock
+		case ago < growthDays:
+			or(g.current, day)
+		case ago < GrowthHistory:
+			or(g.before, day)
+		}
+	}
+	for w, a := range g.current {
+		p, e := g.before[w], g.earlier.word(from+w)
 		g.Active += bits.OnesCount64(a)
 		g.Before += bits.OnesCount64(p)
 		g.New += bits.OnesCount64(a &^ p &^ e)
@@ -52,5 +69,4 @@ func (c *Calendar) Growth(domain string, now time.Time) (g Growth) {
 		g.Resurrected += bits.OnesCount64(a & e &^ p)
 		g.Churned += bits.OnesCount64(p &^ a)
 	}
-	return g
 }

@@ -1,7 +1,5 @@
 package activity
 
-import "math"
-
 // lastSeen holds when each user was last seen with each class of client. Most
 // users have one class: the newest time of a user and its class share one
 // word, times of other classes are kept apart.
@@ -14,13 +12,14 @@ type lastSeen struct {
 type moment int64
 
 const (
+	clientBits = 8
+	// latest and earliest times that fit; no chat server writes such. The
+	// difference of two moments fits as well.
+	latestMilli, earliestMilli = 1<<54 - 1, -1 << 54
+
 	// neverSeen stands for users who are known from visits alone; it lies
 	// before every window.
-	neverSeen moment = math.MinInt64
-
-	clientBits = 8
-	// latest and earliest moments that fit; no chat server writes such.
-	latestMilli, earliestMilli = 1<<54 - 1, -1 << 54
+	neverSeen moment = earliestMilli << clientBits
 )
 
 func momentOf(milli int64, client Client) moment {
@@ -76,6 +75,42 @@ func (l *lastSeen) after(milli int64, yield func(n uint32, client Client)) {
 	for key, m := range l.others {
 		if m.milli() > milli {
 			yield(uint32(key>>clientBits), m.client())
+		}
+	}
+}
+
+// countAfter adds up, for each of some times, the users seen later, for classes
+// that are Clients: then no user has two times of one class. The times are in
+// order, the latest first. It takes each user once, without a branch that the
+// processor would have to guess.
+func (l *lastSeen) countAfter(millis []int64, active []*Active) {
+	bounds := make([]moment, len(millis))
+	for i, milli := range millis {
+		bounds[i] = momentOf(milli, 1<<clientBits-1)
+	}
+	// How many users were seen later than just so many of the times.
+	histogram := make([][1 << clientBits]int, len(bounds)+1)
+	for _, m := range l.newest {
+		later := uint64(0)
+		for _, bound := range bounds {
+			later += uint64(bound-m) >> 63 // 1 if m is larger
+		}
+		histogram[later][m.client()]++
+	}
+	for key, m := range l.others {
+		for i, bound := range bounds {
+			if m > bound {
+				active[i].Clients[key&(1<<clientBits-1)]++
+			}
+		}
+	}
+	for i, a := range active {
+		// Later than this one is later than all earlier ones.
+		for later := len(bounds) - i; later <= len(bounds); later++ {
+			for client := range a.Clients {
+				a.Clients[client] += histogram[later][client]
+				a.Users += histogram[later][client]
+			}
 		}
 	}
 }

@@ -39,46 +39,127 @@ const (
 // exclusive, with now in whole seconds. So visits recorded for tomorrow by a
 // wrong clock count as well, but for the first second of the day.
 func (c *Calendar) Retention(domain string, now time.Time) Retention {
-	r := Retention{Clients: make([]int, len(c.classes.groups)), Synapse: make([]int, ownClasses)}
-	d, ok := c.domains[domain]
-	if !ok {
-		return r
-	}
-	now = now.Truncate(time.Second)
-	days := d.visitsBetween(now.Add(-RetentionDays*day), now.Add(day))
-	if len(c.classes.rules) == 0 { // the groups are Synapse's classes
-		c.retained(d, days, c.classes.groups, &r.Users, r.Clients)
-		copy(r.Synapse, r.Clients)
-		return r
-	}
-	c.retained(d, days, c.classes.groups, &r.Users, r.Clients)
-	var same int
-	c.retained(d, days, c.classes.own, &same, r.Synapse)
+	r, _ := c.Returning(domain, now)
 	return r
 }
 
-// retained adds up the users over the days, in all and by group of clients. It
-// takes 64 users at a time.
-func (c *Calendar) retained(d *domain, days [][]userSet, groups [][]Client, all *int, byGroup []int) {
-	everyone := make([]uint64, len(days)) // one word of users: their days over all clients
-	one := make([]uint64, len(days))
-	for w := range (len(d.hashes) + 63) / 64 {
-		clear(everyone)
-		for group, clients := range groups {
-			clear(one)
-			for _, client := range clients {
-				for i, sets := range days {
-					if sets != nil {
-						one[i] |= sets[client].word(w)
-					}
-				}
-			}
-			for i, word := range one {
-				everyone[i] |= word
-			}
-			byGroup[group] += retained(one)
+// Returning counts Retention and Growth together, which look at the same days.
+func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
+	r := Retention{Clients: make([]int, len(c.classes.groups)), Synapse: make([]int, ownClasses)}
+	d, ok := c.domains[domain]
+	if !ok {
+		return r, Growth{}
+	}
+	today := DayOf(now)
+	now = now.Truncate(time.Second)
+	days := d.visitsBetween(now.Add(-RetentionDays*day), now.Add(day))
+	counter := newRetentionCounter(days, (len(d.hashes)+63)/64)
+	counter.growth = newGrowthCounter(d, today, today-DayOf(now.Add(-RetentionDays*day))-1)
+	r.Users = counter.count(c.classes.groups, r.Clients)
+	if len(c.classes.rules) == 0 { // the groups are Synapse's classes
+		copy(r.Synapse, r.Clients)
+	} else {
+		growth := counter.growth
+		counter.growth = nil // it is counted
+		counter.count(c.classes.own, r.Synapse)
+		counter.growth = growth
+	}
+	return r, counter.growth.Growth
+}
+
+// retentionCounter counts the users who have a visit on some day i and another
+// on day i+31 or later, by blocks of users that fit the processor's caches: each
+// word comes from memory once.
+type retentionCounter struct {
+	days        [][]userSet
+	words       int
+	everyone    [][]uint64 // a block of each day, over all clients
+	later, back []uint64
+	growth      *growthCounter // nil to leave it out
+}
+
+// blockWords is the size of a block: 60 days of it are some 120 KB.
+const blockWords = 256
+
+func newRetentionCounter(days [][]userSet, words int) *retentionCounter {
+	r := &retentionCounter{days: days, words: words, everyone: make([][]uint64, len(days))}
+	for i := range r.everyone {
+		r.everyone[i] = make([]uint64, blockWords)
+	}
+	r.later, r.back = make([]uint64, blockWords), make([]uint64, blockWords)
+	return r
+}
+
+// count adds up by group of clients, and returns the number over all of them.
+func (r *retentionCounter) count(groups [][]Client, byGroup []int) (all int) {
+	one := make([][]uint64, len(r.days))
+	for from := 0; from < r.words; from += blockWords {
+		for _, day := range r.everyone {
+			clear(day)
 		}
-		*all += retained(everyone)
+		for group, clients := range groups {
+			for i, sets := range r.days {
+				one[i] = block(sets, clients, from)
+				or(r.everyone[i], one[i])
+			}
+			byGroup[group] += r.retained(one)
+		}
+		all += r.retained(r.everyone)
+		if r.growth != nil {
+			r.growth.add(r.everyone, from)
+		}
+	}
+	return all
+}
+
+// retained counts the users of one block of all days. Going backwards, later
+// holds all who come on day i+31 or after.
+func (r *retentionCounter) retained(days [][]uint64) (users int) {
+	clear(r.later)
+	clear(r.back)
+	for i := len(days) - 1 - retentionGap; i >= 0; i-- {
+		day, after := days[i], days[i+retentionGap]
+		if len(after) > len(day) { // what is beyond the shorter one matters to earlier days
+			or(r.later[len(day):], after[len(day):])
+			after = after[:len(day)]
+		}
+		later, back := r.later[:len(day)], r.back[:len(day)]
+		for w, word := range after {
+			later[w] |= word
+			back[w] |= day[w] & later[w]
+		}
+		for w := len(after); w < len(day); w++ {
+			back[w] |= day[w] & later[w]
+		}
+	}
+	for _, word := range r.back {
+		users += bits.OnesCount64(word)
+	}
+	return users
+}
+
+// block returns the words of a day from a word on, of clients together; fewer
+// than blockWords where the sets end. It is not to be changed.
+func block(sets []userSet, clients []Client, from int) []uint64 {
+	if sets == nil {
+		return nil
+	}
+	if len(clients) == 1 { // as it is
+		set := sets[clients[0]]
+		return set[min(from, len(set)):min(from+blockWords, len(set))]
+	}
+	together := make([]uint64, blockWords)
+	for _, client := range clients {
+		set := sets[client]
+		or(together, set[min(from, len(set)):min(from+blockWords, len(set))])
+	}
+	return together
+}
+
+func or(into, words []uint64) {
+	into = into[:len(words)]
+	for w, word := range words {
+		into[w] |= word
 	}
 }
 
@@ -94,16 +175,4 @@ func (d *domain) visitsBetween(after, before time.Time) [][]userSet {
 		days = append(days, sets)
 	}
 	return days
-}
-
-// retained counts the users, of the 64 in one word, who have a visit on some
-// day i and another on day i+31 or later. Going backwards, later holds all who
-// come on day i+31 or after.
-func retained(days []uint64) int {
-	var later, back uint64
-	for i := len(days) - 1 - retentionGap; i >= 0; i-- {
-		later |= days[i+retentionGap]
-		back |= days[i] & later
-	}
-	return bits.OnesCount64(back)
 }

@@ -1,5 +1,7 @@
 package activity
 
+import "math/bits"
+
 // userSet is a set of dense user numbers, one bit each. Dense words beat
 // compressed sets while counting: the sets of 60 days of a million users are
 // read at the speed of memory.
@@ -38,4 +40,11 @@ func (s userSet) word(w int) uint64 {
 		return s[w]
 	}
 	return 0
+}
+
+func (s userSet) count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }
