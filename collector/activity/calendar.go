@@ -52,7 +52,7 @@ func (c *Calendar) Clone() *Calendar {
 	clone := &Calendar{k0: c.k0, k1: c.k1, classes: c.classes, domains: make(map[string]*domain, len(c.domains))}
 	for name, d := range c.domains {
 		clone.domains[name] = &domain{
-			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free)},
+			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free), d.changed},
 			lastSeen:   lastSeen{slices.Clone(d.newest), maps.Clone(d.others)},
 			days:       maps.Clone(d.days),
 			recorded:   d.recorded,

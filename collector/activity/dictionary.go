@@ -8,6 +8,9 @@ type dictionary struct {
 	hashes []uint64 // by number; unused for a number that was given back
 	slots  []uint32 // number + 1 where the hash's probe sequence finds it, 0 for none
 	free   []uint32 // numbers given back
+	// changed counts how often numbers were given back or taken again: as long
+	// as it stays, hashes only grows.
+	changed int
 }
 
 // unused stands for no user. A hash that happens to be equal is taken for 1.
@@ -32,6 +35,7 @@ func (d *dictionary) number(hash uint64) uint32 {
 	if last := len(d.free) - 1; last >= 0 {
 		n, d.free = d.free[last], d.free[:last]
 		d.hashes[n] = hash
+		d.changed++
 	} else {
 		d.hashes = append(d.hashes, hash)
 	}
@@ -45,6 +49,7 @@ func (d *dictionary) forget(numbers []uint32) {
 		d.hashes[n] = unused
 	}
 	d.free = append(d.free, numbers...)
+	d.changed++
 	d.index(len(d.slots))
 }
 

@@ -14,8 +14,11 @@ type State struct {
 	// Hashes are the keyed hashes of the users, by number; 0 for a number that
 	// is not in use.
 	Hashes []uint64
+	// Changed tells States apart between which Hashes did not just grow.
+	Changed int
 	// LastSeen are the newest moments by number, OtherSeen those of other
-	// classes of clients than the newest one's.
+	// classes of clients than the newest one's; both are left out where visits
+	// are recorded here, for then the server tells them again.
 	LastSeen  []int64
 	OtherSeen map[uint64]int64
 	// Days are the visits by day.
@@ -50,14 +53,17 @@ func (c *Calendar) State(name string) State {
 		return State{}
 	}
 	s := State{
-		Hashes: d.hashes, LastSeen: make([]int64, len(d.newest)), OtherSeen: make(map[uint64]int64, len(d.others)),
+		Hashes: d.hashes, Changed: d.changed,
 		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since,
 	}
-	for n, m := range d.newest {
-		s.LastSeen[n] = int64(m)
-	}
-	for key, m := range d.others {
-		s.OtherSeen[key] = int64(m)
+	if !d.recorded {
+		s.LastSeen, s.OtherSeen = make([]int64, len(d.newest)), make(map[uint64]int64, len(d.others))
+		for n, m := range d.newest {
+			s.LastSeen[n] = int64(m)
+		}
+		for key, m := range d.others {
+			s.OtherSeen[key] = int64(m)
+		}
 	}
 	for date, v := range d.days {
 		s.Days[date] = DayState{Version: v.version, Rows: v.rows, Sets: v.bitmaps}
@@ -69,7 +75,7 @@ func (c *Calendar) State(name string) State {
 // clients than there are now, and numbers beyond those in use, are left out.
 func (c *Calendar) Restore(name string, s State) {
 	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since}
-	d.hashes = s.Hashes
+	d.hashes, d.changed = s.Hashes, s.Changed
 	for n, hash := range d.hashes {
 		if hash == unused {
 			d.free = append(d.free, uint32(n))

@@ -206,7 +206,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]any)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]any)}
 	for date, day := range state.Days {
 		c.days[date] = day.Version
 	}

@@ -17,6 +17,8 @@ import (
 // what has changed.
 type contents struct {
 	id       int64
+	hashes   int            // how many there are
+	changed  int            // State.Changed
 	users    map[int]uint64 // checksums by part
 	lastSeen map[int]uint64
 	days     map[activity.Day]any // versions
@@ -96,7 +98,16 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		server, domain, id, at.At.UnixMilli(), at.Anew.UnixMilli(), since, w.classes.Fingerprint()); err != nil {
 		return nil, err
 	}
-	if err := w.parts(ctx, "users", "users", encodeNumbers(state.Hashes), w.old.users, w.new.users); err != nil {
+	w.new.hashes, w.new.changed = len(state.Hashes), state.Changed
+	// What has only grown is the same up to where it ended.
+	same := 0
+	if w.old.changed == state.Changed {
+		same = w.old.hashes / partSize
+	}
+	for part := range same {
+		w.new.users[part] = w.old.users[part]
+	}
+	if err := w.parts(ctx, "users", "users", same, encodeNumbers(state.Hashes[same*partSize:]), w.old.users, w.new.users); err != nil {
 		return nil, err
 	}
 	if !state.Recorded {
@@ -123,7 +134,7 @@ func (w *writer) id(ctx context.Context, server, domain string) (id int64, err e
 const otherSeen = -1
 
 func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
-	if err := w.parts(ctx, "last_seen", "moments", encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
+	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
 		return err
 	}
 	pairs := make([]int64, 0, 2*len(state.OtherSeen))
@@ -133,9 +144,10 @@ func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
 	return w.part(ctx, "last_seen", "moments", otherSeen, encodeNumbers(pairs), w.old.lastSeen, w.new.lastSeen)
 }
 
-// parts writes numbers in rows of partSize, those that have changed.
-func (w *writer) parts(ctx context.Context, table, column string, content []byte, old, now map[int]uint64) error {
-	for part := 0; len(content) > 0; part++ {
+// parts writes numbers in rows of partSize, from the first part on, those that
+// have changed.
+func (w *writer) parts(ctx context.Context, table, column string, first int, content []byte, old, now map[int]uint64) error {
+	for part := first; len(content) > 0; part++ {
 		size := min(len(content), 8*partSize)
 		if err := w.part(ctx, table, column, part, content[:size], old, now); err != nil {
 			return err
