@@ -16,7 +16,7 @@ import (
 // servers' rooms never enter one another.
 var rooms = map[string][]string{
 	".":                               {"collector", "collector/activity", "collector/demo", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config"},
-	"config":                          {"collector/activity", "collector/ejabberd", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "collector/webapi", "config/luaconfig"},
+	"config":                          {"collector/activity", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "collector/webapi", "config/luaconfig"},
 	"config/luaconfig":                {},
 	"collector":                       {"collector/activity", "collector/history"},
 	"collector/ejabberd":              {"collector", "collector/activity", "collector/sqldb", "collector/webapi"},

@@ -18,18 +18,27 @@ import (
 	"active_users_exporter/config"
 )
 
-// storageFolder returns the folder of history and reports that the flags and
-// the configuration file name.
-func storageFolder(source *config.Source) (string, error) {
+// storageOf returns where history and reports are, as the flags and the
+// configuration file say.
+func storageOf(source *config.Source) (config.Storage, error) {
 	source.ServersOptional = true
 	c, err := source.Load()
 	if err != nil {
-		return "", &usageError{err}
+		return config.Storage{}, &usageError{err}
 	}
 	if c.Storage.Path == "" {
-		return "", &usageError{errors.New("--storage.path is empty: nothing is kept")}
+		return config.Storage{}, &usageError{errors.New("--storage.path is empty: nothing is kept")}
 	}
-	return c.Storage.Path, nil
+	return c.Storage, nil
+}
+
+// reportsFolder returns the folder of stored reports.
+func reportsFolder(source *config.Source) (string, error) {
+	s, err := storageOf(source)
+	if err == nil && history.Shared(s.Path) {
+		err = &usageError{errors.New("reports are kept in a folder: name it with --storage.path")}
+	}
+	return s.Path, err
 }
 
 // addReports adds the commands for stored usage reports.
@@ -44,7 +53,7 @@ func addReports(app *kingpin.Application) map[string]command {
 	from := imported.Arg("from", "File, - for the standard input, or the location of panopticon's database (sqlite:FILE, mysql://USER@HOST/DATABASE).").Required().String()
 	return map[string]command{
 		export.FullCommand(): func(ctx context.Context, e environment) error {
-			folder, err := storageFolder(exportSource)
+			folder, err := reportsFolder(exportSource)
 			if err != nil {
 				return err
 			}
@@ -56,7 +65,7 @@ func addReports(app *kingpin.Application) map[string]command {
 			return out.Flush()
 		},
 		imported.FullCommand(): func(ctx context.Context, e environment) error {
-			folder, err := storageFolder(importSource)
+			folder, err := reportsFolder(importSource)
 			if err != nil {
 				return err
 			}
@@ -117,11 +126,11 @@ func addHistory(app *kingpin.Application) map[string]command {
 	domain := purge.Flag("domain", "Name of the domain.").Required().String()
 	return map[string]command{
 		purge.FullCommand(): func(ctx context.Context, e environment) error {
-			folder, err := storageFolder(source)
+			s, err := storageOf(source)
 			if err != nil {
 				return err
 			}
-			store := history.New(folder)
+			store := history.New(s.Path, s.KeyFile)
 			defer func() { _ = store.Close() }()
 			n, err := store.Purge(ctx, *domain)
 			if err != nil {

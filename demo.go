@@ -64,7 +64,7 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 		return config.Source{}, err
 	}
 	folder := filepath.Join(directory, "history")
-	store := history.New(folder)
+	store := history.New(folder, "")
 	err = demo.ProsodyHistory(ctx, store, "xmpp", now, demoProsodyUsers, demoSeed)
 	if closeErr := store.Close(); err == nil {
 		err = closeErr

@@ -147,7 +147,7 @@ func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 		}
 	}
 	if c.Storage.Path != "" {
-		e.history = history.New(c.Storage.Path)
+		e.history = history.New(c.Storage.Path, c.Storage.KeyFile)
 		e.key = e.history.Key()
 	}
 	e.first = c

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -104,7 +105,13 @@ func (r *Refresher) save(ctx context.Context, facts Facts) {
 		return
 	}
 	at := history.Moment{At: r.memory.at, Anew: r.memory.anewAt}
-	if err := r.History.Save(ctx, r.Server, domains, r.memory.calendar, r.Classes, at); err != nil {
+	switch err := r.History.Save(ctx, r.Server, domains, r.memory.calendar, r.Classes, at); {
+	case errors.Is(err, history.ErrFollower):
+		return
+	case errors.Is(err, history.ErrTakenOver):
+		r.memory.loaded = false // and is united with what is known at the next refresh
+		return
+	case err != nil:
 		r.historyFailed(err)
 		return
 	}

@@ -63,7 +63,7 @@ func TestHistoryOfAServerThatKeepsNone(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "data")
 	var last collector.Domain
 	for ago := 70; ago >= 0; ago-- {
-		store := history.New(folder) // the exporter is started anew each day
+		store := history.New(folder, "") // the exporter is started anew each day
 		w := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -ago))
 		w.users = map[string]time.Duration{"daily": time.Hour, "back again": time.Hour}
 		if ago > 20 {
@@ -127,7 +127,7 @@ func (b *broken) Save(ctx context.Context, server string, domains []string, cal 
 // While the history cannot be used, figures go on from memory; once it can, it
 // has what was recorded before and meanwhile.
 func TestHistoryThatCannotBeUsed(t *testing.T) {
-	store := history.New(t.TempDir())
+	store := history.New(t.TempDir(), "")
 	t.Cleanup(func() { _ = store.Close() })
 	earlier := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -40))
 	earlier.users = map[string]time.Duration{"a": 0, "b": 0}
@@ -169,7 +169,7 @@ func TestHistoryThatCannotBeUsed(t *testing.T) {
 // A server with a damaged record does not lose the history of the user whose
 // record it is.
 func TestDamageForgetsNobody(t *testing.T) {
-	store := history.New(t.TempDir())
+	store := history.New(t.TempDir(), "")
 	t.Cleanup(func() { _ = store.Close() })
 	w := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -40))
 	w.users = map[string]time.Duration{"a": 0}

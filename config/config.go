@@ -11,6 +11,7 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/synapse"
@@ -39,8 +40,9 @@ type Config struct {
 
 // Storage says where and how long visits are kept.
 type Storage struct {
-	// Path is a folder, "" to keep nothing.
-	Path string
+	// Path is a folder or a PostgreSQL database, "" to keep nothing; KeyFile is
+	// that of history.New.
+	Path, KeyFile string
 	// Retention is how long visits are kept, at least 60 days.
 	Retention time.Duration
 	// Cache says to keep also what the chat server itself keeps, so that a
@@ -135,6 +137,9 @@ func (s Source) Load() (*Config, error) {
 	}
 	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {
 		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
+	}
+	if c.Reports.ListenAddress != "" && history.Shared(c.Storage.Path) {
+		return nil, errors.New("reports are received, but storage.path is a database: they are kept in a folder; run the receiver as an exporter of its own")
 	}
 	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {
 		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")

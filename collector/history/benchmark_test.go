@@ -57,7 +57,7 @@ func rate(n int) float64 {
 func BenchmarkHistory(b *testing.B) {
 	users := benchmarkUsers(b)
 	folder := b.TempDir()
-	store := history.New(folder)
+	store := history.New(folder, "")
 	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 	rows := createRows(b, filepath.Join(folder, "rows.db"))
 	r := rand.New(rand.NewPCG(1, 2))
@@ -102,7 +102,7 @@ func BenchmarkHistory(b *testing.B) {
 		if err := store.Close(); err != nil {
 			b.Fatal(err)
 		}
-		store = history.New(folder)
+		store = history.New(folder, "")
 		loaded := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 		if _, err := store.Load(b.Context(), "server", loaded, activity.SynapseClasses()); err != nil {
 			b.Fatal(err)

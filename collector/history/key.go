@@ -29,12 +29,12 @@ func (s *Store) settleKey() error {
 	if s.keyed {
 		return nil
 	}
-	key, err := readKey(s.keyFile())
+	key, err := readKey(s.keyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = writeKey(s.keyFile(), s.key)
+		err = writeKey(s.keyFile, s.key)
 	case err == nil && key != s.key:
-		err = fmt.Errorf("%s has appeared after the start: start the exporter again to use the history", s.keyFile())
+		err = fmt.Errorf("%s has appeared after the start: start the exporter again to use the history", s.keyFile)
 	}
 	s.keyed = err == nil
 	return err

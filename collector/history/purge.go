@@ -19,11 +19,11 @@ func (s *Store) Purge(ctx context.Context, domain string) (servers int, err erro
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, table := range []string{"history_users", "history_last_seen", "history_visits"} {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE domain IN (SELECT id FROM history_domains WHERE domain = ?)`, domain); err != nil {
+		if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM `+table+` WHERE domain IN (SELECT id FROM history_domains WHERE domain = ?)`), domain); err != nil {
 			return 0, fmt.Errorf("purge the history: %w", err)
 		}
 	}
-	result, err := tx.ExecContext(ctx, `DELETE FROM history_domains WHERE domain = ?`, domain)
+	result, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM history_domains WHERE domain = ?`), domain)
 	if err != nil {
 		return 0, fmt.Errorf("purge the history: %w", err)
 	}
@@ -34,11 +34,14 @@ func (s *Store) Purge(ctx context.Context, domain string) (servers int, err erro
 	if err := tx.Commit(); err != nil {
 		return 0, fmt.Errorf("purge the history: %w", err)
 	}
+	clear(s.written)
+	if s.shared() { // which sees to that itself
+		return int(n), nil
+	}
 	for _, statement := range []string{`VACUUM`, `PRAGMA wal_checkpoint(TRUNCATE)`} {
 		if _, err := s.db.ExecContext(ctx, statement); err != nil {
 			return int(n), fmt.Errorf("purge the history: %w", err)
 		}
 	}
-	clear(s.written)
 	return int(n), nil
 }

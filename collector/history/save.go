@@ -38,6 +38,17 @@ func (s *Store) Save(ctx context.Context, server string, domains []string, cal *
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	if s.lead != nil {
+		switch leads, taken, err := s.lead.check(ctx); {
+		case err != nil:
+			return err
+		case !leads:
+			return ErrFollower
+		case taken:
+			clear(s.written)
+			return ErrTakenOver
+		}
+	}
 	written := make(map[string]*contents)
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// migrations lead from each version of the schema to the next.
+// migrations lead from each version of the schema to the next. {blob} is the
+// database's type for bytes.
 func migrations() []string {
 	return []string{`
 CREATE TABLE history_domains (
@@ -22,15 +23,15 @@ CREATE TABLE history_domains (
 	PRIMARY KEY (server, domain)
 );
 CREATE TABLE history_users (
-	domain INTEGER NOT NULL, part INTEGER NOT NULL, users BLOB NOT NULL,
+	domain INTEGER NOT NULL, part INTEGER NOT NULL, users {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
 );
 CREATE TABLE history_last_seen (
-	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments BLOB NOT NULL,
+	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
 );
 CREATE TABLE history_visits (
-	domain INTEGER NOT NULL, day BIGINT NOT NULL, client TEXT NOT NULL, visits BIGINT NOT NULL, users BLOB NOT NULL,
+	domain INTEGER NOT NULL, day BIGINT NOT NULL, client TEXT NOT NULL, visits BIGINT NOT NULL, users {blob} NOT NULL,
 	PRIMARY KEY (domain, day, client)
 )`}
 }
@@ -60,8 +61,12 @@ func migrate(ctx context.Context, db *sqlx.DB) error {
 	if version == len(steps) {
 		return nil
 	}
+	blob := "BLOB"
+	if db.DriverName() == "postgres" {
+		blob = "BYTEA"
+	}
 	for _, step := range steps[version:] {
-		for statement := range strings.SplitSeq(step, ";") {
+		for statement := range strings.SplitSeq(strings.ReplaceAll(step, "{blob}", blob), ";") {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return fmt.Errorf("bring the history to version %d: %w", len(steps), err)
 			}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,24 +26,31 @@ import (
 // It is opened when it is first used, and again at each use while that fails: a
 // folder that is full or not there yet costs no figures.
 type Store struct {
-	folder string
-	key    activity.Key
+	location, keyFile string
+	key               activity.Key
 
 	using   sync.Mutex // one transaction at a time; guards what follows
 	keyed   bool       // key is what stands in keyFile
 	db      *sqlx.DB   // nil until it is open
 	written map[string]map[string]*contents
+	lead    *leadership // nil where nobody shares the store
 }
 
 // fileName is that of the SQLite database in the folder of the history.
 const fileName = "history.db"
 
-// New returns the history in a folder, which is made where it is missing. The
-// key of the users' hashes is in a file of its own, so that either is of little
-// use without the other.
-func New(folder string) *Store {
-	s := &Store{folder: folder, written: make(map[string]map[string]*contents)}
-	if key, err := readKey(s.keyFile()); err == nil {
+// New returns the history in a folder, which is made where it is missing, or in
+// a PostgreSQL database (postgres://…), which replicas of the exporter may
+// share: one of them writes, and when it is gone another does. The key of the
+// users' hashes is in a file of its own, so that either is of little use without
+// the other: keyFile, the same for all who share a database, or "" for the file
+// "key" in the folder.
+func New(location, keyFile string) *Store {
+	s := &Store{location: location, keyFile: keyFile, written: make(map[string]map[string]*contents)}
+	if keyFile == "" {
+		s.keyFile = filepath.Join(location, "key")
+	}
+	if key, err := readKey(s.keyFile); err == nil {
 		s.key, s.keyed = key, true
 	} else {
 		_, _ = rand.Read(s.key[:]) // never fails (crypto/rand)
@@ -50,7 +58,13 @@ func New(folder string) *Store {
 	return s
 }
 
-func (s *Store) keyFile() string { return filepath.Join(s.folder, "key") }
+// shared says whether the store is a database that others may use as well.
+func (s *Store) shared() bool { return Shared(s.location) }
+
+// Shared says whether a location is that of a database that several may share.
+func Shared(location string) bool {
+	return strings.HasPrefix(location, "postgres://") || strings.HasPrefix(location, "postgresql://")
+}
 
 // Key is the key of the users' hashes.
 func (s *Store) Key() activity.Key { return s.key }
@@ -73,14 +87,21 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.db = db
-	return nil
+	if s.shared() {
+		s.lead = &leadership{db: db}
+		_, err = s.lead.try(ctx) // who writes from the start need not read again
+	}
+	return err
 }
 
 func (s *Store) connect() (*sqlx.DB, error) {
-	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+	if s.shared() {
+		return sqldb.OpenPostgreSQL(s.location)
+	}
+	if err := os.MkdirAll(s.location, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.folder, fileName)
+	path := filepath.Join(s.location, fileName)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // for its owner's eyes alone
 	if err != nil {
 		return nil, err
@@ -102,6 +123,9 @@ func (s *Store) Close() error {
 	defer s.using.Unlock()
 	if s.db == nil {
 		return nil
+	}
+	if s.lead != nil {
+		s.lead.release()
 	}
 	return s.db.Close()
 }

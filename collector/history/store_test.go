@@ -33,7 +33,7 @@ func must(t *testing.T, err error) {
 
 func open(t *testing.T, folder string) *history.Store {
 	t.Helper()
-	s := history.New(folder)
+	s := history.New(folder, "")
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -135,7 +135,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		folder, err := os.MkdirTemp(t.TempDir(), "")
 		must(t, err)
-		s := history.New(folder)
+		s := history.New(folder, "")
 		cal := newCalendar(s)
 		for range rapid.IntRange(1, 12).Draw(rt, "refreshes") {
 			cal = cal.Clone()
@@ -156,7 +156,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 			save(t, s, cal, "d")
 			if rapid.Bool().Draw(rt, "restart") {
 				must(t, s.Close())
-				s = history.New(folder)
+				s = history.New(folder, "")
 				var loaded history.Loaded
 				before := figures(cal, "d")
 				cal, loaded = load(t, s)
@@ -199,7 +199,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 					flipped := append([]byte{}, blob.content...)
 					flipped[bit/8] ^= 1 << (bit % 8)
 					put(t, db, table, column, blob.rowid, flipped)
-					store := history.New(folder)
+					store := history.New(folder, "")
 					got, loaded := load(t, store)
 					must(t, store.Close())
 					if len(loaded.Damage) == 0 {

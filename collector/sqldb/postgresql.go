@@ -26,6 +26,19 @@ SET LOCAL idle_in_transaction_session_timeout = 60000;
 SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL jit = off`
 
+// OpenPostgreSQL opens a database that belongs to the exporter itself.
+func OpenPostgreSQL(location string) (*sqlx.DB, error) {
+	config, err := pgx.ParseConfig(location)
+	if err != nil {
+		return nil, fail("unexpected", "not a valid PostgreSQL URL: %s", withoutLocation(err))
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	config.RuntimeParams["application_name"] = "active_users_exporter"
+	return sqlx.NewDb(stdlib.OpenDB(*config), "postgres"), nil
+}
+
 func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context.Context, View) error) error {
 	config, err := pgx.ParseConfig(s.dsn)
 	if err != nil {

@@ -206,7 +206,7 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
 	b.Helper()
 	folder := b.TempDir()
-	store := history.New(folder)
+	store := history.New(folder, "")
 	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), Anew: now}); err != nil {
 		b.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 		b.Fatal(err)
 	}
 	began := time.Now()
-	store = history.New(folder)
+	store = history.New(folder, "")
 	loaded := activity.NewCalendar(store.Key(), classes)
 	if _, err := store.Load(b.Context(), "server", loaded, classes); err != nil {
 		b.Fatal(err)
