@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -53,12 +54,13 @@ func (l *leadership) try(ctx context.Context) (taken bool, err error) {
 	return true, nil
 }
 
-// release gives the lock up. The connection goes back to the pool without it.
+// release gives the lock up, with the connection: the pool is told that it is
+// broken.
 func (l *leadership) release() {
 	if l.held == nil {
 		return
 	}
-	_, _ = l.held.ExecContext(context.Background(), `SELECT pg_advisory_unlock($1)`, int64(lock)) // the connection may be broken
+	_ = l.held.Raw(func(any) error { return driver.ErrBadConn })
 	_ = l.held.Close()
 	l.held = nil
 }
