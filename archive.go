@@ -116,31 +116,3 @@ func readArchive(ctx context.Context, from string) ([]reports.Archived, error) {
 	}
 	return all, lines.Err()
 }
-
-// addHistory adds the command for the visit history.
-func addHistory(app *kingpin.Application) map[string]command {
-	cmd := app.Command("history", "The visit history.")
-	purge := cmd.Command("purge", "Delete everything that was recorded of a domain, while the exporter is stopped.")
-	source := addSourceFlags(purge)
-	addStorageFlag(purge, source)
-	domain := purge.Flag("domain", "Name of the domain.").Required().String()
-	return map[string]command{
-		purge.FullCommand(): func(ctx context.Context, e environment) error {
-			s, err := storageOf(source)
-			if err != nil {
-				return err
-			}
-			store := history.New(s.Path, s.KeyFile)
-			defer func() { _ = store.Close() }()
-			n, err := store.Purge(ctx, *domain)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return fmt.Errorf("nothing was recorded of %q", *domain)
-			}
-			_, _ = fmt.Fprintf(e.stdout, "everything recorded of %s is deleted\n", *domain)
-			return nil
-		},
-	}
-}

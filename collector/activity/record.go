@@ -58,3 +58,15 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 	}
 	return max(0, int(today-oldest+1))
 }
+
+// RecordLogin takes a login that is known from elsewhere as a visit on its day,
+// for domains whose visits are recorded here: what is recorded is then complete
+// from the first such day on.
+func (c *Calendar) RecordLogin(name string, user []byte, client Client, at time.Time) {
+	d := c.domain([]byte(name))
+	date := DayOf(at)
+	if !d.recorded || date < d.since {
+		d.recorded, d.since = true, date
+	}
+	c.Visit([]byte(name), user, client, date)
+}

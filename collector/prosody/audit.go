@@ -1,0 +1,103 @@
+package prosody
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"active_users_exporter/collector/prosody/luadata"
+	"active_users_exporter/collector/sqldb"
+)
+
+// A Login is a login that mod_audit has recorded.
+type Login struct {
+	Domain, User string
+	At           time.Time
+}
+
+// auditLogin tells the events of logins (mod_audit_auth) from all others.
+const auditLogin = "authentication-success"
+
+// Audit calls use with each login in the archive that mod_audit keeps of each
+// virtual host, the store audit: history from before this exporter's own, as
+// far as the archive goes back. Records that are no logins, or damaged, are
+// passed over.
+func Audit(ctx context.Context, o Options, use func(Login)) error {
+	if o.DataPath != "" {
+		return auditFiles(ctx, o, use)
+	}
+	return o.Database.Read(ctx, sqldb.Options{PasswordFile: o.PasswordFile}, func(ctx context.Context, view sqldb.View) error {
+		// In the order of the index (host, user, store, when): the store
+		// belongs to the host, and so to the empty user.
+		const query = `SELECT host, "with", "when" FROM prosodyarchive WHERE store = 'audit' AND "user" = '' AND value LIKE '%` + auditLogin + `%'`
+		err := view.Stream(ctx, query, 3, func(row *sqldb.Row) {
+			l := Login{string(row.Text(0)), string(row.Text(1)), time.Unix(row.Integer(2), 0)}
+			if l.User != "" && o.serves(l.Domain) {
+				use(l)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("read the store audit from the table prosodyarchive: %w", err)
+		}
+		return nil
+	})
+}
+
+// auditFiles reads the archives of internal storage, HOST/audit.list: a
+// sequence of item({…}); as util.datamanager writes it.
+func auditFiles(ctx context.Context, o Options, use func(Login)) error {
+	folders, err := os.ReadDir(o.DataPath)
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		host, ok := decodeName(folder.Name())
+		if !ok || !o.serves(host) {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(o.DataPath, folder.Name(), "audit.list"))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, errNotFolder) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for item := range bytes.SplitSeq(content, []byte("item(")) {
+			if l, ok := auditItem(item); ok {
+				l.Domain = host
+				use(l)
+			}
+		}
+	}
+	return nil
+}
+
+// auditItem reads what stands between item( and the next one.
+func auditItem(item []byte) (l Login, ok bool) {
+	end := bytes.LastIndex(item, []byte(")"))
+	if end < 0 {
+		return l, false
+	}
+	login := false
+	err := luadata.Scan(slices.Concat([]byte("return "), item[:end]), func(path []luadata.Value, v luadata.Value) {
+		switch {
+		case len(path) == 1 && path[0].Is("when"):
+			if at, number := v.Number(); number {
+				l.At = time.Unix(int64(at), 0)
+			}
+		case len(path) == 1 && path[0].Is("with") && v.Kind == luadata.String:
+			l.User = string(v.Text)
+		default:
+			login = login || v.Is(auditLogin)
+		}
+	})
+	return l, err == nil && login && l.User != "" && !l.At.IsZero()
+}

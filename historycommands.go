@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/prosody"
+	"active_users_exporter/config"
+)
+
+// addHistory adds the commands for the visit history.
+func addHistory(app *kingpin.Application) map[string]command {
+	cmd := app.Command("history", "The visit history.")
+	purge := cmd.Command("purge", "Delete everything that was recorded of a domain, while the exporter is stopped.")
+	purgeSource := addSourceFlags(purge)
+	addStorageFlag(purge, purgeSource)
+	domain := purge.Flag("domain", "Name of the domain.").Required().String()
+	imported := cmd.Command("import", "Record, while the exporter is stopped, the logins of the past that chat servers have archived: Prosody's store audit (mod_audit, mod_audit_auth).")
+	importSource := addSourceFlags(imported)
+	addStorageFlag(imported, importSource)
+	return map[string]command{
+		purge.FullCommand(): func(ctx context.Context, e environment) error {
+			s, err := storageOf(purgeSource)
+			if err != nil {
+				return err
+			}
+			store := history.New(s.Path, s.KeyFile)
+			defer func() { _ = store.Close() }()
+			n, err := store.Purge(ctx, *domain)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return fmt.Errorf("nothing was recorded of %q", *domain)
+			}
+			_, _ = fmt.Fprintf(e.stdout, "everything recorded of %s is deleted\n", *domain)
+			return nil
+		},
+		imported.FullCommand(): func(ctx context.Context, e environment) error {
+			s, err := storageOf(importSource)
+			if err != nil {
+				return err
+			}
+			c, err := importSource.Load()
+			if err != nil {
+				return &usageError{err}
+			}
+			store := history.New(s.Path, s.KeyFile)
+			defer func() { _ = store.Close() }()
+			for _, server := range c.Servers {
+				if server.Software != config.Prosody {
+					continue
+				}
+				if err := importLogins(ctx, e, store, c, server); err != nil {
+					return fmt.Errorf("%s: %w", server.Name, err)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// importLogins records the archived logins of one Prosody.
+func importLogins(ctx context.Context, e environment, store *history.Store, c *config.Config, server config.Server) error {
+	// A calendar is hashed with the store's key, which is made at its first use.
+	calendar := activity.NewCalendar(store.Key(), c.Clients)
+	if _, err := store.Load(ctx, server.Name, calendar, c.Clients); err != nil {
+		return err
+	}
+	oldest := e.clock().Add(-c.Storage.Retention)
+	logins, domains := 0, []string(nil)
+	if err := prosody.Audit(ctx, server.Prosody, func(l prosody.Login) {
+		if l.At.Before(oldest) || l.At.After(e.clock()) {
+			return
+		}
+		calendar.RecordLogin(l.Domain, []byte(l.User), activity.Unknown, l.At)
+		logins++
+		if !slices.Contains(domains, l.Domain) {
+			domains = append(domains, l.Domain)
+		}
+	}); err != nil {
+		return err
+	}
+	// The zero moment: the next refresh reads everything.
+	if err := store.Save(ctx, server.Name, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), Anew: time.UnixMilli(0)}); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(e.stdout, "%s: %d logins recorded, of %d domains\n", server.Name, logins, len(domains))
+	return nil
+}
