@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/config"
+)
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// Whoever connects and says nothing, or only begins, is gone after some
+// seconds; the others are served meanwhile.
+func TestSilentConnectionsAreClosed(t *testing.T) {
+	address := freeAddress(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	logger := slog.New(slog.DiscardHandler)
+	go func() {
+		ended <- receive(ctx, address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }),
+			environment{logger: log.NewNopLogger(), slogger: logger})
+	}()
+	var connections []net.Conn
+	for n := range 300 {
+		connection := dial(t, address)
+		begin := []string{"", "PUT /push HTTP/1.1\r\nHost:", "PUT /push HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"}[n%3]
+		if _, err := io.WriteString(connection, begin); err != nil {
+			t.Fatal(err)
+		}
+		connections = append(connections, connection)
+	}
+	response, err := http.Get("http://" + address + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	deadline := time.Now().Add(15 * time.Second)
+	for n, connection := range connections {
+		if err := connection.SetReadDeadline(deadline); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, connection); os.IsTimeout(err) {
+			t.Fatalf("connection %d is still open after 15 s", n)
+		}
+		_ = connection.Close()
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			return connection
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Ten thousand invented homeservers, with everything that a report can say,
+// cost neither much memory nor a large page.
+func TestInventedHomeserversCostLittle(t *testing.T) {
+	folder := t.TempDir()
+	exporter := NewExporter(config.Source{StoragePath: folder, ReportsAddress: "127.0.0.1:0"}, time.Now, log.NewNopLogger())
+	if err := exporter.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer exporter.Wait(10 * time.Second)
+	receiver, _ := exporter.Receiver()
+	handler := receiver.Handler()
+	before := heapInUse()
+	for n := range 10_000 {
+		body := fmt.Sprintf(`{"homeserver":"invented%d.example","server_context":"context %d","total_users":%d%s}`, n, n, n, everyStatistic())
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/push", strings.NewReader(body))
+		request.RemoteAddr = "127.0.0.1:1"
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, request)
+		if recorder.Code != http.StatusOK {
+			t.Fatalf("report %d: %d %s", n, recorder.Code, recorder.Body)
+		}
+	}
+	if grown := heapInUse() - before; grown > 20<<20 {
+		t.Errorf("%d MiB for 10,000 homeservers", grown>>20)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector.New(exporter.Statuses, exporter.Reports))
+	recorder := httptest.NewRecorder()
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if recorder.Code != http.StatusOK || recorder.Body.Len() > 1<<20 {
+		t.Errorf("status %d, %d bytes of metrics", recorder.Code, recorder.Body.Len())
+	}
+	if !bytes.Contains(recorder.Body.Bytes(), []byte("active_users_exporter_reports_overflow_homeservers 9750")) {
+		t.Error("the overflow is not counted")
+	}
+}
+
+func everyStatistic() string {
+	var text strings.Builder
+	for _, d := range collector.Descriptions() {
+		if name, ok := strings.CutPrefix(d.Name, "synapse_usage_"); ok && name != "total_users" && d.Kind == "gauge" {
+			fmt.Fprintf(&text, `,%q:12345`, name)
+		}
+	}
+	return text.String()
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
