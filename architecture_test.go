@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"collector/mongooseim/sysmetrics": {},
 	// For tests alone, as dbtest is.
 	"collector/synapse/synapsetest": {"collector/sqldb"},
+	"collector/xmpptest":            {},
 }
 
 // drivers may be linked in one room alone.
@@ -41,7 +42,7 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},
 }
 

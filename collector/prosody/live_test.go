@@ -1,8 +1,6 @@
 package prosody_test
 
 import (
-	"bufio"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +22,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/xmpptest"
 )
 
 // A real Prosody with real accounts and logins: its own
@@ -33,12 +32,9 @@ func TestFiguresEqualARunningProsodys(t *testing.T) {
 	for _, name := range []string{"online", "phone", "left", "never"} {
 		p.ctl(t, "register", name, "example.com", "pw")
 	}
-	online := p.login(t, "online")
-	defer func() { _ = online.Close() }()
-	phone := p.login(t, "phone")
-	defer func() { _ = phone.Close() }()
-	_, err := io.WriteString(p.login(t, "left"), "</stream:stream>")
-	must(t, err)
+	p.login(t, "online")
+	p.login(t, "phone")
+	p.login(t, "left").Leave(t, "gone")
 	waitFor(t, "the logout to be stored", func() bool {
 		content, _ := os.ReadFile(p.record("left"))
 		return strings.Contains(string(content), "logout")
@@ -86,13 +82,13 @@ func TestFiguresEqualARunningProsodys(t *testing.T) {
 // liveProsody is a private Prosody.
 type liveProsody struct {
 	config, data string
-	c2s, http    int
+	c2s, http    string
 	attr         *syscall.SysProcAttr
 }
 
 const liveConfig = `
 data_path = %q; pidfile = %q; plugin_paths = { %q }
-interfaces = { "127.0.0.1" }; c2s_ports = { %d }; http_ports = { %d }
+interfaces = { "127.0.0.1" }; c2s_ports = { %s }; http_ports = { %s }
 s2s_ports = {}; https_ports = {}; c2s_direct_tls_ports = {}; modules_disabled = { "s2s", "tls" }
 c2s_require_encryption = false; allow_unencrypted_plain_auth = true; authentication = "internal_plain"
 statistics = "internal"; statistics_interval = "manual"
@@ -110,7 +106,7 @@ func startProsody(t *testing.T) *liveProsody {
 	directory, err := os.MkdirTemp("", "prosody") // short: the socket's path must fit into 107 bytes
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(directory) })
-	p := &liveProsody{config: filepath.Join(directory, "prosody.cfg.lua"), data: filepath.Join(directory, "data"), c2s: freePort(t), http: freePort(t)}
+	p := &liveProsody{config: filepath.Join(directory, "prosody.cfg.lua"), data: filepath.Join(directory, "data"), c2s: dbtest.FreePort(t), http: dbtest.FreePort(t)}
 	must(t, os.Mkdir(p.data, 0o755))
 	for module, state := range map[string]string{"in_trouble": "error", "so_so": "warn"} {
 		write(t, filepath.Join(directory, "modules", "mod_"+module+".lua"), fmt.Sprintf("module:set_status(%q, \"on purpose\")\n", state))
@@ -122,7 +118,7 @@ func startProsody(t *testing.T) *liveProsody {
 	must(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Signal(syscall.SIGTERM); _ = server.Wait() })
 	waitFor(t, "Prosody to listen", func() bool {
-		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.c2s))
+		connection, err := net.Dial("tcp", "127.0.0.1:"+p.c2s)
 		if err == nil {
 			_ = connection.Close()
 		}
@@ -174,39 +170,16 @@ func (p *liveProsody) shell(t *testing.T, line string) {
 	p.ctl(t, "shell", line)
 }
 
-// login connects a client that stays online until the connection ends.
-func (p *liveProsody) login(t *testing.T, user string) net.Conn {
+// login connects a client that stays online.
+func (p *liveProsody) login(t *testing.T, user string) *xmpptest.Client {
 	t.Helper()
-	connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.c2s))
-	must(t, err)
-	must(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
-	reader := bufio.NewReader(connection)
-	const header = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='example.com' version='1.0'>`
-	password := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00pw"))
-	for _, step := range []struct{ send, until string }{
-		{header, "</stream:features>"},
-		{`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>` + password + `</auth>`, "<success"},
-		{header, "</stream:features>"},
-		{`<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>`, "</iq>"},
-		{`<presence/>`, "<presence"},
-	} {
-		_, err := io.WriteString(connection, step.send)
-		must(t, err)
-		for answer := ""; !strings.Contains(answer, step.until); {
-			part, err := reader.ReadString('>')
-			if err != nil {
-				t.Fatalf("log in as %s: %v after %s", user, err, answer)
-			}
-			answer += part
-		}
-	}
-	return connection
+	return xmpptest.Login(t, "127.0.0.1:"+p.c2s, "example.com", user, "pw")
 }
 
 // ownFigures are what Prosody's own metrics say.
 func (p *liveProsody) ownFigures(t *testing.T) figures {
 	t.Helper()
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", p.http))
+	response, err := http.Get("http://127.0.0.1:" + p.http + "/metrics")
 	must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	page, err := io.ReadAll(response.Body)
@@ -230,14 +203,6 @@ func (p *liveProsody) read(t *testing.T, o prosody.Options) (figures, collector.
 	facts, err := prosody.New(o, activity.SynapseClasses()).Read(t.Context(), time.Time{}, at, cal)
 	must(t, err)
 	return count(cal, facts, at), facts
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func waitFor(t *testing.T, what string, condition func() bool) {

@@ -40,11 +40,11 @@ func MariaDB(tb testing.TB) string {
 		Missing(tb, "no MariaDB: install its server, or name one in ACTIVE_USERS_TEST_MYSQL")
 	}
 	directory := tb.TempDir()
-	credential := unprivileged(tb, directory, "mysql")
+	credential := Unprivileged(tb, directory, "mysql")
 	data := filepath.Join(directory, "data")
 	execute(tb, credential, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
 
-	port := freePort(tb)
+	port := FreePort(tb)
 	daemon, err := exec.LookPath("mariadbd")
 	if err != nil {
 		daemon = "/usr/sbin/mariadbd" // not in everybody's PATH

@@ -111,9 +111,9 @@ func binaries(tb testing.TB) string {
 	return filepath.Dir(initdb)
 }
 
-// unprivileged returns how to start a server, which refuses to run as root: as
+// Unprivileged returns how to start a server, which refuses to run as root: as
 // the user of its package, or nobody, who is given the directory.
-func unprivileged(tb testing.TB, directory, name string) *syscall.SysProcAttr {
+func Unprivileged(tb testing.TB, directory, name string) *syscall.SysProcAttr {
 	tb.Helper()
 	if os.Getuid() != 0 {
 		return nil
@@ -148,7 +148,8 @@ func execute(tb testing.TB, credential *syscall.SysProcAttr, name string, args .
 	}
 }
 
-func freePort(tb testing.TB) string {
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort(tb testing.TB) string {
 	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -33,10 +33,10 @@ type Server struct {
 // Missing.
 func StartPostgreSQL(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
-	s := &Server{bin: binaries(tb), port: freePort(tb), settings: settings}
+	s := &Server{bin: binaries(tb), port: FreePort(tb), settings: settings}
 	directory := tb.TempDir()
 	s.data = filepath.Join(directory, "data")
-	s.credential = unprivileged(tb, directory, "postgres")
+	s.credential = Unprivileged(tb, directory, "postgres")
 	execute(tb, s.credential, filepath.Join(s.bin, "initdb"), "--pgdata="+s.data, "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8")
 	s.start(tb)
 	return s
@@ -45,9 +45,9 @@ func StartPostgreSQL(tb testing.TB, settings ...string) *Server {
 // Standby starts a hot standby of the server, which follows it.
 func (s *Server) Standby(tb testing.TB) *Server {
 	tb.Helper()
-	standby := &Server{bin: s.bin, port: freePort(tb), settings: s.settings, credential: s.credential}
+	standby := &Server{bin: s.bin, port: FreePort(tb), settings: s.settings, credential: s.credential}
 	directory := tb.TempDir()
-	_ = unprivileged(tb, directory, "postgres")
+	_ = Unprivileged(tb, directory, "postgres")
 	standby.data = filepath.Join(directory, "data")
 	execute(tb, s.credential, filepath.Join(s.bin, "pg_basebackup"), "--pgdata="+standby.data, "--write-recovery-conf", "--checkpoint=fast",
 		"--host=127.0.0.1", "--port="+s.port, "--username=postgres")
