@@ -175,6 +175,55 @@ func TestReload(t *testing.T) {
 	exporter.Wait(10 * time.Second)
 }
 
+// Servers whose interfaces are of no use fail each for itself: the others are
+// read and shown meanwhile, and nothing stays behind.
+func TestUselessInterfacesFailAlone(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	asked := make(chan struct{}, 1)
+	interfaces := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch server, _, _ := strings.Cut(r.URL.Path[1:], "/"); server {
+		case "denied":
+			w.WriteHeader(http.StatusUnauthorized)
+		case "html":
+			_, _ = io.WriteString(w, "<html>")
+		case "half":
+			w.Header().Set("Content-Length", "99")
+			_, _ = io.WriteString(w, `{"data":`)
+		default:
+			asked <- struct{}{}
+			_, _ = io.ReadAll(r.Body) // else it is not noticed when the other side hangs up
+			<-r.Context().Done()
+		}
+	}))
+	defer interfaces.Close()
+	content := "servers:\n  - {name: matrix, software: synapse, from: sqlite:" + samples(t) + "/homeserver.db}\n"
+	for _, name := range []string{"denied", "html", "half", "hangs"} {
+		software := map[bool]string{true: "mongooseim", false: "ejabberd"}[name == "half" || name == "html"]
+		content += "  - {name: " + name + ", software: " + software + ", from: " + interfaces.URL + "/" + name + "}\n"
+	}
+	exporter, _ := newTestExporter(t, content)
+	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	ctx, stop := context.WithCancel(t.Context())
+	if err := exporter.Reload(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-asked // and not answered
+	for _, want := range []string{
+		`chat_active_users{domain="sqlite.lab.test",server="matrix",window="1d"} 31`,
+		`chat_refresh_failures_total{reason="denied",server="denied"} 1`,
+		`chat_refresh_failures_total{reason="unexpected",server="html"} 1`,
+		`chat_refresh_failures_total{reason="unexpected",server="half"} 1`,
+		`chat_refresh_failures_total{reason="timeout",server="hangs"} 0`,
+	} {
+		waitUntil(t, func() bool {
+			_, page := get(t, handler, http.MethodGet, "/metrics")
+			return strings.Contains(page, want+"\n")
+		})
+	}
+	stop()
+	exporter.Wait(10 * time.Second)
+}
+
 func TestReportIsJSON(t *testing.T) {
 	directory := samples(t)
 	var out strings.Builder

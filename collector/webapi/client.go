@@ -28,13 +28,14 @@ type Client struct {
 	endpoint     Endpoint
 	passwordFile string
 	http         *http.Client
+	patience     time.Duration
 }
 
 // New returns a Client. PasswordFile, if not empty, names a file that holds the
 // password of the endpoint's user; it is read for each question, so that it can
 // be changed under a running exporter.
 func New(e Endpoint, passwordFile string) *Client {
-	return &Client{endpoint: e, passwordFile: passwordFile, http: &http.Client{
+	return &Client{endpoint: e, passwordFile: passwordFile, patience: patience, http: &http.Client{
 		// The interface that was configured is the one to ask.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -48,7 +49,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // answer's status is an error; StatusOf tells that. Errors have a method
 // Reason() string.
 func (c *Client) Post(ctx context.Context, path string, question any) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	status, body, err := c.post(ctx, path, question)
 	if err != nil {

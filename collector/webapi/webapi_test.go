@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -105,4 +106,28 @@ func TestTooMuch(t *testing.T) {
 	if _, err := c.Post(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Also where whoever asks has all the time in the world.
+func TestPatienceEnds(t *testing.T) {
+	release := make(chan struct{})
+	for name, first := range map[string]string{"nothing": "", "half an answer": "["} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, first)
+			if first != "" {
+				w.(http.Flusher).Flush()
+			}
+			<-release
+		}))
+		t.Cleanup(server.Close)
+		c := webapi.New(endpoint(t, server.URL), "")
+		c.SetPatience(50 * time.Millisecond)
+		_, err := c.Post(t.Context(), "", nil)
+		var told interface{ Reason() string }
+		if !errors.As(err, &told) || told.Reason() != "timeout" || !strings.Contains(err.Error(), "no complete answer in time") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		c.Close()
+	}
+	close(release)
 }
