@@ -184,3 +184,36 @@ func TestScrapeDoesNotWaitForRefresh(t *testing.T) {
 	close(release)
 	<-done
 }
+
+// Of a cluster that was asked and also reports, the report is shown: it has
+// every item.
+func TestReportsGoBeforeAnswers(t *testing.T) {
+	answer := func(_ context.Context, _ time.Time, _ activity.Recorder) (collector.Facts, error) {
+		return collector.Facts{Cluster: &collector.Cluster{UptimeSeconds: collector.Known(1)}}, nil
+	}
+	var statuses []collector.Status
+	for _, name := range []string{"reports", "silent"} {
+		r := refresher(t, name, answer, still)
+		_ = r.Refresh(t.Context())
+		statuses = append(statuses, r.Status())
+	}
+	reported := &collector.Reports{Clusters: []collector.Cluster{{Name: "reports", Reported: now, UptimeSeconds: collector.Known(2)}}}
+	c := collector.New(func() []collector.Status { return statuses }, func() *collector.Reports { return reported })
+	const want = `
+mongooseim_uptime_seconds{cluster="reports"} 2
+mongooseim_uptime_seconds{cluster="silent"} 1
+`
+	got, err := testutil.CollectAndFormat(c, expfmt.TypeTextPlain, "mongooseim_uptime_seconds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for line := range strings.Lines(string(got)) {
+		if !strings.HasPrefix(line, "#") {
+			values = append(values, line)
+		}
+	}
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), strings.Join(values, "")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -59,6 +60,9 @@ func newest(t *testing.T) []reply {
 		{has: "allDomains", answer: all["domain-byHostType"].answer}, // with an error beside it
 		{has: "listSessions", answer: all["session"].answer},
 		{has: "countUsers", answer: all["account-count"].answer},
+		{has: "globalStats", answer: all["stat-all"].answer},
+		{has: "joinedNodes", answer: all["cets"].answer},
+		{has: "running_db_nodes", answer: all["mnesia"].answer},
 	}, lists(t, all)...)
 }
 
@@ -101,6 +105,7 @@ func oldest(t *testing.T) []reply {
 		{has: "listSessions{", answer: all["session"].answer},
 		{has: "countUsers", answer: all["account-count"].answer},
 		{has: "listOldUsers(timestamp", answer: all["last-listOldUsers-global-now"].answer},
+		{has: "globalStats", answer: all["mixed-partial-errors"].answer},
 	}
 }
 
@@ -201,6 +206,13 @@ func TestAnswersThatAreOfNoUse(t *testing.T) {
 		"half a body": {func(w http.ResponseWriter, _ *http.Request) {
 			raw(w, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":\"alice@")
 		}, "unexpected", "unexpected EOF"},
+		"another server": {func(w http.ResponseWriter, _ *http.Request) { raw(w, "SSH-2.0-OpenSSH_10\r\n") }, "unexpected", "malformed HTTP"},
+		"a redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "unexpected", "302 Found"},
+		"it hangs in the middle": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"data":`)
+			w.(http.Flusher).Flush()
+			<-release
+		}, "timeout", "no complete answer in time"},
 		"it hangs":               {func(http.ResponseWriter, *http.Request) { <-release }, "timeout", "no complete answer in time"},
 		"sessions that fail":     {failing("listSessions", `{"data":{"session":{"listSessions":null}},"errors":[{"path":["session","listSessions"],"extensions":{"code":"resolver_crash"}}]}`, newest(t)), "unexpected", "the list of sessions was answered with resolver_crash"},
 		"last activity fails":    {failing("listOldUsers", `{"data":{"last":{"listOldUsers":null}},"errors":[{"path":["last","listOldUsers"],"extensions":{"code":"resolver_crash"}}]}`, newest(t)), "unexpected", "the list of last activity was answered with resolver_crash"},
@@ -208,17 +220,23 @@ func TestAnswersThatAreOfNoUse(t *testing.T) {
 	} {
 		server := httptest.NewServer(c.handler)
 		t.Cleanup(server.Close)
-		location := strings.Replace(server.URL, "://", "://me%40alpha.example:secret@", 1) + "/api/graphql"
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		reader := mongooseim.New(mongooseim.Options{GraphQL: endpoint(t, location)})
-		_, err := reader.Read(ctx, time.Time{}, time.Unix(1795226400, 0), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-		cancel()
-		must(t, reader.Close())
-		var told interface{ Reason() string }
-		if err == nil || !errors.As(err, &told) || told.Reason() != c.reason || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "/api/graphql") ||
-			strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "alice") || strings.Contains(err.Error(), "me@") {
-			t.Errorf("%s: error %v, want reason %q and %q", name, err, c.reason, c.says)
-		}
+		checkFailure(t, name, strings.Replace(server.URL, "://", "://me%40alpha.example:secret@", 1)+"/api/graphql", c.reason, c.says)
+	}
+	checkFailure(t, "nobody listens", "http://me:secret@127.0.0.1:1/api/graphql", "unreachable", "connection refused")
+}
+
+func checkFailure(t *testing.T, name, location, reason, says string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	reader := mongooseim.New(mongooseim.Options{GraphQL: endpoint(t, location)})
+	_, err := reader.Read(ctx, time.Time{}, time.Unix(1795226400, 0), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	must(t, reader.Close())
+	text := fmt.Sprintf("%v %+v", err, err)
+	var told interface{ Reason() string }
+	if err == nil || !errors.As(err, &told) || told.Reason() != reason || !strings.Contains(text, says) || !strings.Contains(text, "/api/graphql") ||
+		strings.Contains(text, "secret") || strings.Contains(text, "alice") || strings.Contains(text, "me@") {
+		t.Errorf("%s: error %v, want reason %q and %q", name, err, reason, says)
 	}
 }
 

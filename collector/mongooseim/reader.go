@@ -116,23 +116,35 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
 	}
 	facts.Domains = found.facts()
-	if r.options.ReportFile != "" {
-		var warning string
-		if facts.Cluster, warning = r.readReport(ctx, now); warning != "" {
-			facts.Warnings = append(facts.Warnings, warning)
-		}
-		if facts.Cluster != nil && cluster != "" {
-			named := *facts.Cluster
-			named.Name = cluster
-			facts.Cluster = &named
-		}
-	}
+	r.systemMetrics(ctx, server, cluster, now, &facts)
 	if facts.ModulesErr == nil {
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
 	} else if len(r.options.RequiredModules) == 0 {
 		facts.ModulesErr = nil // nobody asked
 	}
 	return facts, nil
+}
+
+// systemMetrics adds what the server tells of itself: in its report, or else
+// by GraphQL, which knows less, but counts custom modules better. The cluster's
+// id in the database is its name.
+func (r *Reader) systemMetrics(ctx context.Context, server *running, id string, now time.Time, facts *collector.Facts) {
+	var warnings []string
+	switch {
+	case r.options.ReportFile != "":
+		var warning string
+		if facts.Cluster, warning = r.readReport(ctx, now); warning != "" {
+			warnings = []string{warning}
+		}
+	case server != nil:
+		facts.Cluster, warnings = r.api.describe(ctx, server)
+	}
+	facts.Warnings = append(facts.Warnings, warnings...)
+	if facts.Cluster != nil && id != "" {
+		named := *facts.Cluster
+		named.Name = id
+		facts.Cluster = &named
+	}
 }
 
 func (d domains) anyActivity() bool {

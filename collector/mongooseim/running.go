@@ -24,6 +24,10 @@ type running struct {
 	online     people
 	modules    []collector.Module
 	modulesErr error
+	// told says that domains are those of service_domain_db.
+	told      bool
+	hostTypes []hostType // nil before 6.6
+	databases []string   // the internal ones
 }
 
 // people are users by domain.
@@ -98,19 +102,17 @@ func (a api) askServer(ctx context.Context, r *running) error {
 	}
 	query := `{server{status{message}}}`
 	if newer {
-		query = `{server{status{message} hostTypes{name modules{name}}}}`
+		query = `{server{status{message} hostTypes{name modules{name options{key value}}} globalInfo{internalDatabases}}}`
 	}
 	var answer struct {
 		Server struct {
 			Status struct {
 				Message string `json:"message"`
 			} `json:"status"`
-			HostTypes []struct {
-				Name    string `json:"name"`
-				Modules []struct {
-					Name string `json:"name"`
-				} `json:"modules"`
-			} `json:"hostTypes"`
+			HostTypes []hostType `json:"hostTypes"`
+			Global    struct {
+				Databases []string `json:"internalDatabases"`
+			} `json:"globalInfo"`
 		} `json:"server"`
 	}
 	if _, err := a.query(ctx, query, &answer); err != nil {
@@ -121,7 +123,8 @@ func (a api) askServer(ctx context.Context, r *running) error {
 		r.modulesErr = a.Fail("", "unexpected", "MongooseIM tells its modules since 6.6, this one does not")
 		return nil
 	}
-	for _, hostType := range answer.Server.HostTypes {
+	r.hostTypes, r.databases = answer.Server.HostTypes, answer.Server.Global.Databases
+	for _, hostType := range r.hostTypes {
 		for _, m := range hostType.Modules {
 			r.modules = append(r.modules, collector.Module{Domain: hostType.Name, Name: m.Name, Loaded: true})
 		}
@@ -155,7 +158,7 @@ func (a api) askDomains(ctx context.Context, r *running) error {
 		return err
 	}
 	if len(answer.Domain.All) > 0 {
-		r.domains = nil
+		r.domains, r.told = nil, true
 		for _, d := range answer.Domain.All {
 			r.domains = append(r.domains, d.Domain)
 		}

@@ -1,0 +1,108 @@
+package mongooseim_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/mongooseim"
+)
+
+func body(t *testing.T, name string) string {
+	t.Helper()
+	_, body, _ := strings.Cut(captured(t)[name].answer, "\n\n")
+	return body
+}
+
+// instead returns replies with another one for the queries of the first that
+// holds a text.
+func instead(replies []reply, has, answer string) []reply {
+	return append([]reply{{has: has, answer: answer, status: 200}}, replies...)
+}
+
+// Without a report, GraphQL tells some of its items.
+func TestClusterWithoutReport(t *testing.T) {
+	const failed = `{"data":{"%s":{"%s":null}},"errors":[{"path":["%[1]s","%[2]s"],"extensions":{"code":"resolver_crash"}}]}`
+	known := collector.Cluster{
+		Version: "6.8.0-38-g475087c6e", UptimeSeconds: collector.Known(488), Nodes: collector.Known(1),
+		Hosts: collector.Known(2), Domains: collector.Known(2), CustomModules: collector.Known(0),
+	}
+	custom := strings.ReplaceAll(body(t, "server-all"), `{"options":[],"name":"mod_adhoc"}`, `{"options":[],"name":"mod_adhoc"},{"options":[],"name":"mod_ours"}`)
+	cets := strings.Replace(body(t, "cets"), `"joinedNodes":["mongooseim@localhost"]`, `"joinedNodes":["mongooseim@localhost","mongooseim@two"]`, 1)
+	for name, c := range map[string]struct {
+		replies []reply
+		change  func(*collector.Cluster)
+		warning string
+	}{
+		"6.8": {replies: newest(t)},
+		"6.0": {replies: oldest(t), change: func(c *collector.Cluster) {
+			*c = collector.Cluster{Version: "6.0.0", UptimeSeconds: collector.Known(87)}
+		}},
+		"a custom module, on both host types": {replies: instead(newest(t), "hostTypes", custom), change: func(c *collector.Cluster) { c.CustomModules = collector.Known(1) }},
+		"two nodes":                           {replies: instead(newest(t), "joinedNodes", cets), change: func(c *collector.Cluster) { c.Nodes = collector.Known(2) }},
+		"static domains alone": {
+			replies: instead(newest(t), "allDomains", `{"data":{"domain":{"allDomains":null}},"errors":[{"path":["domain","allDomains"],"extensions":{"code":"deps_not_loaded"}}]}`),
+			change:  func(c *collector.Cluster) { c.Domains = collector.Count{} },
+		},
+		"no uptime": {
+			replies: instead(newest(t), "globalStats", fmt.Sprintf(failed, "stat", "globalStats")),
+			change:  func(c *collector.Cluster) { c.UptimeSeconds = collector.Count{} },
+			warning: "the uptime is not known: ask http://HOST/api/graphql: the uptime was answered with resolver_crash",
+		},
+		"no Mnesia": {
+			replies: instead(newest(t), "running_db_nodes", fmt.Sprintf(failed, "mnesia", "systemInfo")),
+			warning: "the nodes in mnesia are not known: ask http://HOST/api/graphql: the list of nodes was answered with resolver_crash",
+		},
+	} {
+		graphql := replay(t, c.replies)
+		_, facts, err := read(t, mongooseim.Options{GraphQL: graphql}, time.Unix(1795226400, 0))
+		must(t, err)
+		want, got := known, *facts.Cluster
+		if c.change != nil {
+			c.change(&want)
+		}
+		modules := got.Modules
+		got.Modules = nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		for _, m := range []collector.ClusterModule{{Name: "mod_muc", Option: "online_backend", Value: "mnesia"}, {Name: "mod_adhoc"}} {
+			if slices.Contains(modules, m) != want.Hosts.Known {
+				t.Errorf("%s: modules %+v", name, modules)
+			}
+		}
+		host, _, _ := strings.Cut(strings.TrimPrefix(graphql.String(), "http://"), "/")
+		if warnings := strings.ReplaceAll(strings.Join(facts.Warnings, "\n"), host, "HOST"); warnings != c.warning {
+			t.Errorf("%s: warnings %s", name, warnings)
+		}
+	}
+}
+
+// The cluster's id in the database is its name; a report that is configured is
+// not replaced by half of one; and one domain's administrator is told nothing.
+func TestClusterOfWhichName(t *testing.T) {
+	now := time.Unix(1795226400, 0)
+	database := dump(t, "mim-pg-last.sql.gz")
+	_, facts, err := read(t, mongooseim.Options{Database: database, GraphQL: replay(t, newest(t))}, now)
+	must(t, err)
+	if facts.Cluster == nil || facts.Cluster.Name != "0191bffa-af31-4563-b3f7-e9461358b133" || !facts.Cluster.Reported.IsZero() {
+		t.Errorf("%+v", facts.Cluster)
+	}
+	for name, o := range map[string]mongooseim.Options{
+		"a report":               {GraphQL: replay(t, newest(t)), ReportFile: filepath.Join(t.TempDir(), "not_yet.json")},
+		"an admin of one domain": {GraphQL: replay(t, oneDomain(t))},
+		"no GraphQL":             {Database: database},
+	} {
+		_, facts, err := read(t, o, now)
+		must(t, err)
+		if facts.Cluster != nil {
+			t.Errorf("%s: %+v", name, facts.Cluster)
+		}
+	}
+}
