@@ -27,6 +27,7 @@ type RefresherOptions struct {
 	StaleAfter time.Duration
 	Windows    []activity.Window
 	Cohorts    bool // whether to follow newcomers week by week
+	HalfYear   bool // whether to count the visitors of half a year
 	Classes    *activity.Classes
 	Key        activity.Key
 	// History keeps what is known across restarts; nil if nothing does.
@@ -211,7 +212,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		if err == nil {
 			next.settle(now, facts, r.Retention)
 			r.memory = next
-			return snapshot(now, facts, next.calendar, r.Windows, r.Classes, r.Cohorts), facts, nil
+			return r.snapshot(now, facts, next.calendar), facts, nil
 		}
 		if try == lockedTries || reasonOf(err) != Locked {
 			return nil, facts, err

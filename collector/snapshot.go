@@ -35,6 +35,8 @@ type Domain struct {
 	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
 	Cohorts    []activity.Cohort            // empty unless asked for
 	History    Count                        // days of visits at hand
+	Daily      []int                        // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins
+	HalfYear   Count                        // visitors of the last HalfYearDays; unknown unless asked for
 	Registered []Accounts                   // sorted by type; empty if unknown
 	Created    []Accounts                   // the same
 	Online     Count
@@ -75,17 +77,18 @@ func (d Domain) Accounts() (total int, known bool) {
 	return total, len(d.Registered) > 0
 }
 
-// snapshot counts everything that the catalogue shows.
-func snapshot(now time.Time, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes, cohorts bool) *Snapshot {
+// snapshot counts everything that is shown.
+func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
-		d.addActive(now, f, cal, windows, classes)
-		d.addHistory(now, f, cal, classes)
+		d.addActive(now, f, cal, r.Windows, r.Classes)
+		d.addHistory(now, f, cal, r.Classes)
+		d.addVisitors(now, cal, r.HalfYear)
 		if f.Usage != nil {
 			d.Usage = f.Usage.withActivity(now, f, cal)
 		}
-		if cohorts && d.Growth != nil { // who is new is known
+		if r.Cohorts && d.Growth != nil { // who is new is known
 			d.Cohorts = cal.Cohorts(f.Name, now)
 		}
 		s.Domains = append(s.Domains, d)
@@ -140,6 +143,26 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 	}
 	if f.Visits && f.Past || !f.Visits && days >= activity.GrowthHistory {
 		d.Growth = &g
+	}
+}
+
+const (
+	// DailyDays is how far back Domain.Daily goes.
+	DailyDays = 30
+	// HalfYearDays is what NodeInfo calls half a year.
+	HalfYearDays = 180
+)
+
+// addVisitors adds the numbers of those who came on past days, as far as these
+// are known completely. Today is left out of Daily: it would look like a fall
+// until the evening.
+func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar, halfYear bool) {
+	today := activity.DayOf(now)
+	for ago := min(DailyDays, d.History.Number-1); ago > 0; ago-- {
+		d.Daily = append(d.Daily, cal.Visitors(d.Name, today-activity.Day(ago), 1).Users)
+	}
+	if halfYear && d.History.Number >= HalfYearDays { // days so old have to be unpacked, which takes time
+		d.HalfYear = Known(cal.Visitors(d.Name, today, HalfYearDays).Users)
 	}
 }
 

@@ -1,0 +1,57 @@
+package collector_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+// Of past days only those are told that are over and that the history reaches.
+func TestVisitorsOfPastDays(t *testing.T) {
+	today := activity.DayOf(now)
+	for name, c := range map[string]struct {
+		visits   map[string][]int // by user, the days ago
+		halfYear bool
+		daily    []int
+		half     collector.Count
+	}{
+		"nobody ever":           {},
+		"only today":            {visits: map[string][]int{"a": {0}}},
+		"since yesterday":       {visits: map[string][]int{"a": {0, 1}, "b": {1}}, daily: []int{2}},
+		"a day without anybody": {visits: map[string][]int{"a": {3, 1}}, daily: []int{1, 0, 1}},
+		"longer than is shown":  {visits: map[string][]int{"a": {31}, "b": {30, 2}}, daily: append(append([]int{1}, make([]int, 27)...), 1, 0)},
+		"half a year":           {visits: map[string][]int{"a": {179, 90}, "b": {0}}, halfYear: true, daily: make([]int, 30), half: collector.Known(2)},
+		"not asked for":         {visits: map[string][]int{"a": {179}}, daily: make([]int, 30)},
+		"a day short":           {visits: map[string][]int{"a": {178}}, halfYear: true, daily: make([]int, 30)},
+		"more than half a year": {visits: map[string][]int{"a": {180}, "b": {179}}, halfYear: true, daily: make([]int, 30), half: collector.Known(1)},
+	} {
+		r := collector.NewRefresher(collector.RefresherOptions{
+			Interval: time.Hour, StaleAfter: time.Hour, HalfYear: c.halfYear, Classes: activity.SynapseClasses(),
+			Now: func() time.Time { return now }, Logger: log.NewNopLogger(),
+			Reader: fakeReader(func(_ context.Context, _ time.Time, rec activity.Recorder) (collector.Facts, error) {
+				for user, days := range c.visits {
+					for _, ago := range days {
+						rec.Visit([]byte("example.org"), []byte(user), activity.Unknown, today-activity.Day(ago))
+					}
+				}
+				return collector.Facts{Domains: []collector.DomainFacts{{Name: "example.org", Activity: true, Visits: true}}}, nil
+			}),
+		})
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := r.Status().Snapshot.Domains[0]
+		if diff := cmp.Diff(c.daily, got.Daily); diff != "" {
+			t.Errorf("%s: daily (-want +got):\n%s", name, diff)
+		}
+		if got.HalfYear != c.half {
+			t.Errorf("%s: half a year %+v, want %+v", name, got.HalfYear, c.half)
+		}
+	}
+}
