@@ -56,6 +56,7 @@ type Exporter struct {
 
 	applying sync.Mutex // one configuration is applied at a time
 	servers  atomic.Pointer[[]*server]
+	nodeInfo atomic.Pointer[config.NodeInfo]
 
 	reloadOK, reloadTime prometheus.Gauge
 }
@@ -75,7 +76,7 @@ type settings struct {
 	windows              []activity.Window
 	clients              *activity.Classes
 	storage              config.Storage
-	cohorts              bool
+	cohorts, halfYear    bool
 }
 
 // NewExporter returns an Exporter of the servers that source tells. It runs
@@ -96,6 +97,7 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 	// A key that lives as long as the process, unless there is a history.
 	_, _ = rand.Read(e.key[:]) // never fails (crypto/rand)
 	e.servers.Store(&[]*server{})
+	e.nodeInfo.Store(&config.NodeInfo{})
 	return e
 }
 
@@ -162,7 +164,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	}
 	var all, fresh []*server
 	for _, s := range c.Servers {
-		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts}
+		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, c.NodeInfo.Enabled}
 		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
 			all = append(all, running)
 			continue
@@ -185,6 +187,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 		e.start(ctx, s, old[s.settings.Name])
 	}
 	e.servers.Store(&all)
+	e.nodeInfo.Store(&c.NodeInfo)
 	return nil
 }
 
@@ -195,7 +198,7 @@ func (e *Exporter) build(s settings) (*server, error) {
 	}
 	options := collector.RefresherOptions{
 		Server: s.Name, Software: string(s.Software), Reader: reader,
-		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts,
+		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear,
 		Classes: s.clients, Key: e.key, Now: e.clock,
 		Cache: s.storage.Cache, Retention: s.storage.Retention,
 		Logger: log.With(e.logger, "server", s.Name),

@@ -53,7 +53,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	statuses := make([]collector.Status, len(c.Servers))
 	var wait sync.WaitGroup
 	for i, s := range c.Servers {
-		server, err := exporter.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts})
+		server, err := exporter.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, false})
 		if err != nil {
 			return nil, err
 		}

@@ -52,6 +52,8 @@ func (e *Exporter) Routes(o routeOptions) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /.well-known/nodeinfo", e.nodeInfoIndex)
+	mux.HandleFunc("GET /nodeinfo/2.1", e.nodeInfoDocument)
 	if o.telemetryPath != "/" {
 		mux.Handle("GET /{$}", e.landingPage(o.telemetryPath))
 	}

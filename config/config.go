@@ -36,6 +36,8 @@ type Config struct {
 	Servers []Server
 	// Reports is how usage reports are received.
 	Reports Reports
+	// NodeInfo is what is published of the servers' sizes.
+	NodeInfo NodeInfo
 }
 
 // Storage says where and how long visits are kept.
@@ -109,7 +111,7 @@ type Source struct {
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
-	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
+	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), NodeInfo: defaultNodeInfo(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
 	if s.File != "" {
 		content, err := readFile(s.File)
 		if err != nil {

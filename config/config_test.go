@@ -79,6 +79,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		StaleAfter:      24 * time.Hour,
 		Windows:         []activity.Window{window(t, "1d"), window(t, "7d"), window(t, "30d"), window(t, "12h")},
 		Storage:         config.Storage{Path: "testdata/history", Retention: 90 * 24 * time.Hour},
+		NodeInfo:        config.NodeInfo{Enabled: true, Minimum: 100, RoundTo: 50},
 		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{
 			{Name: "matrix", Software: config.Synapse, Synapse: synapse.Options{
@@ -118,7 +119,7 @@ func TestFlagsAlone(t *testing.T) {
 	}
 	want := &config.Config{
 		RefreshInterval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(), Clients: activity.SynapseClasses(),
-		Storage: config.Storage{Retention: activity.MaxWindow, Cache: true},
+		Storage: config.Storage{Retention: activity.MaxWindow, Cache: true}, NodeInfo: config.NodeInfo{Minimum: 50, RoundTo: 10},
 		Servers: []config.Server{
 			{Name: "synapse", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:a=b.db")}},
 			{Name: "prosody", Software: config.Prosody, Prosody: prosody.Options{DataPath: "data"}},

@@ -22,7 +22,7 @@ func parse(c *Config, source Source, content []byte) error {
 	if err != nil {
 		return err
 	}
-	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "reports", "servers")
+	values := d.mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "reports", "nodeinfo", "servers")
 	for _, key := range keys(values) {
 		switch n := values[key]; key {
 		case "refresh_interval":
@@ -40,6 +40,8 @@ func parse(c *Config, source Source, content []byte) error {
 			d.storage(n, &c.Storage)
 		case "reports":
 			d.reports(n, &c.Reports)
+		case "nodeinfo":
+			d.nodeInfo(n, &c.NodeInfo)
 		case "servers":
 			c.Servers = d.servers(n)
 		}
