@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+func TestSparkline(t *testing.T) {
+	month := make([]int, collector.DailyDays)
+	month[29] = 5
+	for name, c := range map[string]struct {
+		daily                []int
+		starts, ends, spoken string
+	}{
+		"nothing":     {},
+		"one day":     {daily: []int{3}},
+		"two days":    {[]int{10, 5}, "114.0,2.0 ", " 118.0,14.0", "the last 2 days: between 5 and 10, 5 on the newest day"},
+		"nobody came": {[]int{0, 0}, "114.0,26.0 ", " 118.0,26.0", "between 0 and 0, 0 on"},
+		"a month":     {month, "2.0,26.0 ", " 118.0,2.0", "the last 30 days: between 0 and 5, 5 on"},
+	} {
+		got := newSparkline(c.daily)
+		if got == nil {
+			if c.spoken != "" {
+				t.Errorf("%s: no line", name)
+			}
+			continue
+		}
+		if c.spoken == "" || !strings.HasPrefix(got.Points, c.starts) || !strings.HasSuffix(got.Points, c.ends) || !strings.Contains(got.Label, c.spoken) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if points := strings.Fields(got.Points); len(points) != len(c.daily) || len(strings.Fields(got.Area)) != len(points)+2 {
+			t.Errorf("%s: %+v has not one point for each day", name, got)
+		}
+	}
+}
+
+func TestAges(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "just now", 119 * time.Second: "just now", -time.Hour: "just now", 2 * time.Minute: "2 minutes ago",
+		119 * time.Minute: "119 minutes ago", 47 * time.Hour: "47 hours ago", 48 * time.Hour: "2 days ago",
+	} {
+		if got := age(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// What stands where on the page, for servers of every state.
+func TestLandingView(t *testing.T) {
+	windows := []activity.Window{activity.Daily(), activity.Monthly()}
+	moment := sampleClock()
+	snapshot := &collector.Snapshot{
+		At: moment.Add(-3 * time.Hour),
+		Domains: []collector.Domain{
+			{Name: "a.example", Active: []collector.ActiveUsers{{Window: windows[1], Users: 7}}, Daily: []int{1, 2}},
+			{Name: "b.example", Registered: []collector.Accounts{{Type: collector.Native, Users: 3}}, Retention: &collector.Retention{Users: 0}},
+		},
+		Modules: []collector.Module{
+			{Domain: "a.example", Name: "mam", Status: collector.ModuleWarn, Loaded: true},
+			{Domain: collector.AllDomains, Name: "tls", Required: true},
+			{Domain: "a.example", Name: "roster", Loaded: true},
+		},
+	}
+	view := landingView{Windows: landingWindows(windows)}
+	view.add(collector.Status{Server: "new"}, moment)
+	view.add(collector.Status{Server: "well", Attempted: moment, Up: true, Snapshot: snapshot}, moment)
+	view.add(collector.Status{Server: "gone", Attempted: moment, Err: errors.New("no such file")}, moment)
+	view.add(collector.Status{Server: "empty", Attempted: moment, Up: true, Snapshot: &collector.Snapshot{At: moment}}, moment)
+
+	var rows []string
+	for _, r := range view.Rows {
+		cells := []string{r.Server, r.State, r.Age, r.Domain}
+		for _, a := range r.Active {
+			cells = append(cells, a.Name+" "+a.Users)
+		}
+		rows = append(rows, strings.Join(append(cells, r.Retained, r.Accounts, strconv.FormatBool(r.Daily != nil)), "|"))
+	}
+	want := []string{
+		"new|waiting|the first refresh is running|–|DAU –|MAU –|–|–|false",
+		"well|ok|3 hours ago|a.example|DAU –|MAU 7|–|–|true",
+		"well|ok|3 hours ago|b.example|DAU –|MAU –|0|3|false",
+		"gone|failing|no figures|–|DAU –|MAU –|–|–|false",
+		"empty|ok|just now|–|DAU –|MAU –|–|–|false",
+	}
+	if got := strings.Join(rows, "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("rows:\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+	if len(view.Troubles) != 2 || view.Troubles[1] != (landingTrouble{"well", "the whole server", "tls", "required but not loaded"}) || view.Troubles[1].rank() >= view.Troubles[0].rank() {
+		t.Errorf("%+v", view.Troubles)
+	}
+	if len(view.Failures) != 1 || view.Failures[0].Error != "no such file" {
+		t.Errorf("%+v", view.Failures)
+	}
+}
+
+// Names are others' text: they stay text.
+func TestLandingPageEscapes(t *testing.T) {
+	exporter, _ := newTestExporter(t, "storage: {path: "+t.TempDir()+"}\nnodeinfo: {enabled: true}\nreports: {listen_address: 127.0.0.1:0, expire_after: 1d}\n"+
+		"servers: [{name: '\"><script>alert(1)</script>', software: synapse, from: 'sqlite:/nowhere/<b>.db'}]\n")
+	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	ctx, stop := context.WithCancel(t.Context())
+	if err := exporter.Reload(ctx); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, exporter.Ready)
+	defer exporter.Wait(10 * time.Second)
+	defer stop()
+	_, body := get(t, handler, http.MethodGet, "/")
+	if strings.Contains(body, "<script") || strings.Contains(body, "<b>") {
+		t.Errorf("not escaped:\n%s", body)
+	}
+	for _, part := range []string{"&lt;script&gt;", "<strong>0</strong> Matrix homeservers heard within 24 hours; 0 reports rejected", `href="/.well-known/nodeinfo"`, `class="failing">failing<`} {
+		if !strings.Contains(body, part) {
+			t.Errorf("it does not say %q:\n%s", part, body)
+		}
+	}
+}
+
+// Every colour of text is at least 4.5 times as bright as the page, or as dark
+// (WCAG 2.1, 1.4.3).
+func TestLandingPageContrast(t *testing.T) {
+	content, err := os.ReadFile("landing.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemes := regexp.MustCompile(`:root \{[^}]*--page: [^}]*\}`).FindAllString(string(content), -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d schemes of colours, want a light and a dark one", len(schemes))
+	}
+	luminance := func(colour string) (l float64) {
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			n, err := strconv.ParseUint(colour[2*i:2*i+2], 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			channel := float64(n) / 255
+			if channel <= 0.04045 {
+				l += weight * channel / 12.92
+			} else {
+				l += weight * math.Pow((channel+0.055)/1.055, 2.4)
+			}
+		}
+		return l
+	}
+	for _, scheme := range schemes {
+		colours := regexp.MustCompile(`--(\w+): #([0-9a-f]{6});`).FindAllStringSubmatch(scheme, -1)
+		if len(colours) < 7 || colours[0][1] != "page" {
+			t.Fatalf("%q", colours)
+		}
+		page := luminance(colours[0][2])
+		for _, c := range colours[1:] {
+			text := luminance(c[2])
+			if ratio := (max(page, text) + 0.05) / (min(page, text) + 0.05); ratio < 4.5 {
+				t.Errorf("%s #%s on #%s: contrast %.2f", c[1], c[2], colours[0][2], ratio)
+			}
+		}
+	}
+}
