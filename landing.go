@@ -135,7 +135,7 @@ func landingWindows(windows []activity.Window) (all []landingWindow) {
 
 // add adds what is known of one server.
 func (v *landingView) add(s collector.Status, now time.Time) {
-	row := landingRow{Server: s.Server, Software: s.Software, State: "ok", Age: "no figures", Domain: unknown, Retained: unknown, Accounts: unknown}
+	row := landingRow{Server: s.Server, Software: s.Software, State: "ok", Age: "no figures", Domain: "no domain known", Retained: unknown, Accounts: unknown}
 	for _, w := range v.Windows {
 		row.Active = append(row.Active, landingFigure{w, unknown})
 	}

@@ -87,11 +87,11 @@ func TestLandingView(t *testing.T) {
 		rows = append(rows, strings.Join(append(cells, r.Retained, r.Accounts, strconv.FormatBool(r.Daily != nil)), "|"))
 	}
 	want := []string{
-		"new|waiting|the first refresh is running|–|DAU –|MAU –|–|–|false",
+		"new|waiting|the first refresh is running|no domain known|DAU –|MAU –|–|–|false",
 		"well|ok|3 hours ago|a.example|DAU –|MAU 7|–|–|true",
 		"well|ok|3 hours ago|b.example|DAU –|MAU –|0|3|false",
-		"gone|failing|no figures|–|DAU –|MAU –|–|–|false",
-		"empty|ok|just now|–|DAU –|MAU –|–|–|false",
+		"gone|failing|no figures|no domain known|DAU –|MAU –|–|–|false",
+		"empty|ok|just now|no domain known|DAU –|MAU –|–|–|false",
 	}
 	if got := strings.Join(rows, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("rows:\n%s\nwant\n%s", got, strings.Join(want, "\n"))
