@@ -46,6 +46,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"check-config": addCheckConfig(app),
 		"backfill":     addBackfill(app),
 		"demo":         addDemo(app),
+		"healthcheck":  addHealthcheck(app),
 	}
 	maps.Copy(commands, addReports(app))
 	maps.Copy(commands, addHistory(app))
