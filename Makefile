@@ -7,7 +7,7 @@ BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cd --date=format-local:%Y%m%d-%H:%M:%S 2>/dev/null)
 LDFLAGS := -s -w -X $(PKG).Version=$(VERSION) -X $(PKG).Revision=$(REVISION) -X $(PKG).Branch=$(BRANCH) -X $(PKG).BuildDate=$(DATE)
 
-.PHONY: build test lint ci
+.PHONY: build test lint ci bench deb release reproducible
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o active_users_exporter .
 
@@ -20,3 +20,15 @@ lint: ## the linters of CI
 
 ci: ## all of what CI does; installs Debian packages
 	bash .ci/run
+
+bench: ## all benchmarks, at their small sizes: ratios, which docs/benchmarks.md explains
+	go test -run='^$$' -bench=. -benchtime=3x -count=1 ./... | grep -E '^Benchmark|^--- |^FAIL|skip' || [ $$? = 1 ]
+
+deb: ## a Debian package of the last commit for this machine, in dist/
+	packaging/release dist $$(go env GOARCH)
+
+release: ## archives, Debian packages, lists of parts and SHA256SUMS, in dist/
+	packaging/release dist
+
+reproducible: ## builds the release of the last commit twice and compares
+	packaging/reproducible

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"active_users_exporter/config"
+)
+
+// Every example of a configuration that is packaged works once its servers are
+// no comments any longer.
+func TestPackagedConfiguration(t *testing.T) {
+	content, err := os.ReadFile("packaging/active_users.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(t.TempDir(), "push")
+	writeFile(t, token, "secret\n")
+	text := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAllString(string(content), "$1")
+	text = strings.ReplaceAll(text, "/run/credentials/active_users_exporter.service/push", token)
+	path := filepath.Join(t.TempDir(), "active_users.yml")
+	writeFile(t, path, text)
+	c, err := config.Source{File: path, LookupEnv: os.LookupEnv, StoragePath: "data"}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Servers) != 4 || len(c.Reports.Tokens) != 1 {
+		t.Errorf("%d servers, %d tokens; want 4 and 1", len(c.Servers), len(c.Reports.Tokens))
+	}
+
+	content, err = os.ReadFile("packaging/kubernetes/configmap.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var configMap struct{ Data map[string]string }
+	if err := yaml.Unmarshal(content, &configMap); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, configMap.Data["active_users.yml"])
+	if _, err := (config.Source{File: path, LookupEnv: os.LookupEnv}).Load(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What Kubernetes, Prometheus, Compose and nfpm are to read is YAML, each key
+// once.
+func TestPackagedYAML(t *testing.T) {
+	files := []string{"compose.yaml", "packaging/nfpm.yaml"}
+	for _, pattern := range []string{"packaging/kubernetes/*.yaml", "packaging/prometheus/*.yml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Errorf("%s: %d files, %v", pattern, len(found), err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		decoder := yaml.NewDecoder(bytes.NewReader(content))
+		for {
+			var document map[string]any
+			err := decoder.Decode(&document)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				break
+			}
+		}
+	}
+}
