@@ -24,6 +24,16 @@ type Calendar struct {
 	k0, k1  uint64
 	classes *Classes
 	domains map[string]*domain
+	recent  recent
+}
+
+// recent is where the last visit went: the next one mostly goes there as well,
+// and need not look for it.
+type recent struct {
+	name   string
+	domain *domain
+	day    Day
+	visits *visits
 }
 
 // domain is what the calendar knows of one domain.
@@ -72,16 +82,23 @@ func (c *Calendar) ForgetLastSeen() {
 
 // Seen implements Recorder.
 func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
-	d := c.domain(domain)
+	d := c.recent.domain
+	if d == nil || string(domain) != c.recent.name {
+		d = c.domain(domain)
+		c.recent = recent{name: string(domain), domain: d}
+	}
 	d.seen(d.number(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
 }
 
 // Visit implements Recorder.
 func (c *Calendar) Visit(domain, user []byte, client Client, day Day) {
-	d := c.domain(domain)
-	v := c.writable(d, day)
+	if c.recent.visits == nil || c.recent.day != day || string(domain) != c.recent.name {
+		d := c.domain(domain)
+		c.recent = recent{string(domain), d, day, c.writable(d, day)}
+	}
+	v := c.recent.visits
 	v.rows++
-	v.sets[client].add(d.number(siphash.Hash(c.k0, c.k1, user)))
+	v.sets[client].add(c.recent.domain.number(siphash.Hash(c.k0, c.k1, user)))
 }
 
 // Rows implements Recorder.
@@ -96,6 +113,7 @@ func (c *Calendar) Rows(domain []byte, day Day) (n int, known bool) {
 
 // Forget implements Recorder.
 func (c *Calendar) Forget(domain []byte, day Day) {
+	c.recent = recent{}
 	c.domain(domain).days[day] = c.newVisits()
 }
 

@@ -2,6 +2,7 @@ package activity
 
 // Merge adds to c all that other knows, which has the same key and classes.
 func (c *Calendar) Merge(other *Calendar) {
+	c.recent = recent{}
 	for name, from := range other.domains {
 		d := c.domain([]byte(name))
 		if from.recorded && (!d.recorded || from.since < d.since) {

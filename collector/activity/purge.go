@@ -5,6 +5,7 @@ import "slices"
 // Purge forgets the days before the given one, and then every user who is
 // neither in a day nor has a last-seen time.
 func (c *Calendar) Purge(before Day) {
+	c.recent = recent{}
 	for _, d := range c.domains {
 		days := len(d.days)
 		for date := range d.days {
@@ -21,6 +22,7 @@ func (c *Calendar) Purge(before Day) {
 // Compact gives back the memory that growing sets have reserved, and packs the
 // days that lie too far before today for r30v2.
 func (c *Calendar) Compact(today Day) {
+	c.recent = recent{}
 	for _, d := range c.domains {
 		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
 		for date, v := range d.days {
@@ -43,6 +45,7 @@ func exact[S ~[]E, E any](s S) S {
 // all of their visits. It is for servers that keep one last-seen time for each
 // account for as long as the account exists.
 func (c *Calendar) ForgetGone(domain string) {
+	c.recent = recent{}
 	d, ok := c.domains[domain]
 	if !ok {
 		return

@@ -9,6 +9,7 @@ import "time"
 //
 // What is recorded is complete from the first call on.
 func (c *Calendar) RecordVisits(name string, now time.Time) {
+	c.recent = recent{}
 	d := c.domain([]byte(name))
 	today := DayOf(now)
 	if !d.recorded {

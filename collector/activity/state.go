@@ -74,6 +74,7 @@ func (c *Calendar) State(name string) State {
 // Restore makes a domain what it was when its State was taken. Sets of more
 // clients than there are now, and numbers beyond those in use, are left out.
 func (c *Calendar) Restore(name string, s State) {
+	c.recent = recent{}
 	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since}
 	d.hashes, d.changed = s.Hashes, s.Changed
 	for n, hash := range d.hashes {

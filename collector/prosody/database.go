@@ -46,9 +46,8 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 		if err := readAccountRows(ctx, view, hosts); err != nil {
 			return fmt.Errorf("read accounts from the table prosody: %w", err)
 		}
-		if err := readClientRows(ctx, view, hosts); err != nil {
-			return fmt.Errorf("read clients from the table prosody: %w", err)
-		}
+		// A host with clients alone is none that Prosody still keeps.
+		maps.DeleteFunc(hosts, func(_ string, h *hostRows) bool { return h.users == nil && h.accounts == nil })
 		return nil
 	})
 	if err != nil {
@@ -98,21 +97,25 @@ func (d databaseHosts) of(name []byte) *hostRows {
 	return h
 }
 
-// readActivityRows reads the rows of who was last there when: a row for each
-// of login, logout and registered in lastlog2, a row for the timestamp in
-// account_activity. Where a row is there twice, the later one counts, as for
-// Prosody. Rows of the empty user belong to the host.
+// readActivityRows reads who was last there when, and with what clients: a row
+// for each of login, logout and registered in lastlog2, a row for the timestamp
+// in account_activity, a row for each client. Where a row is there twice, the
+// later one counts, as for Prosody. Rows of the empty user belong to the host.
 func readActivityRows(ctx context.Context, view sqldb.View, hosts databaseHosts) error {
 	// A scan of the table or of its index (host, user, store, key): no index
 	// begins with the store.
 	const query = `SELECT host, "user", store, "key", type, value FROM prosody
-		WHERE store IN ('lastlog2', 'account_activity') AND "user" <> ''`
+		WHERE store IN ('lastlog2', 'account_activity', 'clients') AND "user" <> ''`
 	return view.Stream(ctx, query, 6, func(row *sqldb.Row) {
 		name, user, store, key, kind, value := row.Text(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4), row.Text(5)
 		if !utf8.Valid(name) {
 			return
 		}
 		h := hosts.of(name)
+		if string(store) == "clients" {
+			h.addClient(user, kind, value)
+			return
+		}
 		if h.users == nil {
 			h.users = make(map[string]*times)
 		}
@@ -159,25 +162,17 @@ func readAccountRows(ctx context.Context, view sqldb.View, hosts databaseHosts) 
 	})
 }
 
-// readClientRows reads what clients there are, of hosts that are known.
-func readClientRows(ctx context.Context, view sqldb.View, hosts databaseHosts) error {
-	const query = `SELECT host, "user", type, value FROM prosody WHERE store = 'clients' AND "user" <> ''`
-	return view.Stream(ctx, query, 4, func(row *sqldb.Row) {
-		h, known := hosts[string(row.Text(0))]
-		if !known {
-			return
-		}
-		use, err := clientOfJSON(row.Text(2), row.Text(3))
-		if err != nil {
-			h.damaged++
-			return
-		}
-		if h.uses == nil {
-			h.uses = make(map[string][]clientUse)
-		}
-		user := string(row.Text(1))
-		h.uses[user] = append(h.uses[user], use)
-	})
+// addClient takes a row of the store clients.
+func (h *hostRows) addClient(user, kind, value []byte) {
+	use, err := clientOfJSON(kind, value)
+	if err != nil {
+		h.damaged++
+		return
+	}
+	if h.uses == nil {
+		h.uses = make(map[string][]clientUse)
+	}
+	h.uses[string(user)] = append(h.uses[string(user)], use)
 }
 
 var errValue = errors.New("not what Prosody writes there")
