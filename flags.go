@@ -44,8 +44,8 @@ func addSourceFlags(cmd flagger) *config.Source {
 	source := &config.Source{LookupEnv: os.LookupEnv}
 	enved{cmd}.Flag("config.file", "Configuration file (YAML).").PlaceHolder("FILE").StringVar(&source.File)
 	enved{cmd}.Flag("server", "A chat server to read, beside or instead of a configuration file: "+
-		"synapse=HOMESERVER.YAML or the location of its database, prosody=DATA_DIRECTORY or the location of its database. "+
-		"A database is postgres://USER@HOST/DATABASE or sqlite:FILE. Repeatable.").
+		"SOFTWARE is synapse, prosody, ejabberd or mongooseim; LOCATION is the server's own configuration file (homeserver.yaml, prosody.cfg.lua, ejabberd.yml, mongooseim.toml), "+
+		"Prosody's data directory, or a database: postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:FILE. Repeatable.").
 		PlaceHolder("SOFTWARE=LOCATION").StringsVar(&source.Servers)
 	return source
 }

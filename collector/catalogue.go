@@ -174,7 +174,7 @@ func accountsAndSessions() []family {
 	return []family{
 		{
 			name: "chat_registered_users", kind: gauge, labels: []string{"domain", "type"},
-			help: "Accounts that exist, by type: native, bridged (made by an application service) or guest; without deactivated ones." + cached,
+			help: "Accounts that exist, by type: native, bridged (made by an application service) or guest; without those that Synapse has deactivated." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Registered {
 					emit(float64(a.Users), d.Name, string(a.Type))
@@ -183,7 +183,7 @@ func accountsAndSessions() []family {
 		},
 		{
 			name: "chat_created_users", kind: gauge, labels: []string{"domain", "type"},
-			help: "Accounts created in the 24 hours before the refresh, by type, as far as they exist; without deactivated ones." + cached,
+			help: "Accounts created in the 24 hours before the refresh, by type, as far as they exist; without those that Synapse has deactivated." + cached,
 			read: forDomains(func(d Domain, emit emit) {
 				for _, a := range d.Created {
 					emit(float64(a.Users), d.Name, string(a.Type))
