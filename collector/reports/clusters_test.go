@@ -90,11 +90,11 @@ func TestReportsWithoutAnEnd(t *testing.T) {
 	if shown := r.Shown().Clusters; len(shown) != 0 {
 		t.Errorf("%+v shown at once", shown)
 	}
-	r.now = noon.Add(10 * time.Second)
+	r.set(noon.Add(10 * time.Second))
 	if shown := r.Shown().Clusters; len(shown) != 1 || shown[0].Hosts.Value == 0 {
 		t.Errorf("%+v shown ten seconds later", shown)
 	}
-	r.now = noon.Add(48 * time.Hour)
+	r.set(noon.Add(48 * time.Hour))
 	if shown := r.Shown().Clusters; len(shown) != 0 {
 		t.Errorf("%+v shown two days later", shown)
 	}

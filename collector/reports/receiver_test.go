@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,16 +35,21 @@ func must(t *testing.T, err error) {
 // receiver is a Receiver whose clock can be set.
 type receiver struct {
 	*reports.Receiver
-	now time.Time
+	clock atomic.Int64 // Unix nanoseconds
 }
+
+func (r *receiver) now() time.Time { return time.Unix(0, r.clock.Load()) }
+
+func (r *receiver) set(now time.Time) { r.clock.Store(now.UnixNano()) }
 
 func start(t *testing.T, folder string, change func(*reports.Options)) *receiver {
 	t.Helper()
-	r := &receiver{now: noon}
+	r := &receiver{}
+	r.set(noon)
 	o := reports.Options{
 		Folder: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 100, ExpireAfter: 24 * time.Hour,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		Now:            func() time.Time { return r.now }, Logger: log.NewNopLogger(),
+		Now:            r.now, Logger: log.NewNopLogger(),
 	}
 	if change != nil {
 		change(&o)
@@ -153,7 +159,7 @@ func TestSeriesOfReports(t *testing.T) {
 		}
 		encoded, err := json.Marshal(body)
 		must(t, err)
-		r.now = r.now.Add(3 * time.Hour)
+		r.set(r.now().Add(3 * time.Hour))
 		if answer := r.put(http.MethodPut, path, string(encoded), nil); answer.Code != http.StatusOK {
 			t.Fatalf("report %d: %d %s", n, answer.Code, answer.Body)
 		}
@@ -315,7 +321,7 @@ func TestTooManyHomeservers(t *testing.T) {
 			r.put("PUT", path, report(name, `"server_context":"real"`, `"total_users":10`), nil)
 		}
 	}
-	r.now = noon.Add(time.Hour)
+	r.set(noon.Add(time.Hour))
 	got := make(map[int]int)
 	for i := range 500 {
 		got[r.put("PUT", path, report(fmt.Sprintf("aaa%d.example", i), fmt.Sprintf(`"server_context":"c%d"`, i), `"total_users":1`), nil).Code]++
@@ -339,7 +345,7 @@ func TestTooManyHomeservers(t *testing.T) {
 	if users != 20+158 || homeservers != 160 || len(shown.Contexts) > 51 {
 		t.Errorf("%d contexts with %d homeservers and %v users", len(shown.Contexts), homeservers, users)
 	}
-	r.now = noon.Add(48 * time.Hour)
+	r.set(noon.Add(48 * time.Hour))
 	if shown := r.Shown(); len(shown.Homeservers) != 0 || len(shown.Contexts) != 0 {
 		t.Errorf("two days later: %+v", shown)
 	}
