@@ -1,11 +1,13 @@
 package mongooseim_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -151,14 +153,23 @@ func replay(t *testing.T, replies []reply) webapi.Endpoint {
 	return endpoint(t, server.URL+"/api/graphql")
 }
 
-// raw writes bytes as the whole answer and hangs up.
+// raw gives a captured answer: its status, head and body, byte for byte. What is
+// no answer is written as it is, and the connection closed.
 func raw(w http.ResponseWriter, answer string) {
-	connection, _, err := w.(http.Hijacker).Hijack()
+	response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
 	if err != nil {
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(connection, answer)
+		_ = connection.Close()
 		return
 	}
-	_, _ = io.WriteString(connection, answer)
-	_ = connection.Close()
+	defer func() { _ = response.Body.Close() }()
+	maps.Copy(w.Header(), response.Header)
+	w.WriteHeader(response.StatusCode)
+	_, _ = io.Copy(w, response.Body)
 }
 
 func TestADomainWithoutModLast(t *testing.T) {
