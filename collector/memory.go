@@ -28,10 +28,22 @@ const anewAfter = 7 * 24 * time.Hour
 // goOn returns a copy to record into and the moment from which on. A clock that
 // was set back makes everything uncertain that was recorded later.
 func (m *memory) goOn(now time.Time) (next memory, since time.Time) {
-	if m.at.IsZero() || m.whole || now.Before(m.at) || now.Sub(m.anewAt) >= anewAfter {
+	if m.at.IsZero() || m.whole || m.setBack(now) || now.Sub(m.anewAt) >= anewAfter {
 		return m.anew(now)
 	}
 	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt, loaded: m.loaded}, m.at
+}
+
+// slewed is by how much a clock may lag without having been set back: what came
+// in that time is read twice anyway.
+const slewed = time.Minute
+
+// setBack says that the clock shows an earlier moment than at the last success,
+// or a later one, but not by as much as has passed: package time keeps count of
+// that in moments of this process, and compares them by it.
+func (m *memory) setBack(now time.Time) bool {
+	passed, shown := now.Sub(m.at), now.Round(0).Sub(m.at.Round(0))
+	return shown < 0 || shown < passed-slewed
 }
 
 // anew is goOn from the beginning, but for visits.
@@ -119,6 +131,9 @@ func (r *Refresher) save(ctx context.Context, facts Facts) {
 }
 
 func (r *Refresher) historyFailed(err error) {
+	if errors.Is(err, context.Canceled) { // the exporter stops
+		return
+	}
 	_ = level.Error(r.Logger).Log("msg", "the history cannot be used; figures go on from memory", "err", err)
 	r.update(func(s *Status) { s.HistoryFailures++ })
 }

@@ -115,6 +115,15 @@ type Count struct {
 // Known returns a Count that is known.
 func Known(n int) Count { return Count{n, true} }
 
+// Native returns the Count as that of native accounts, the only ones that XMPP
+// servers have; nil if it is not known.
+func (c Count) Native() map[AccountType]int {
+	if !c.Known {
+		return nil
+	}
+	return map[AccountType]int{Native: c.Number}
+}
+
 // An AccountType tells people's own accounts from those that stand for others.
 type AccountType string
 

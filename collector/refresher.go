@@ -92,6 +92,10 @@ func NewRefresher(o RefresherOptions) *Refresher {
 	return r
 }
 
+// TakeOver shows what an earlier Refresher knew of the same server, until the
+// first refresh of this one. It must not be called after Run.
+func (r *Refresher) TakeOver(s Status) { r.status.Store(&s) }
+
 // Status returns what is known now. Figures older than StaleAfter are left
 // out.
 func (r *Refresher) Status() Status {
@@ -204,10 +208,10 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 	}()
 	for try := 1; ; try++ {
 		next, since := r.memory.goOn(now)
-		facts, err = r.Reader.Read(ctx, since, now, next.calendar)
+		facts, err = r.readInto(ctx, since, now, next.calendar)
 		if errors.Is(err, ErrStartOver) && !since.IsZero() {
 			next, since = r.memory.anew(now)
-			facts, err = r.Reader.Read(ctx, since, now, next.calendar)
+			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
 			next.settle(now, facts, r.Retention)
@@ -223,6 +227,12 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		case <-time.After(lockedPause):
 		}
 	}
+}
+
+func (r *Refresher) readInto(ctx context.Context, since, now time.Time, calendar *activity.Calendar) (Facts, error) {
+	batch := activity.NewBatch(calendar)
+	defer batch.Flush()
+	return r.Reader.Read(ctx, since, now, batch)
 }
 
 // keepModules takes the states of modules from an earlier snapshot, unless

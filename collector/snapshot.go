@@ -88,7 +88,7 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 		if f.Usage != nil {
 			d.Usage = f.Usage.withActivity(now, f, cal)
 		}
-		if r.Cohorts && d.Growth != nil { // who is new is known
+		if r.Cohorts {
 			d.Cohorts = cal.Cohorts(f.Name, now)
 		}
 		s.Domains = append(s.Domains, d)

@@ -92,13 +92,18 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 
 // Visit implements Recorder.
 func (c *Calendar) Visit(domain, user []byte, client Client, day Day) {
-	if c.recent.visits == nil || c.recent.day != day || string(domain) != c.recent.name {
-		d := c.domain(domain)
-		c.recent = recent{string(domain), d, day, c.writable(d, day)}
-	}
-	v := c.recent.visits
+	d, v := c.visitsOf(domain, day)
 	v.rows++
-	v.sets[client].add(c.recent.domain.number(siphash.Hash(c.k0, c.k1, user)))
+	v.sets[client].add(d.number(siphash.Hash(c.k0, c.k1, user)))
+}
+
+// visitsOf returns the visits of a day, to be added to.
+func (c *Calendar) visitsOf(name []byte, day Day) (*domain, *visits) {
+	if c.recent.visits == nil || c.recent.day != day || string(name) != c.recent.name {
+		d := c.domain(name)
+		c.recent = recent{string(name), d, day, c.writable(d, day)}
+	}
+	return c.recent.domain, c.recent.visits
 }
 
 // Rows implements Recorder.

@@ -6,11 +6,24 @@ package activity
 // which history writes them.
 type dictionary struct {
 	hashes []uint64 // by number; unused for a number that was given back
-	slots  []uint32 // number + 1 where the hash's probe sequence finds it, 0 for none
+	slots  []slot   // where the hash's probe sequence finds it
 	free   []uint32 // numbers given back
 	// changed counts how often numbers were given back or taken again: as long
 	// as it stays, hashes only grows.
 	changed int
+}
+
+// A slot is 0 for none, or number + 1 in as many low bits as the size of the
+// table has, and the highest bits of the hash in the others: nearly all that a
+// probe sequence passes over is told by them, without looking up its hash, which
+// is a wait for memory.
+type slot uint32
+
+// place returns where the probe sequence of a hash begins, and what a slot of it
+// has above the number.
+func (d *dictionary) place(hash uint64) (at, mask uint32, tag slot) {
+	mask = uint32(len(d.slots) - 1)
+	return uint32(hash) & mask, mask, slot(hash>>32) &^ slot(mask)
 }
 
 // unused stands for no user. A hash that happens to be equal is taken for 1.
@@ -24,11 +37,12 @@ func (d *dictionary) number(hash uint64) uint32 {
 	if 4*(len(d.hashes)+1) > 3*len(d.slots) {
 		d.index(2 * len(d.slots))
 	}
-	mask := uint32(len(d.slots) - 1)
-	slot := uint32(hash) & mask
-	for ; d.slots[slot] != 0; slot = (slot + 1) & mask {
-		if n := d.slots[slot] - 1; d.hashes[n] == hash {
-			return n
+	at, mask, tag := d.place(hash)
+	for ; d.slots[at] != 0; at = (at + 1) & mask {
+		if s := d.slots[at]; s&^slot(mask) == tag {
+			if n := uint32(s)&mask - 1; d.hashes[n] == hash {
+				return n
+			}
 		}
 	}
 	n := uint32(len(d.hashes))
@@ -39,8 +53,32 @@ func (d *dictionary) number(hash uint64) uint32 {
 	} else {
 		d.hashes = append(d.hashes, hash)
 	}
-	d.slots[slot] = n + 1
+	d.slots[at] = tag | slot(n+1)
 	return n
+}
+
+// numbersOf is number for many hashes. It goes through them step by step, so that
+// in each the processor can wait for the memory of all at once.
+func (d *dictionary) numbersOf(hashes []uint64, numbers []uint32) {
+	if len(d.slots) == 0 {
+		d.index(0)
+	}
+	for i, hash := range hashes { // the slots come
+		at, _, _ := d.place(hash)
+		numbers[i] = uint32(d.slots[at])
+	}
+	for i, hash := range hashes { // the probable number, or one too many
+		at, mask, tag := d.place(hash)
+		for d.slots[at] != 0 && d.slots[at]&^slot(mask) != tag {
+			at = (at + 1) & mask
+		}
+		numbers[i] = uint32(d.slots[at])&mask - 1
+	}
+	for i, hash := range hashes { // the hashes come
+		if n := numbers[i]; hash == unused || n >= uint32(len(d.hashes)) || d.hashes[n] != hash {
+			numbers[i] = d.number(hash)
+		}
+	}
 }
 
 // forget gives back the numbers of users. Index must be called after it.
@@ -60,16 +98,15 @@ func (d *dictionary) index(size int) {
 	for 4*(len(d.hashes)+1) > 3*size {
 		size *= 2
 	}
-	d.slots = make([]uint32, size)
-	mask := uint32(size - 1)
+	d.slots = make([]slot, size)
 	for n, hash := range d.hashes {
 		if hash == unused {
 			continue
 		}
-		slot := uint32(hash) & mask
-		for d.slots[slot] != 0 {
-			slot = (slot + 1) & mask
+		at, mask, tag := d.place(hash)
+		for d.slots[at] != 0 {
+			at = (at + 1) & mask
 		}
-		d.slots[slot] = uint32(n) + 1
+		d.slots[at] = tag | slot(n+1)
 	}
 }

@@ -34,11 +34,11 @@ type growthCounter struct {
 	Growth
 	today           int     // index of today in the days that are given
 	earlier         userSet // who came before the 60 days
-	current, before []uint64
+	current, before block
 }
 
 func newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
-	g := &growthCounter{today: int(index), current: make([]uint64, blockWords), before: make([]uint64, blockWords)}
+	g := &growthCounter{today: int(index)}
 	for date, v := range d.days {
 		if date <= today-GrowthHistory {
 			v.addTo(&g.earlier)
@@ -48,18 +48,11 @@ func newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
 }
 
 // add counts a block of users, given their days in order.
-func (g *growthCounter) add(days [][]uint64, from int) {
-	clear(g.current)
-	clear(g.before)
-	for i, day := range days {
-		switch ago := g.today - i; {
-		case ago < 0: // a wrong clock
-		case ago < growthDays:
-			or(g.current, day)
-		case ago < GrowthHistory:
-			or(g.before, day)
-		}
-	}
+func (g *growthCounter) add(days []*block, from int) {
+	today := min(g.today+1, len(days)) // beyond it is a wrong clock
+	now := max(0, today-growthDays)
+	g.current.union(days[now:today])
+	g.before.union(days[max(0, now-growthDays):now])
 	for w, a := range g.current {
 		p, e := g.before[w], g.earlier.word(from+w)
 		g.Active += bits.OnesCount64(a)

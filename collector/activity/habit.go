@@ -72,8 +72,9 @@ type Cohort struct {
 }
 
 // Cohorts follows the newcomers of each of the last CohortWeeks weeks, the
-// oldest first, which begin on Mondays. How new they are is known as far as
-// the visits go back.
+// oldest first, which begin on Mondays. They are users who had not been there in
+// at least 30 days before, as far as visits are known: weeks before which less is
+// known are left out, for in the first one everybody is new.
 func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	d, ok := c.domains[domain]
 	if !ok {
@@ -90,8 +91,13 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 			v.addTo(&before)
 		}
 	}
+	known := today - Day(c.HistoryDays(domain, now)) + 1
 	for n, newcomers := range weeks {
 		cohort := Cohort{Week: first + Day(n)*week}
+		if cohort.Week < known+growthDays {
+			before.addAll(newcomers)
+			continue
+		}
 		for later := n; later < len(weeks); later++ {
 			users := 0
 			for w := range newcomers {

@@ -59,11 +59,15 @@ func TestCohorts(t *testing.T) {
 	visit("before", 12, 6) // the Sunday before
 	visit("before", 11, 0)
 	visit("late", 1, 0)
+	if cohorts := cal.Cohorts("d", noon); len(cohorts) != 7 || cohorts[0].Week != monday-42 {
+		t.Errorf("with 79 days of history, cohorts %v, want those of which the 30 days before are known", cohorts)
+	}
+	visit("late", 16, 2) // 33 days before the oldest week
 	cohorts := cal.Cohorts("d", noon)
 	if len(cohorts) != 12 || cohorts[0].Week != monday-77 || cohorts[11].Week != monday {
 		t.Fatalf("cohorts %v", cohorts)
 	}
-	for n, want := range map[int][]int{0: {3, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 1: {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 10: {1, 0}, 11: {0}} {
+	for n, want := range map[int][]int{0: {3, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 1: {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 10: {0, 0}, 11: {0}} {
 		if diff := cmp.Diff(want, cohorts[n].Users); diff != "" {
 			t.Errorf("cohort of %s (-want +got):\n%s", cohorts[n].Week, diff)
 		}

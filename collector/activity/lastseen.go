@@ -29,6 +29,9 @@ func momentOf(milli int64, client Client) moment {
 func (m moment) milli() int64   { return int64(m) >> clientBits }
 func (m moment) client() Client { return Client(m & (1<<clientBits - 1)) }
 
+// later is 1 if m is the later one, else 0.
+func (m moment) later(than moment) uint64 { return uint64(than-m) >> 63 }
+
 func otherKey(n uint32, client Client) uint64 { return uint64(n)<<clientBits | uint64(client) }
 
 // seen records one moment.
@@ -81,35 +84,52 @@ func (l *lastSeen) after(milli int64, yield func(n uint32, client Client)) {
 
 // countAfter adds up, for each of some times, the users seen later, for classes
 // that are Clients: then no user has two times of one class. The times are in
-// order, the latest first. It takes each user once, without a branch that the
-// processor would have to guess.
+// order, the latest first.
 func (l *lastSeen) countAfter(millis []int64, active []*Active) {
-	bounds := make([]moment, len(millis))
-	for i, milli := range millis {
-		bounds[i] = momentOf(milli, 1<<clientBits-1)
+	for len(millis) > 0 {
+		some := min(len(millis), timesAtOnce)
+		l.countSome(millis[:some], active[:some])
+		millis, active = millis[some:], active[some:]
 	}
-	// How many users were seen later than just so many of the times.
-	histogram := make([][1 << clientBits]int, len(bounds)+1)
-	for _, m := range l.newest {
-		later := uint64(0)
-		for _, bound := range bounds {
-			later += uint64(bound-m) >> 63 // 1 if m is larger
+}
+
+// timesAtOnce is for how many times users are counted in one pass: the windows of
+// a day, a week and a month, and one more.
+const timesAtOnce = 4
+
+// countSome takes each user once, without a branch that the processor would have
+// to guess.
+func (l *lastSeen) countSome(millis []int64, active []*Active) {
+	const never = latestMilli
+	var bounds [timesAtOnce]moment
+	for i := range bounds {
+		bounds[i] = momentOf(never, 1<<clientBits-1)
+		if i < len(millis) {
+			bounds[i] = momentOf(millis[i], 1<<clientBits-1)
 		}
-		histogram[later][m.client()]++
+	}
+	b0, b1, b2, b3 := bounds[0], bounds[1], bounds[2], bounds[3]
+	// How many users were seen later than just so many of the times; those with
+	// odd numbers apart, so that one count need not wait for the last.
+	var histogram [timesAtOnce + 1][2][1 << clientBits]int
+	for n, m := range l.newest {
+		times := m.later(b0) + m.later(b1) + m.later(b2) + m.later(b3)
+		histogram[times][n%2][m.client()]++
 	}
 	for key, m := range l.others {
-		for i, bound := range bounds {
-			if m > bound {
+		for i := range millis {
+			if m > bounds[i] {
 				active[i].Clients[key&(1<<clientBits-1)]++
 			}
 		}
 	}
 	for i, a := range active {
 		// Later than this one is later than all earlier ones.
-		for later := len(bounds) - i; later <= len(bounds); later++ {
+		for times := len(millis) - i; times <= len(millis); times++ {
 			for client := range a.Clients {
-				a.Clients[client] += histogram[later][client]
-				a.Users += histogram[later][client]
+				users := histogram[times][0][client] + histogram[times][1][client]
+				a.Clients[client] += users
+				a.Users += users
 			}
 		}
 	}

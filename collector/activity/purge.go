@@ -27,7 +27,7 @@ func (c *Calendar) Compact(today Day) {
 		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
 		for date, v := range d.days {
 			if pack := date <= today-denseDays; v.owner == c || pack != (v.packed != nil) {
-				d.days[date] = v.compacted(pack)
+				d.days[date] = v.compacted(date, pack)
 			}
 		}
 	}

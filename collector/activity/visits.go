@@ -86,7 +86,7 @@ func (v *visits) bitmaps() []*roaring.Bitmap {
 }
 
 // compacted returns the same visits in as little memory as they should take.
-func (v *visits) compacted(pack bool) *visits {
+func (v *visits) compacted(date Day, pack bool) *visits {
 	compact := &visits{owner: v.owner, version: v.version, rows: v.rows}
 	if pack {
 		compact.packed = v.bitmaps()
@@ -94,7 +94,7 @@ func (v *visits) compacted(pack bool) *visits {
 	}
 	compact.sets = v.dense()
 	for client, set := range compact.sets {
-		compact.sets[client] = exact(set)
+		compact.sets[client] = set.staggered(int(date))
 	}
 	return compact
 }

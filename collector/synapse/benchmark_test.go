@@ -3,16 +3,14 @@ package synapse_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
-	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
@@ -51,7 +49,7 @@ type benched struct {
 // operating system. ACTIVE_USERS_BENCH_USERS is the number of users, 20,000 if
 // it is not set; ACTIVE_USERS_BENCH_HOUR is the hour of the day, 12 if not.
 func BenchmarkPostgreSQL(b *testing.B) {
-	users, hour := number(b, "ACTIVE_USERS_BENCH_USERS", 20_000), number(b, "ACTIVE_USERS_BENCH_HOUR", 12)
+	users, hour := benchtest.Users(b, 20_000), benchtest.Number(b, "ACTIVE_USERS_BENCH_HOUR", 12)
 	now := noon.Truncate(day).Add(time.Duration(hour) * time.Hour)
 	server := dbtest.StartPostgreSQL(b, "shared_buffers=6GB", "max_wal_size=8GB", "autovacuum=off")
 	population := synapsetest.Population{Users: users, Days: 60, Now: now}
@@ -78,8 +76,7 @@ func BenchmarkPostgreSQL(b *testing.B) {
 		for _, r := range rounds {
 			all = append(all, of(r))
 		}
-		slices.Sort(all)
-		return all[len(all)/2]
+		return benchtest.Median(all)
 	}
 	for name, of := range map[string]func(r benched) float64{
 		"dbcpu:r30v2/visits":      func(r benched) float64 { return ratio(r.synapse, r.visits) },
@@ -96,19 +93,6 @@ func BenchmarkPostgreSQL(b *testing.B) {
 }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
-
-func number(b *testing.B, variable string, otherwise int) int {
-	b.Helper()
-	text, set := os.LookupEnv(variable)
-	if !set {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
-}
 
 func connect(b *testing.B, location string) *pgx.Conn {
 	b.Helper()
@@ -136,9 +120,7 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	before := memory()
 	calendar := activity.NewCalendar(activity.Key{1}, classes)
 	r.first, r.firstWall = measured(b, server, func() {
-		if _, err := reader.Read(b.Context(), time.Time{}, now, calendar); err != nil {
-			b.Fatal(err)
-		}
+		readBatched(b, reader, time.Time{}, now, calendar)
 	})
 	calendar.Compact(activity.DayOf(now))
 	after := memory()
@@ -149,9 +131,7 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 
 	total, _ := measured(b, server, func() {
 		for range refreshes {
-			if _, err := reader.Read(b.Context(), now.Add(-time.Hour), now, calendar.Clone()); err != nil {
-				b.Fatal(err)
-			}
+			readBatched(b, reader, now.Add(-time.Hour), now, calendar.Clone())
 		}
 	})
 	r.refresh = total / refreshes
@@ -201,6 +181,16 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	return r
 }
 
+// readBatched reads as a refresh does.
+func readBatched(b *testing.B, reader *synapse.Reader, since, now time.Time, calendar *activity.Calendar) {
+	b.Helper()
+	batch := activity.NewBatch(calendar)
+	if _, err := reader.Read(b.Context(), since, now, batch); err != nil {
+		b.Fatal(err)
+	}
+	batch.Flush()
+}
+
 // restart measures how long a new process takes to its first figures, from the
 // history of a refresh an hour ago.
 func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
@@ -219,9 +209,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 	if _, err := store.Load(b.Context(), "server", loaded, classes); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := reader.Read(b.Context(), now.Add(-time.Hour), now, loaded); err != nil {
-		b.Fatal(err)
-	}
+	readBatched(b, reader, now.Add(-time.Hour), now, loaded)
 	loaded.Compact(activity.DayOf(now))
 	for _, w := range activity.DefaultWindows() {
 		loaded.Active(synapsetest.Server, now, w)

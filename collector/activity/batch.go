@@ -1,0 +1,69 @@
+package activity
+
+import (
+	"time"
+
+	"github.com/dchest/siphash"
+)
+
+// A Batch is a Recorder that hands on to a Calendar many visits at a time. Users
+// of rows that follow each other are strewn over memory: looked up one by one,
+// each costs two waits for it, while of many the processor waits for all at once.
+//
+// It is for one goroutine. The Calendar must not be used before Flush.
+type Batch struct {
+	calendar *Calendar
+	domain   []byte
+	day      Day
+	hashes   []uint64
+	clients  []Client
+	numbers  []uint32
+}
+
+const batchSize = 256
+
+// NewBatch returns a Batch for a Calendar.
+func NewBatch(c *Calendar) *Batch { return &Batch{calendar: c, numbers: make([]uint32, batchSize)} }
+
+// Visit implements Recorder.
+func (b *Batch) Visit(domain, user []byte, client Client, day Day) {
+	if len(b.hashes) == batchSize || day != b.day || string(domain) != string(b.domain) {
+		b.Flush()
+		b.domain, b.day = append(b.domain[:0], domain...), day
+	}
+	b.hashes = append(b.hashes, siphash.Hash(b.calendar.k0, b.calendar.k1, user))
+	b.clients = append(b.clients, client)
+}
+
+// Flush hands on what is left.
+func (b *Batch) Flush() {
+	if len(b.hashes) == 0 {
+		return
+	}
+	d, v := b.calendar.visitsOf(b.domain, b.day)
+	numbers := b.numbers[:len(b.hashes)]
+	d.numbersOf(b.hashes, numbers)
+	for i, n := range numbers {
+		v.sets[b.clients[i]].add(n)
+	}
+	v.rows += len(numbers)
+	b.hashes, b.clients = b.hashes[:0], b.clients[:0]
+}
+
+// Seen implements Recorder.
+func (b *Batch) Seen(domain, user []byte, client Client, at time.Time) {
+	b.Flush()
+	b.calendar.Seen(domain, user, client, at)
+}
+
+// Rows implements Recorder.
+func (b *Batch) Rows(domain []byte, day Day) (n int, known bool) {
+	b.Flush()
+	return b.calendar.Rows(domain, day)
+}
+
+// Forget implements Recorder.
+func (b *Batch) Forget(domain []byte, day Day) {
+	b.Flush()
+	b.calendar.Forget(domain, day)
+}
