@@ -26,10 +26,11 @@ func counts(state accountState, hasActivity, hasAccounts bool) bool {
 }
 
 // readAccount reads a record of the store accounts. Of all that is in it, only
-// the field disabled matters here: true on a disabled account, else absent.
+// the field disabled matters here: true on a disabled account, else absent. A
+// damaged record says that there is an account; as a rule they are enabled.
 func readAccount(record []byte) (accountState, error) {
 	if len(record) == 0 {
-		return accountUnknown, errEmpty
+		return accountEnabled, errEmpty
 	}
 	state := accountEnabled
 	var wrong error
@@ -47,7 +48,7 @@ func readAccount(record []byte) (accountState, error) {
 		}
 	})
 	if err := errors.Join(err, wrong); err != nil {
-		return accountUnknown, err
+		return accountEnabled, err
 	}
 	return state, nil
 }

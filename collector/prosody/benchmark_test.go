@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/prosody"
 )
 
@@ -20,12 +21,7 @@ import (
 // The number of users is 20,000, or what ACTIVE_USERS_BENCH_USERS says. One
 // user in a hundred logs in between two refreshes.
 func BenchmarkFiles(b *testing.B) {
-	users := 20000
-	if text := os.Getenv("ACTIVE_USERS_BENCH_USERS"); text != "" {
-		if _, err := fmt.Sscan(text, &users); err != nil {
-			b.Fatal(err)
-		}
-	}
+	users := benchtest.Users(b, 20_000)
 	directory := b.TempDir()
 	host := filepath.Join(directory, "example%2eorg")
 	var paths []string

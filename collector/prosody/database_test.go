@@ -1,6 +1,8 @@
 package prosody_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,25 +19,40 @@ import (
 // row is a row of mod_storage_sql's table: user, store, key, type, value.
 type row [5]string
 
-// readRows reads a database in which example.org has the given rows.
+// readRows reads a database in which example.org has the given rows, with the
+// journal as Prosody leaves it, and as its administrator may set it: the library
+// of SQLite reads the second.
 func readRows(t *testing.T, rows ...row) (figures, collector.Facts, error) {
+	t.Helper()
+	scanned, scannedFacts, scannedErr := readRowsOf(t, "delete", rows...)
+	got, facts, err := readRowsOf(t, "wal", rows...)
+	if diff := cmp.Diff([]any{scanned, scannedFacts, scannedErr == nil}, []any{got, facts, err == nil}); diff != "" {
+		t.Errorf("rows %q (-journal +WAL):\n%s", rows, diff)
+	}
+	return scanned, scannedFacts, scannedErr
+}
+
+func readRowsOf(t *testing.T, journal string, rows ...row) (figures, collector.Facts, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "prosody.sqlite")
 	db, err := sqldb.CreateSQLite(path)
 	must(t, err)
 	for _, statement := range []string{
-		`PRAGMA journal_mode = delete`, // as Prosody leaves it
+		`PRAGMA journal_mode = ` + journal,
 		`CREATE TABLE prosody (host TEXT NOT NULL, "user" TEXT NOT NULL, store TEXT NOT NULL, "key" TEXT NOT NULL, type TEXT NOT NULL, value TEXT NOT NULL)`,
 		`CREATE INDEX prosody_index ON prosody (host, "user", store, "key")`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
 		must(t, err)
 	}
+	tx, err := db.BeginTxx(t.Context(), nil)
+	must(t, err)
 	for _, r := range rows {
-		_, err := db.ExecContext(t.Context(), `INSERT INTO prosody VALUES ('example.org', ?, ?, ?, ?, ?)`, r[0], r[1], r[2], r[3], r[4])
+		_, err := tx.ExecContext(t.Context(), `INSERT INTO prosody VALUES ('example.org', ?, ?, ?, ?, ?)`, r[0], r[1], r[2], r[3], r[4])
 		must(t, err)
 	}
-	must(t, db.Close())
+	must(t, tx.Commit())
+	defer func() { _ = db.Close() }() // a WAL is there as long as its writer
 	source, err := sqldb.ParseSource("sqlite:" + path)
 	must(t, err)
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
@@ -48,6 +65,7 @@ func TestWhoIsActiveInADatabase(t *testing.T) {
 		return row{"u", "lastlog2", key, "json", `{"timestamp":` + timestamp + `}`}
 	}
 	act := func(timestamp string) row { return row{"u", "account_activity", "timestamp", "number", timestamp} }
+	sound := row{"v", "lastlog2", "login", "json", `{"timestamp":5}`} // else nothing would be known
 	account := func(user string) row { return row{user, "accounts", "stored_key", "string", "abc"} }
 	disabled := func(value string) row { return row{"u", "accounts", "disabled", "boolean", value} }
 	for name, c := range map[string]struct {
@@ -76,16 +94,57 @@ func TestWhoIsActiveInADatabase(t *testing.T) {
 		"enabled again":              {[]row{act("1749988799"), account("u"), disabled("false")}, [3]int{1, 1, 1}, 0},
 		"no account on Prosody 13":   {[]row{act("1749988799"), account("v")}, [3]int{0, 0, 0}, 0},
 		"no account on Prosody 0.12": {[]row{ll2("login", "1749988799"), account("v")}, [3]int{1, 1, 1}, 0},
-		"no JSON":                    {[]row{{"u", "lastlog2", "login", "json", `{"timestamp":`}}, [3]int{0, 0, 0}, 1},
-		"another type":               {[]row{{"u", "lastlog2", "login", "string", `1749988799`}}, [3]int{0, 0, 0}, 1},
-		"text for a time":            {[]row{{"u", "lastlog2", "login", "json", `{"timestamp":"1749988799"}`}}, [3]int{0, 0, 0}, 1},
-		"no number at all":           {[]row{{"u", "account_activity", "timestamp", "number", `soon`}}, [3]int{0, 0, 0}, 1},
+		"a row of another store":     {[]row{{"u", "roster", "v@example.org", "json", `{"timestamp":1749988799}`}, act("5")}, [3]int{0, 0, 0}, 0},
+		"another key":                {[]row{ll2("other", "soon"), act("5")}, [3]int{0, 0, 0}, 0},
+		"a damaged row after a good": {[]row{ll2("login", "1749988799"), ll2("login", "soon")}, [3]int{1, 1, 1}, 1},
+		"no JSON":                    {[]row{{"u", "lastlog2", "login", "json", `{"timestamp":`}, sound}, [3]int{0, 0, 0}, 1},
+		"another type":               {[]row{{"u", "lastlog2", "login", "string", `1749988799`}, sound}, [3]int{0, 0, 0}, 1},
+		"text for a time":            {[]row{{"u", "lastlog2", "login", "json", `{"timestamp":"1749988799"}`}, sound}, [3]int{0, 0, 0}, 1},
+		"no number at all":           {[]row{{"u", "account_activity", "timestamp", "number", `soon`}, sound}, [3]int{0, 0, 0}, 1},
 	} {
 		got, facts, err := readRows(t, c.rows...)
 		must(t, err)
 		if got["example.org"] != c.want || facts.Domains[0].Damaged != c.damaged || len(facts.Warnings) != c.damaged {
 			t.Errorf("%s: %v, %d damaged and warnings %q, want %v and %d", name, got["example.org"], facts.Domains[0].Damaged, facts.Warnings, c.want, c.damaged)
 		}
+	}
+}
+
+// Of a host of which no time can be read it is not known who was active: that is
+// no zero, and without any other host the server has failed.
+func TestAllTimesOfADatabaseAreDamaged(t *testing.T) {
+	_, facts, err := readRows(t, row{"ada", "account_activity", "timestamp", "string", "2026-11-09"}, row{"ada", "accounts", "stored_key", "string", "abc"})
+	if err == nil || !strings.Contains(err.Error(), "damaged") || facts.Domains != nil {
+		t.Errorf("%+v and error %v", facts.Domains, err)
+	}
+}
+
+// Rows in any order, users with several of them far from each other: the later
+// row of each counts.
+func TestManyRowsInADatabase(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	logins, logouts := make(map[string]bool), make(map[string]bool) // within the day
+	var rows []row
+	for range 4000 {
+		user, key, last, timestamp := fmt.Sprint("user", random.IntN(900)), "login", logins, "1749988799"
+		if random.IntN(2) == 0 {
+			key, last = "logout", logouts
+		}
+		if last[user] = random.IntN(3) == 0; !last[user] {
+			timestamp = "5"
+		}
+		rows = append(rows, row{user, "lastlog2", key, "json", `{"timestamp":` + timestamp + `}`})
+	}
+	want := 0
+	for i := range 900 {
+		if user := fmt.Sprint("user", i); logins[user] || logouts[user] {
+			want++
+		}
+	}
+	got, _, err := readRows(t, rows...)
+	must(t, err)
+	if got["example.org"] != [3]int{want, want, want} || want < 100 {
+		t.Errorf("%v, want %d", got, want)
 	}
 }
 

@@ -63,7 +63,9 @@ func findHosts(dataPath string) ([]host, error) {
 }
 
 // read reports the host's activity and returns what else there is to know,
-// with a few sentences about damaged files.
+// with a few sentences about damaged files. If all records are damaged, as when
+// a disk gives zeros after a power cut, who was active is not known: that must
+// not look like nobody.
 func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
 	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists || h.lastlog.exists, Clients: h.clients.exists}
 	if h.accounts.exists {
@@ -83,6 +85,10 @@ func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.
 		for i, user := range s.store.users {
 			last[user] = max(last[user], times[i])
 		}
+	}
+	if facts.Activity && damage.total() {
+		facts.Activity = false
+		damage.sentences = append(damage.sentences, "who is active on "+h.name+" is not known: all records are damaged")
 	}
 	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {
 		return facts, nil, err

@@ -136,6 +136,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
 	facts := collector.Facts{Database: "files", Whole: true}
+	known, lost := false, false
 	for _, h := range hosts {
 		if !r.options.serves(h.name) {
 			continue
@@ -145,8 +146,12 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
 		}
+		known, lost = known || domain.Activity, lost || !domain.Activity && domain.Damaged > 0
 		facts.Domains = append(facts.Domains, domain)
 		facts.Warnings = append(facts.Warnings, warnings...)
+	}
+	if lost && !known {
+		return collector.Facts{}, fmt.Errorf("%s: all records of who was active are damaged", r.options.DataPath)
 	}
 	return facts, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,9 +161,42 @@ func TestDamagedRecords(t *testing.T) {
 	for i := range 300 {
 		many["account_activity/"+strings.Repeat("x", i%200+1)+string(rune('a'+i/200))+".dat"] = "damaged"
 	}
+	many["account_activity/good.dat"] = "return { timestamp = 1749988700 }"
 	_, facts := read(t, many)
 	if d := facts.Domains[0]; d.Damaged != 300 || len(facts.Warnings) > 4 {
 		t.Errorf("%d damaged, warnings %q", d.Damaged, facts.Warnings)
+	}
+}
+
+// Of a host of which no record can be read it is not known who was active: that
+// is no zero. The other hosts go on; without any, the server has failed.
+func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
+	directory := t.TempDir()
+	zeros := strings.Repeat("\x00", 60)
+	for _, user := range []string{"a", "b"} {
+		write(t, filepath.Join(directory, "example%2eorg/lastlog2", user+".dat"), zeros)
+		write(t, filepath.Join(directory, "example%2eorg/accounts", user+".dat"), zeros)
+		write(t, filepath.Join(directory, "example%2enet/account_activity", user+".dat"), "return { timestamp = 1749988700 }")
+		write(t, filepath.Join(directory, "example%2enet/accounts", user+".dat"), zeros)
+	}
+	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
+	calendar := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+	facts, err := reader.Read(t.Context(), time.Time{}, now, calendar)
+	must(t, err)
+	if got := count(calendar, facts, now); got["example.net"] != [3]int{2, 2, 2} {
+		t.Errorf("active %v: accounts whose record is damaged are accounts", got)
+	}
+	for _, d := range facts.Domains {
+		if d.Activity != (d.Name == "example.net") || d.Damaged != 2 || d.Registered[collector.Native] != 2 {
+			t.Errorf("%+v", d)
+		}
+	}
+	if !slices.Contains(facts.Warnings, "who is active on example.org is not known: all records are damaged") {
+		t.Errorf("warnings %q", facts.Warnings)
+	}
+	must(t, os.RemoveAll(filepath.Join(directory, "example%2enet")))
+	if _, err := reader.Read(t.Context(), time.Time{}, now, calendar); err == nil || !strings.Contains(err.Error(), directory+": all records") {
+		t.Errorf("error %v, want that all records are damaged", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], 
 	}
 	defer folder.close()
 	fresh := make([]version, len(users)) // of the files that were opened
-	var readable, denied atomic.Bool
+	var good, denied atomic.Bool
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < len(users); from += batch {
@@ -64,17 +64,17 @@ func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], 
 				if err == nil {
 					var known bool
 					if results[i], known = m.recall(v); known {
-						readable.Store(true)
+						good.Store(true)
 						continue
 					}
 					var content []byte
 					if content, err = folder.read(file, &buffer); err == nil {
-						readable.Store(true)
 						results[i], err = parse(content)
 					}
 				}
 				switch {
 				case err == nil:
+					good.Store(true)
 					fresh[i] = v
 				case isGone(err):
 				case isSystem(err):
@@ -90,20 +90,25 @@ func readAll[T any](ctx context.Context, s store, users []string, m *memory[T], 
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	if denied.Load() && !readable.Load() {
+	if denied.Load() && !good.Load() {
 		return nil, fmt.Errorf("read the records in %s: %w (add the exporter's user to the group that may read them)", s.path, fs.ErrPermission)
 	}
+	d.good = d.good || good.Load()
 	m.learn(fresh, results)
 	return results, nil
 }
 
-// damage collects the files that could not be read. It may be used by several
-// goroutines.
+// damage collects the files that could not be read. Several goroutines may add
+// to it.
 type damage struct {
+	good      bool // another file could be read
 	mutex     sync.Mutex
 	files     int
 	sentences []string
 }
+
+// total says that nothing could be read: what was in it is not known.
+func (d *damage) total() bool { return d.files > 0 && !d.good }
 
 // maxSentences keeps a broken disk from filling the log.
 const maxSentences = 3

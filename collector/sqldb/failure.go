@@ -126,6 +126,13 @@ func reasonOfMySQL(number uint16) (reason, hint string) {
 	return "unexpected", ""
 }
 
+// Collided says whether a transaction of a PostgreSQL database was undone because
+// another one was in its way, and may be tried again.
+func Collided(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == "40001" || pg.Code == "40P01") // serialization failure, deadlock
+}
+
 // Primary result codes of SQLite (sqlite.org/rescode.html).
 const (
 	sqlitePerm     = 3

@@ -119,6 +119,7 @@ type View struct {
 	Version string
 
 	conn *sql.Conn // of PostgreSQL, to COPY by
+	file string    // the SQLite file, if it holds everything and we take no lock
 }
 
 // Options tune the reading of a Source.

@@ -26,19 +26,19 @@ import (
 //   - rollback journal: any lock of ours could make the server's commit fail,
 //     and a server without a busy timeout then fails a login. So the file is
 //     read as immutable, without locks, and what was read is dropped if the
-//     file has changed meanwhile.
+//     file has changed meanwhile. The sooner it is done the better: View.Scan.
 func (s Source) readSQLite(ctx context.Context, read func(context.Context, View) error) error {
 	before, err := examine(s.path)
 	if err != nil {
 		return err
 	}
 	if before.wal && before.walFile {
-		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), before.version, read)
+		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), View{Version: before.version}, read)
 	}
 	if before.journalFile {
 		return fail("locked", "a transaction is being written to it")
 	}
-	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), before.version, read)
+	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), View{Version: before.version, file: s.path}, read)
 	// The state comes first: an inconsistent read fails in strange ways.
 	after, err := examine(s.path)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 	return readErr
 }
 
-func readTransaction(ctx context.Context, uri, version string, read func(context.Context, View) error) error {
+func readTransaction(ctx context.Context, uri string, view View, read func(context.Context, View) error) error {
 	raw, err := sql.Open("sqlite", uri)
 	if err != nil {
 		return err
@@ -64,7 +64,8 @@ func readTransaction(ctx context.Context, uri, version string, read func(context
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	return read(ctx, View{Tx: tx, Engine: SQLite, Version: version})
+	view.Tx, view.Engine = tx, SQLite
+	return read(ctx, view)
 }
 
 // connection returns the URI of a file that exists; a plain path would create
@@ -81,6 +82,7 @@ type fileState struct {
 	changes              uint32
 	version              string // of the library that wrote it last
 	size                 int64
+	modified             int64 // when, in nanoseconds
 	walFile, journalFile bool
 }
 
@@ -93,7 +95,15 @@ const (
 	headerVersion    = 96 // big-endian number of the library's version
 )
 
+// examine looks for a journal first and last: before a read, what begins after
+// the last look changes the header at its end; after a read, what ended before
+// the first look has changed it. A transaction that wrote pages and took them
+// back leaves the header as it was, and another time of modification.
 func examine(path string) (fileState, error) {
+	journalFile, err := hasContent(path + "-journal")
+	if err != nil {
+		return fileState{}, err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return fileState{}, err
@@ -114,12 +124,13 @@ func examine(path string) (fileState, error) {
 		wal:     header[headerReadMode] == 2,
 		changes: binary.BigEndian.Uint32(header[headerChangeFrom:]),
 		version: versionOf(binary.BigEndian.Uint32(header[headerVersion:])),
-		size:    info.Size(),
+		size:    info.Size(), modified: info.ModTime().UnixNano(),
 	}
 	if state.walFile, err = exists(path + "-wal"); err != nil {
 		return fileState{}, err
 	}
 	state.journalFile, err = hasContent(path + "-journal")
+	state.journalFile = state.journalFile || journalFile
 	return state, err
 }
 

@@ -1,12 +1,14 @@
 package sqldb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -73,6 +75,38 @@ func TestReadingTakesNoLockOnARollbackJournal(t *testing.T) {
 	}
 	if n, err := countUsers(t, path); err != nil || n != 4 {
 		t.Errorf("%d users and error %v afterwards, want 4", n, err)
+	}
+}
+
+// A transaction that was larger than its cache has written pages before it was
+// taken back, and left no trace in the header.
+func TestReadingNoticesWhatWasTakenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.db")
+	db := database(t, path, "delete")
+	exec(t, db, `PRAGMA cache_size = 5`)
+	exec(t, db, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) INSERT INTO users SELECT 'user' || i FROM n`)
+	time.Sleep(50 * time.Millisecond) // file systems count time in steps of some milliseconds
+	source, err := sqldb.ParseSource("sqlite:" + path)
+	must(t, err)
+	before, err := os.ReadFile(path)
+	must(t, err)
+	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, _ sqldb.View) error {
+		for _, statement := range []string{`BEGIN`, `UPDATE users SET name = 'x'`} {
+			_, err := db.ExecContext(ctx, statement)
+			must(t, err)
+		}
+		if during, err := os.ReadFile(path); err != nil || bytes.Equal(before, during) {
+			t.Errorf("nothing was written (error %v)", err)
+		}
+		_, err := db.ExecContext(ctx, `ROLLBACK`)
+		return err
+	})
+	var reasoned interface{ Reason() string }
+	if !errors.As(err, &reasoned) || reasoned.Reason() != "locked" {
+		t.Errorf("error %v, want one that says that the file was written to", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file is not as before (error %v)", err)
 	}
 }
 

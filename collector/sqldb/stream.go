@@ -9,23 +9,31 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"active_users_exporter/collector/sqldb/sqlitefile"
 )
 
-// A Row is one row of a Stream. It and its values are valid until the function
-// that was given it returns.
+// A Row is one row of a Stream or a Scan. It and its values are valid until the
+// function that was given it returns.
 type Row struct {
-	values [][]byte // nil for NULL
-	binary bool     // integers are big-endian, not decimal
+	values [][]byte        // nil for NULL
+	binary bool            // integers are big-endian, not decimal
+	file   *sqlitefile.Row // has the values of a Scan
 	err    error
 }
 
 // Text returns a value of type text or bytea, nil for NULL.
-func (r *Row) Text(column int) []byte { return r.values[column] }
+func (r *Row) Text(column int) []byte {
+	if r.file != nil {
+		return r.file.Value(column)
+	}
+	return r.values[column]
+}
 
 // Integer returns a value of an integer type. For anything else, NULL too, the
-// Stream ends with an error.
+// Stream or Scan ends with an error.
 func (r *Row) Integer(column int) int64 {
-	value := r.values[column]
+	value := r.Text(column)
 	if !r.binary {
 		n, err := strconv.ParseInt(string(value), 10, 64)
 		if err != nil {

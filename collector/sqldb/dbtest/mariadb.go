@@ -18,61 +18,106 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+// mariaDatabase is the name of the empty database of a private server.
+const mariaDatabase = "active_users_test"
+
 // MariaDB returns the URL of an empty database, which the test may fill and
 // need not drop. The server is the one that ACTIVE_USERS_TEST_MYSQL names (a
 // URL whose user may create databases), or one of the test's own that ends
 // with it. Where there is neither, the test is skipped; see Missing.
 func MariaDB(tb testing.TB) string {
 	tb.Helper()
-	const name = "active_users_test"
-	if server := os.Getenv("ACTIVE_USERS_TEST_MYSQL"); server != "" {
-		u, err := url.Parse(server)
-		if err != nil {
-			tb.Fatalf("ACTIVE_USERS_TEST_MYSQL is no URL")
-		}
-		u.Path = fmt.Sprintf("/%s_%d_%d", name, os.Getpid(), time.Now().UnixNano())
-		ExecMySQL(tb, server, "CREATE DATABASE "+u.Path[1:])
-		tb.Cleanup(func() { ExecMySQL(tb, server, "DROP DATABASE "+u.Path[1:]) })
-		return u.String()
+	server := os.Getenv("ACTIVE_USERS_TEST_MYSQL")
+	if server == "" {
+		return StartMariaDB(tb).Location
 	}
+	u, err := url.Parse(server)
+	if err != nil {
+		tb.Fatalf("ACTIVE_USERS_TEST_MYSQL is no URL")
+	}
+	u.Path = fmt.Sprintf("/%s_%d_%d", mariaDatabase, os.Getpid(), time.Now().UnixNano())
+	ExecMySQL(tb, server, "CREATE DATABASE "+u.Path[1:])
+	tb.Cleanup(func() { ExecMySQL(tb, server, "DROP DATABASE "+u.Path[1:]) })
+	return u.String()
+}
+
+// A MariaServer is a MariaDB of a test's own, which ends with the test.
+type MariaServer struct {
+	// Location is the URL of a database in it, empty at first, for its owner.
+	Location string
+
+	directory, port string
+	credential      *syscall.SysProcAttr
+	process         *exec.Cmd
+}
+
+// StartMariaDB starts a private server. Where none is installed, the test is
+// skipped; see Missing.
+func StartMariaDB(tb testing.TB) *MariaServer {
+	tb.Helper()
 	install, err := exec.LookPath("mariadb-install-db")
 	if err != nil {
 		Missing(tb, "no MariaDB: install its server, or name one in ACTIVE_USERS_TEST_MYSQL")
 	}
-	directory := tb.TempDir()
-	credential := Unprivileged(tb, directory, "mysql")
-	data := filepath.Join(directory, "data")
-	execute(tb, credential, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
+	s := &MariaServer{directory: tb.TempDir(), port: FreePort(tb)}
+	s.credential = Unprivileged(tb, s.directory, "mysql")
+	execute(tb, s.credential, install, "--no-defaults", "--datadir="+s.data(), "--tmpdir="+s.directory, "--auth-root-authentication-method=normal", "--skip-test-db")
+	s.Start(tb)
+	ExecMySQL(tb, s.root("mysql"), "CREATE DATABASE "+mariaDatabase)
+	s.Location = s.root(mariaDatabase)
+	tb.Cleanup(func() { s.end(syscall.SIGTERM) })
+	return s
+}
 
-	port := FreePort(tb)
+func (s *MariaServer) data() string { return filepath.Join(s.directory, "data") }
+
+func (s *MariaServer) root(database string) string {
+	return "mysql://root@127.0.0.1:" + s.port + "/" + database
+}
+
+// Start starts a server that was killed, with the same data and location.
+func (s *MariaServer) Start(tb testing.TB) {
+	tb.Helper()
 	daemon, err := exec.LookPath("mariadbd")
 	if err != nil {
 		daemon = "/usr/sbin/mariadbd" // not in everybody's PATH
 	}
-	server := exec.CommandContext(context.Background(), daemon, "--no-defaults", "--datadir="+data, "--port="+port,
-		"--bind-address=127.0.0.1", "--socket=", "--pid-file="+filepath.Join(directory, "pid"), "--innodb-flush-log-at-trx-commit=0")
-	server.SysProcAttr = credential
+	// A server that starts deletes what it takes for leftovers in its tmpdir:
+	// others may be using them.
+	s.process = exec.CommandContext(context.Background(), daemon, "--no-defaults", "--datadir="+s.data(), "--port="+s.port,
+		"--bind-address=127.0.0.1", "--socket=", "--pid-file="+filepath.Join(s.directory, "pid"), "--tmpdir="+s.directory, "--innodb-flush-log-at-trx-commit=0")
+	s.process.SysProcAttr = s.credential
 	var log bytes.Buffer
-	server.Stderr = &log
-	if err := server.Start(); err != nil {
+	s.process.Stderr = &log
+	if err := s.process.Start(); err != nil {
 		tb.Fatalf("start mariadbd: %v", err)
 	}
-	tb.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		_ = server.Wait()
-	})
-	root := "mysql://root@127.0.0.1:" + port + "/mysql"
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		err := tryMySQL(tb.Context(), root, "SELECT 1")
+		err := tryMySQL(tb.Context(), s.root("mysql"), "SELECT 1")
 		if err == nil {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
+			s.end(syscall.SIGKILL)
 			tb.Fatalf("mariadbd did not start: %v\n%s", err, log.Bytes())
 		}
 	}
-	ExecMySQL(tb, root, "CREATE DATABASE "+name)
-	return "mysql://root@127.0.0.1:" + port + "/" + name
+}
+
+// Kill ends the server at once (SIGKILL); Start starts it again.
+func (s *MariaServer) Kill() { s.end(syscall.SIGKILL) }
+
+// Pause stops the server in the middle of whatever it does (SIGSTOP), until
+// Resume: it takes connections, and answers nothing.
+func (s *MariaServer) Pause() { _ = s.process.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on (SIGCONT).
+func (s *MariaServer) Resume() { _ = s.process.Process.Signal(syscall.SIGCONT) }
+
+func (s *MariaServer) end(signal syscall.Signal) {
+	_ = s.process.Process.Signal(signal)
+	s.Resume() // else a paused one never ends
+	_ = s.process.Wait()
 }
 
 // ExecMySQL runs statements as the database's owner; also in a clean-up, when
