@@ -1,11 +1,11 @@
 package history_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -14,23 +14,10 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 )
-
-// benchmarkUsers is ACTIVE_USERS_BENCH_USERS, 50,000 if it is not set.
-func benchmarkUsers(b *testing.B) int {
-	b.Helper()
-	text, set := os.LookupEnv("ACTIVE_USERS_BENCH_USERS")
-	if !set {
-		return 50_000
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
-}
 
 // cpu is the processor time of this process.
 func cpu(b *testing.B) time.Duration {
@@ -42,62 +29,106 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// rate is how likely a user comes on a day: a tenth are there daily, the others
-// now and then.
-func rate(n int) float64 {
-	if n%10 == 0 {
-		return 0.8
-	}
-	return 0.3 * math.Pow(float64(uint32(n)*2654435761)/(1<<32), 2)
+// A visitor is one of a population like that of facts about real servers: a
+// tenth come nearly daily, three tenths weekly, the others now and then or
+// never; a fifth joined and some left within the last 60 days.
+type visitor struct {
+	rate     float64 // chance of coming on a day
+	from, to int     // days since the first
 }
 
+func visitors(n, days int) []visitor {
+	r := rand.New(rand.NewPCG(1, 2))
+	all := make([]visitor, n)
+	for i := range all {
+		v := visitor{to: days}
+		switch at := r.Float64(); {
+		case at < 0.1:
+			v.rate = 0.65 + 0.35*r.Float64()
+		case at < 0.4:
+			v.rate = 0.12 + 0.28*r.Float64()
+		default:
+			v.rate = 0.25 * math.Pow(r.Float64(), 4)
+		}
+		if r.Float64() < 0.2 {
+			v.from = days - 60 + r.IntN(60)
+		}
+		if r.Float64() < 0.15 {
+			v.to = days - 60 + r.IntN(60)
+		}
+		all[i] = v
+	}
+	return all
+}
+
+// come returns who comes on a day, in an order of chance.
+func come(r *rand.Rand, all []visitor, day int) (came []int) {
+	weekend := 1.0
+	if day%7 >= 5 {
+		weekend = 0.8
+	}
+	for n, v := range all {
+		if v.from <= day && day < v.to && r.Float64() < v.rate*weekend {
+			came = append(came, n)
+		}
+	}
+	r.Shuffle(len(came), func(i, j int) { came[i], came[j] = came[j], came[i] })
+	return came
+}
+
+func visit(calendar *activity.Calendar, users []int, day activity.Day) {
+	var name []byte
+	for _, n := range users {
+		name = strconv.AppendInt(append(name[:0], "user"...), int64(n), 10)
+		calendar.Visit([]byte("d"), name, 0, day)
+	}
+}
+
+const (
+	benchmarkDays = 60
+	hours         = 24
+)
+
 // BenchmarkHistory compares the history of 60 days with the same visits as rows
-// in the same SQLite, in one run: the bytes of a user and day, the time of an
-// hour's durable update, and the processor time of figures from the disk.
+// in the same SQLite, in one run: the bytes of a user and day, the time of the
+// durable updates of 24 hours, and the processor time of figures from the disk.
 func BenchmarkHistory(b *testing.B) {
-	users := benchmarkUsers(b)
+	everyone := visitors(benchtest.Users(b, 50_000), benchmarkDays)
 	folder := b.TempDir()
 	store := history.New(folder, "")
 	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 	rows := createRows(b, filepath.Join(folder, "rows.db"))
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(3, 4))
 	visits := 0
-	for ago := activity.Day(59); ago >= 0; ago-- {
-		var came []int
-		for n := range users {
-			if r.Float64() < rate(n) {
-				calendar.Visit([]byte("d"), fmt.Appendf(nil, "user%d", n), 0, today-ago)
-				came = append(came, n)
-			}
-		}
+	for day := range benchmarkDays - 1 {
+		came := come(r, everyone, day)
+		date := today - activity.Day(benchmarkDays-1-day)
+		visit(calendar, came, date)
+		insertRows(b, rows, date, came)
 		visits += len(came)
-		insertRows(b, rows, today-ago, came)
 	}
 	calendar.RecordVisits("d", noon)
 	calendar.Compact(today)
 	saveBenchmark(b, store, calendar)
-	bytes := float64(sizeOf(b, rows)) / float64(sizeOfSets(b, folder))
-	b.Logf("%d users, %d visits", users, visits)
 
-	var update, updateRows, query, queryRows time.Duration
-	for b.Loop() {
-		var came []int // an hour later, all of today once more and some new ones
+	last := come(r, everyone, benchmarkDays-1)
+	visits += len(last)
+	var update, updateRows, query, queryRows []time.Duration
+	for hour := range hours { // half of those who are seen in an hour were there before
+		from, to := len(last)*hour/hours, len(last)*(hour+1)/hours
+		seen := append(slices.Clone(last[from:to]), last[max(0, 2*from-to):from]...)
 		next := calendar.Clone()
-		for n := range users {
-			if r.Float64() < rate(n)*0.6 {
-				came = append(came, n)
-				next.Visit([]byte("d"), fmt.Appendf(nil, "user%d", n), 0, today)
-			}
-		}
+		visit(next, seen, today)
 		next.Compact(today)
 		began := time.Now()
 		saveBenchmark(b, store, next)
-		update += time.Since(began)
+		update = append(update, time.Since(began))
 		began = time.Now()
-		insertRows(b, rows, today, came)
-		updateRows += time.Since(began)
+		insertRows(b, rows, today, seen)
+		updateRows = append(updateRows, time.Since(began))
 		calendar = next
-
+	}
+	for b.Loop() {
 		before := cpu(b)
 		if err := store.Close(); err != nil {
 			b.Fatal(err)
@@ -108,13 +139,13 @@ func BenchmarkHistory(b *testing.B) {
 			b.Fatal(err)
 		}
 		ours := loaded.Retention("d", noon).Users
-		query += cpu(b) - before
+		query = append(query, cpu(b)-before)
 		before = cpu(b)
 		var theirs int
 		if err := rows.GetContext(b.Context(), &theirs, `SELECT COUNT(*) FROM (SELECT 1 FROM visits WHERE day > ? GROUP BY user HAVING MAX(day) - MIN(day) > 30)`, int(today)-60); err != nil {
 			b.Fatal(err)
 		}
-		queryRows += cpu(b) - before
+		queryRows = append(queryRows, cpu(b)-before)
 		if ours != theirs {
 			b.Fatalf("r30v2 is %d, by SQL %d", ours, theirs)
 		}
@@ -122,12 +153,51 @@ func BenchmarkHistory(b *testing.B) {
 	if err := store.Close(); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(bytes, "bytes:rows/sets")
-	b.ReportMetric(float64(sizeOfSets(b, folder))/float64(visits), "bytes/user-day")
-	b.ReportMetric(float64(updateRows)/float64(update), "update:rows/sets")
-	b.ReportMetric(update.Seconds()*1000/float64(b.N), "ms/update")
-	b.ReportMetric(float64(queryRows)/float64(query), "cpu:rows/load+count")
+	size := sizeOfSets(b, folder)
+	b.Logf("%d users, %d visits in %d days", len(everyone), visits, benchmarkDays)
+	b.ReportMetric(float64(sizeOf(b, rows))/float64(size), "bytes:rows/sets")
+	b.ReportMetric(float64(size)/float64(visits), "bytes/user-day")
+	b.ReportMetric(ratio(updateRows, update), "update:rows/sets")
+	b.ReportMetric(benchtest.Median(update).Seconds()*1000, "ms/update")
+	b.ReportMetric(ratio(queryRows, query), "cpu:rows/load+count")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLongHistory measures the file of a history of 400 days.
+func BenchmarkLongHistory(b *testing.B) {
+	const days = 400
+	everyone := visitors(benchtest.Users(b, 50_000), days)
+	for b.Loop() {
+		folder := b.TempDir()
+		store := history.New(folder, "")
+		calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
+		r := rand.New(rand.NewPCG(3, 4))
+		visits := 0
+		for day := range days {
+			came := come(r, everyone, day)
+			visit(calendar, came, today-activity.Day(days-1-day))
+			visits += len(came)
+			calendar.Compact(today - activity.Day(days-1-day))
+		}
+		calendar.RecordVisits("d", noon)
+		saveBenchmark(b, store, calendar)
+		if err := store.Close(); err != nil {
+			b.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(folder, "history.db"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Logf("%d users, %d visits in %d days", len(everyone), visits, days)
+		b.ReportMetric(float64(info.Size())/1e6, "MB/file")
+		b.ReportMetric(float64(info.Size())/float64(visits), "bytes/user-day")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// ratio is the median of the one to that of the other.
+func ratio(of, to []time.Duration) float64 {
+	return float64(benchtest.Median(of)) / float64(benchtest.Median(to))
 }
 
 func saveBenchmark(b *testing.B, store *history.Store, calendar *activity.Calendar) {

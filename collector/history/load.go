@@ -56,7 +56,7 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 			l.Moment = Moment{}
 			continue
 		}
-		r := reader{Store: s, row: row, classes: classes}
+		r := reader{Store: s, row: row, classes: classes, squeezed: make(map[activity.Day]bool)}
 		state, err := r.state(ctx)
 		if err != nil {
 			return l, fmt.Errorf("read the history of %s: %w", row.Domain, err)
@@ -86,6 +86,7 @@ type reader struct {
 	unusable bool // so damaged that reading the server again is better
 	users    map[int]uint64
 	lastSeen map[int]uint64
+	squeezed map[activity.Day]bool
 }
 
 func (r *reader) damaged(what string) {
@@ -177,6 +178,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 		content, err := unseal(visitsOf(date, row.Client, row.Visits), row.Users)
 		var set *roaring.Bitmap
 		if err == nil {
+			r.squeezed[date] = isSqueezed(content)
 			set, err = decodeSet(content)
 		}
 		if err != nil {
@@ -206,9 +208,9 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]any)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]stored)}
 	for date, day := range state.Days {
-		c.days[date] = day.Version
+		c.days[date] = stored{day.Version, r.squeezed[date]}
 	}
 	return c
 }

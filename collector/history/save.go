@@ -21,8 +21,18 @@ type contents struct {
 	changed  int            // State.Changed
 	users    map[int]uint64 // checksums by part
 	lastSeen map[int]uint64
-	days     map[activity.Day]any // versions
+	days     map[activity.Day]stored
 }
+
+// stored says which state of a day is there.
+type stored struct {
+	version  any // DayState.Version
+	squeezed bool
+}
+
+// fullDays is how many days are not squeezed: those of r30v2, and a few for
+// servers that were away.
+const fullDays = activity.RetentionDays + 7
 
 // partSize is the number of users in one row of hashes or last-seen times.
 const partSize = 8192
@@ -85,7 +95,7 @@ func (w *writer) exec(ctx context.Context, statement string, args ...any) error 
 }
 
 func (w *writer) domain(ctx context.Context, server, domain string, state activity.State, at Moment) (*contents, error) {
-	w.new = &contents{users: make(map[int]uint64), lastSeen: make(map[int]uint64), days: make(map[activity.Day]any)}
+	w.new = &contents{users: make(map[int]uint64), lastSeen: make(map[int]uint64), days: make(map[activity.Day]stored)}
 	var since any
 	if state.Recorded {
 		since = int64(state.Since)
@@ -126,7 +136,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 			return nil, err
 		}
 	}
-	return w.new, w.days(ctx, state)
+	return w.new, w.days(ctx, state, activity.DayOf(at.At)-fullDays)
 }
 
 // id returns the number of a domain, a new one if it has none.
@@ -186,8 +196,9 @@ func (w *writer) part(ctx context.Context, table, column string, part int, conte
 		ON CONFLICT (domain, part) DO UPDATE SET `+column+` = excluded.`+column, w.new.id, part, seal(what, content))
 }
 
-// days writes the days that have changed and deletes those that are gone.
-func (w *writer) days(ctx context.Context, state activity.State) error {
+// days writes the days that have changed and deletes those that are gone. Days
+// up to old are squeezed.
+func (w *writer) days(ctx context.Context, state activity.State, old activity.Day) error {
 	for date := range w.old.days {
 		if _, still := state.Days[date]; !still {
 			if err := w.exec(ctx, `DELETE FROM history_visits WHERE domain = ? AND day = ?`, w.new.id, int64(date)); err != nil {
@@ -197,9 +208,10 @@ func (w *writer) days(ctx context.Context, state activity.State) error {
 	}
 	for _, date := range slices.Sorted(maps.Keys(state.Days)) {
 		day := state.Days[date]
-		w.new.days[date] = day.Version
+		now := stored{day.Version, date <= old}
+		w.new.days[date] = now
 		before, there := w.old.days[date]
-		if there && before == day.Version {
+		if there && before == now {
 			continue
 		}
 		if there {
@@ -207,7 +219,7 @@ func (w *writer) days(ctx context.Context, state activity.State) error {
 				return err
 			}
 		}
-		if err := w.day(ctx, date, day); err != nil {
+		if err := w.day(ctx, date, day, now.squeezed); err != nil {
 			return err
 		}
 	}
@@ -216,7 +228,7 @@ func (w *writer) days(ctx context.Context, state activity.State) error {
 
 // day writes one day, a row for each class of clients that came; the number of
 // visits stands in each.
-func (w *writer) day(ctx context.Context, date activity.Day, day activity.DayState) error {
+func (w *writer) day(ctx context.Context, date activity.Day, day activity.DayState, squeeze bool) error {
 	came := false
 	sets := day.Sets()
 	for client, set := range sets {
@@ -224,7 +236,7 @@ func (w *writer) day(ctx context.Context, date activity.Day, day activity.DaySta
 			continue
 		}
 		came = true
-		content, err := set.ToBytes()
+		content, err := encodeSet(set, squeeze)
 		if err != nil {
 			return err
 		}

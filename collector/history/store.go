@@ -47,7 +47,7 @@ const fileName = "history.db"
 // "key" in the folder.
 func New(location, keyFile string) *Store {
 	s := &Store{location: location, keyFile: keyFile, written: make(map[string]map[string]*contents)}
-	if keyFile == "" {
+	if keyFile == "" && !s.shared() {
 		s.keyFile = filepath.Join(location, "key")
 	}
 	if key, err := readKey(s.keyFile); err == nil {
@@ -73,6 +73,9 @@ func (s *Store) Key() activity.Key { return s.key }
 func (s *Store) open(ctx context.Context) error {
 	if s.db != nil {
 		return nil
+	}
+	if s.keyFile == "" {
+		return errors.New("a history in a database has its key in a file: write storage.key_file")
 	}
 	db, err := s.connect()
 	if err != nil {

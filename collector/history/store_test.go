@@ -334,9 +334,11 @@ func TestPlacesThatCannotBeUsed(t *testing.T) {
 		file:     "not a directory",
 		garbage:  "not a database",
 		shortKey: "5 bytes and not 16",
+
+		"postgres://exporter:secret@127.0.0.1:1/chat": "write storage.key_file",
 	} {
 		s := open(t, folder)
-		if _, err := s.Load(t.Context(), "server", newCalendar(s), activity.SynapseClasses()); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := s.Load(t.Context(), "server", newCalendar(s), activity.SynapseClasses()); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("error %v, want one that says %q", err, says)
 		}
 	}
@@ -397,5 +399,45 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	must(t, db.GetContext(t.Context(), &count, `SELECT COUNT(*) FROM history_visits WHERE day = ?`, int64(today)))
 	if count.Int64 != 5 {
 		t.Errorf("%d rows for the day, want one for each class", count.Int64)
+	}
+}
+
+// TestOldDaysTakeLess lets time pass: a day that r30v2 no longer looks at is
+// written once more, in less space, and says the same.
+func TestOldDaysTakeLess(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder)
+	cal := newCalendar(s)
+	fill(cal, 20_000)
+	save(t, s, cal, "d")
+	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	sizes := func() (recent, old int64) {
+		must(t, db.QueryRowContext(t.Context(), `SELECT SUM(LENGTH(users)) FILTER (WHERE day > ?), SUM(LENGTH(users)) FILTER (WHERE day <= ?) FROM history_visits`,
+			int64(today)-30, int64(today)-30).Scan(&recent, &old))
+		return recent, old
+	}
+	recent, before := sizes()
+	later := history.Moment{At: noon.AddDate(0, 0, 37), Anew: noon}
+	must(t, s.Save(t.Context(), "server", []string{"d"}, cal, activity.SynapseClasses(), later))
+	stillRecent, after := sizes()
+	if recent != stillRecent || float64(after) > 0.95*float64(before) {
+		t.Errorf("30 days take %d, then %d bytes; those before %d, then %d", recent, stillRecent, before, after)
+	}
+
+	must(t, s.Close())
+	again := open(t, folder)
+	loaded, _ := load(t, again)
+	if diff := cmp.Diff(figures(cal, "d"), figures(loaded, "d")); diff != "" {
+		t.Errorf("-saved +loaded:\n%s", diff)
+	}
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE writes (n); CREATE TRIGGER a AFTER INSERT ON history_visits BEGIN INSERT INTO writes VALUES (1); END`)
+	must(t, err)
+	must(t, again.Save(t.Context(), "server", []string{"d"}, loaded, activity.SynapseClasses(), later))
+	var writes int
+	must(t, db.GetContext(t.Context(), &writes, `SELECT COUNT(*) FROM writes`))
+	if writes != 0 {
+		t.Errorf("%d days were written though nothing has changed", writes)
 	}
 }
