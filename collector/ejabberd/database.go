@@ -99,12 +99,16 @@ func (r *reading) last(ctx context.Context) error {
 		found.activity = true
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
+			found.good = true
 			return
 		}
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			found.damaged++
-		} else if seconds > oldest {
+			return
+		}
+		found.good = true
+		if seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
 		}
 	})

@@ -73,8 +73,16 @@ type host struct {
 	activity            bool
 	registered, created collector.Count
 	online              collector.Count
-	damaged             int
+	// damaged is the number of rows that could not be read; good says that one
+	// could.
+	damaged int
+	good    bool
 }
+
+// knows says whether it is known who was active. If all rows are damaged, as
+// when a version to come writes them otherwise, nobody must take that for
+// nobody.
+func (h *host) knows() bool { return h.activity && (h.good || h.damaged == 0) }
 
 // of returns a host, with what was found before.
 func (h hosts) of(name []byte) *host {
@@ -122,6 +130,9 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)
 	}
+	if found.lost() {
+		return collector.Facts{}, fmt.Errorf("%s: the time in all rows of the table last is no number", r.options.Databases[0].Source)
+	}
 	facts.Domains = found.facts()
 	facts.Warnings = append(facts.Warnings, found.warnings()...)
 	if server != nil {
@@ -140,15 +151,28 @@ func (r *Reader) modules() (all []collector.Module) {
 	return all
 }
 
+// lost says that rows are damaged, and no host is left of which anything is
+// known.
+func (h hosts) lost() bool {
+	damaged := false
+	for _, found := range h {
+		if found.knows() {
+			return false
+		}
+		damaged = damaged || found.damaged > 0
+	}
+	return damaged
+}
+
 func (h hosts) facts() (all []collector.DomainFacts) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if !utf8.ValidString(name) { // no label
 			continue
 		}
 		found := h[name]
-		d := collector.DomainFacts{Name: name, Activity: found.activity, Online: found.online, Damaged: found.damaged}
-		d.Registered = native(found.registered)
-		d.Created = native(found.created)
+		d := collector.DomainFacts{Name: name, Activity: found.knows(), Online: found.online, Damaged: found.damaged}
+		d.Registered = found.registered.Native()
+		d.Created = found.created.Native()
 		all = append(all, d)
 	}
 	return all
@@ -161,11 +185,4 @@ func (h hosts) warnings() (all []string) {
 		}
 	}
 	return all
-}
-
-func native(n collector.Count) map[collector.AccountType]int {
-	if !n.Known {
-		return nil
-	}
-	return map[collector.AccountType]int{collector.Native: n.Number}
 }

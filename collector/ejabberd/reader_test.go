@@ -253,13 +253,31 @@ func TestRows(t *testing.T) {
 		"no number":                {"soon", "", [3]int{0, 0, 0}, 1},
 		"too large":                {"99999999999999999999", "", [3]int{0, 0, 0}, 1},
 	} {
-		database := rows(t, "sqlite:"+filepath.Join(t.TempDir(), "ejabberd.db"), true, [4]string{"example.org", "u", c.seconds, c.state})
+		database := rows(t, "sqlite:"+filepath.Join(t.TempDir(), "ejabberd.db"), true,
+			[4]string{"example.org", "u", c.seconds, c.state}, [4]string{"example.org", "imported", "", ""})
 		got, facts, err := read(t, ejabberd.Options{Databases: database}, time.Unix(at, 0))
 		must(t, err)
 		h := got["example.org"]
-		if [3]int{h.day, h.week, h.month} != c.want || h.registered != 1 || h.created != 0 || facts.Domains[0].Damaged != c.damaged || len(facts.Warnings) != c.damaged {
+		if [3]int{h.day, h.week, h.month} != c.want || h.registered != 2 || h.created != 0 || facts.Domains[0].Damaged != c.damaged || len(facts.Warnings) != c.damaged {
 			t.Errorf("%s: %+v, %+v", name, h, facts)
 		}
+	}
+}
+
+// Of a host of which no row can be read it is not known who was active: that is
+// no zero. The other hosts go on; without any, the server has failed.
+func TestHostsOfWhichNoRowCanBeRead(t *testing.T) {
+	damaged := [4]string{"example.org", "u", "2026-11-21 03:51:40", ""}
+	path := "sqlite:" + filepath.Join(t.TempDir(), "ejabberd.db")
+	got, facts, err := read(t, ejabberd.Options{Databases: rows(t, path, true, damaged, [4]string{"example.net", "u", "1795229499", ""})}, now)
+	must(t, err)
+	want := map[string]figure{"example.org": {-1, -1, -1, 1, 0, -1}, "example.net": {1, 1, 1, 1, 0, -1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || len(facts.Warnings) != 1 {
+		t.Errorf("warnings %q (-want +got):\n%s", facts.Warnings, diff)
+	}
+	path = "sqlite:" + filepath.Join(t.TempDir(), "ejabberd.db")
+	if _, _, err := read(t, ejabberd.Options{Databases: rows(t, path, true, damaged)}, now); err == nil || !strings.Contains(err.Error(), path+": the time in all rows") {
+		t.Errorf("error %v, want that all rows are damaged", err)
 	}
 }
 

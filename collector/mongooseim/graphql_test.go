@@ -1,13 +1,9 @@
 package mongooseim_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +15,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/webapi"
+	"active_users_exporter/collector/webapi/webapitest"
 )
 
 // exchange is a query and the bytes of the answer to it.
@@ -139,7 +136,7 @@ func replay(t *testing.T, replies []reply) webapi.Endpoint {
 			case !strings.Contains(question.Query, reply.has):
 				continue
 			case reply.status == 0:
-				raw(w, reply.answer)
+				webapitest.Replay(w, reply.answer)
 			default:
 				w.WriteHeader(reply.status)
 				_, _ = io.WriteString(w, reply.answer)
@@ -151,25 +148,6 @@ func replay(t *testing.T, replies []reply) webapi.Endpoint {
 	}))
 	t.Cleanup(server.Close)
 	return endpoint(t, server.URL+"/api/graphql")
-}
-
-// raw gives a captured answer: its status, head and body, byte for byte. What is
-// no answer is written as it is, and the connection closed.
-func raw(w http.ResponseWriter, answer string) {
-	response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
-	if err != nil {
-		connection, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(connection, answer)
-		_ = connection.Close()
-		return
-	}
-	defer func() { _ = response.Body.Close() }()
-	maps.Copy(w.Header(), response.Header)
-	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body)
 }
 
 func TestADomainWithoutModLast(t *testing.T) {
@@ -187,44 +165,30 @@ func TestADomainWithoutModLast(t *testing.T) {
 func TestAnswersThatAreOfNoUse(t *testing.T) {
 	all := captured(t)
 	one := func(name string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { raw(w, all[name].answer) }
+		return webapitest.Always(all[name].answer)
 	}
-	made := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		}
-	}
-	release := make(chan struct{})
-	defer close(release)
 	for name, c := range map[string]struct {
 		handler      http.HandlerFunc
 		reason, says string
 	}{
-		"a wrong password":     {one("badauth"), "denied", "401 Unauthorized: check user and password (wrong_credentials)"},
-		"no password":          {one("checkAuth-noauth"), "denied", "user and password of the listener"},
-		"no rights":            {one("domainadmin-server"), "denied", "no_permissions"},
-		"an unknown field":     {one("unknown-field"), "unexpected", "400 Bad Request (unknown_field)"},
-		"an error and 200":     {made(200, `{"errors":[{"message":"alice@alpha.example","extensions":{"code":"resolver_crash"}}],"data":null}`), "unexpected", "resolver_crash"},
-		"a strange code":       {made(200, `{"errors":[{"extensions":{"code":"alice@alpha.example"}}],"data":null}`), "unexpected", "an error"},
-		"another content type": {made(415, ``), "unexpected", "415 Unsupported Media Type (is it MongooseIM's GraphQL?)"},
-		"another Host header":  {made(400, ``), "unexpected", "400 Bad Request"},
-		"a wrong path":         {made(404, ``), "unexpected", "404 Not Found"},
-		"HTML":                 {made(200, `<html>alice@alpha.example`), "unexpected", "not that of a GraphQL interface"},
-		"nothing":              {made(200, ``), "unexpected", "not that of a GraphQL interface"},
-		"null":                 {made(200, `null`), "unexpected", "no data"},
-		"another shape":        {made(200, `{"data":[]}`), "unexpected", "not the JSON that is expected"},
-		"half a body": {func(w http.ResponseWriter, _ *http.Request) {
-			raw(w, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":\"alice@")
-		}, "unexpected", "unexpected EOF"},
-		"another server": {func(w http.ResponseWriter, _ *http.Request) { raw(w, "SSH-2.0-OpenSSH_10\r\n") }, "unexpected", "malformed HTTP"},
-		"a redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "unexpected", "302 Found"},
-		"it hangs in the middle": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `{"data":`)
-			w.(http.Flusher).Flush()
-			<-release
-		}, "timeout", "no complete answer in time"},
-		"it hangs":               {func(http.ResponseWriter, *http.Request) { <-release }, "timeout", "no complete answer in time"},
+		"a wrong password":       {one("badauth"), "denied", "401 Unauthorized: check user and password (wrong_credentials)"},
+		"no password":            {one("checkAuth-noauth"), "denied", "user and password of the listener"},
+		"no rights":              {one("domainadmin-server"), "denied", "no_permissions"},
+		"an unknown field":       {one("unknown-field"), "unexpected", "400 Bad Request (unknown_field)"},
+		"an error and 200":       {webapitest.Made(200, `{"errors":[{"message":"alice@alpha.example","extensions":{"code":"resolver_crash"}}],"data":null}`), "unexpected", "resolver_crash"},
+		"a strange code":         {webapitest.Made(200, `{"errors":[{"extensions":{"code":"alice@alpha.example"}}],"data":null}`), "unexpected", "an error"},
+		"another content type":   {webapitest.Made(415, ``), "unexpected", "415 Unsupported Media Type (is it MongooseIM's GraphQL?)"},
+		"another Host header":    {webapitest.Made(400, ``), "unexpected", "400 Bad Request"},
+		"a wrong path":           {webapitest.Made(404, ``), "unexpected", "404 Not Found"},
+		"HTML":                   {webapitest.Made(200, `<html>alice@alpha.example`), "unexpected", "not that of a GraphQL interface"},
+		"nothing":                {webapitest.Made(200, ``), "unexpected", "not that of a GraphQL interface"},
+		"null":                   {webapitest.Made(200, `null`), "unexpected", "no data"},
+		"another shape":          {webapitest.Made(200, `{"data":[]}`), "unexpected", "not the JSON that is expected"},
+		"half a body":            {webapitest.Always("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":\"alice@"), "unexpected", "unexpected EOF"},
+		"another server":         {webapitest.Always("SSH-2.0-OpenSSH_10\r\n"), "unexpected", "malformed HTTP"},
+		"a redirect":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "unexpected", "302 Found"},
+		"it hangs in the middle": {webapitest.Stalled(`{"data":`), "timeout", "no complete answer in time"},
+		"it hangs":               {webapitest.Stalled(""), "timeout", "no complete answer in time"},
 		"sessions that fail":     {failing("listSessions", `{"data":{"session":{"listSessions":null}},"errors":[{"path":["session","listSessions"],"extensions":{"code":"resolver_crash"}}]}`, newest(t)), "unexpected", "the list of sessions was answered with resolver_crash"},
 		"last activity fails":    {failing("listOldUsers", `{"data":{"last":{"listOldUsers":null}},"errors":[{"path":["last","listOldUsers"],"extensions":{"code":"resolver_crash"}}]}`, newest(t)), "unexpected", "the list of last activity was answered with resolver_crash"},
 		"last activity, nothing": {failing("listOldUsers", `{"data":{"last":null}}`, newest(t)), "unexpected", "answered with nothing"},
@@ -238,17 +202,12 @@ func TestAnswersThatAreOfNoUse(t *testing.T) {
 
 func checkFailure(t *testing.T, name, location, reason, says string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	reader := mongooseim.New(mongooseim.Options{GraphQL: endpoint(t, location)})
-	_, err := reader.Read(ctx, time.Time{}, time.Unix(1795226400, 0), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-	must(t, reader.Close())
-	text := fmt.Sprintf("%v %+v", err, err)
-	var told interface{ Reason() string }
-	if err == nil || !errors.As(err, &told) || told.Reason() != reason || !strings.Contains(text, says) || !strings.Contains(text, "/api/graphql") ||
-		strings.Contains(text, "secret") || strings.Contains(text, "alice") || strings.Contains(text, "me@") {
-		t.Errorf("%s: error %v, want reason %q and %q", name, err, reason, says)
-	}
+	webapitest.Failure{Reason: reason, Says: says, Where: "/api/graphql"}.Check(t, name, func(ctx context.Context) error {
+		reader := mongooseim.New(mongooseim.Options{GraphQL: endpoint(t, location)})
+		_, err := reader.Read(ctx, time.Time{}, time.Unix(1795226400, 0), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		must(t, reader.Close())
+		return err
+	})
 }
 
 // failing gives one answer to queries that contain has, and good ones to
@@ -263,7 +222,7 @@ func failing(has, answer string, others []reply) http.HandlerFunc {
 		}
 		for _, reply := range others {
 			if strings.Contains(query, reply.has) {
-				raw(w, reply.answer)
+				webapitest.Replay(w, reply.answer)
 				return
 			}
 		}

@@ -164,15 +164,8 @@ func (d domains) facts() (all []collector.DomainFacts) {
 		found := d[name]
 		all = append(all, collector.DomainFacts{
 			Name: name, Activity: found.activity, Online: found.online,
-			Registered: native(found.registered), Created: native(found.created),
+			Registered: found.registered.Native(), Created: found.created.Native(),
 		})
 	}
 	return all
-}
-
-func native(n collector.Count) map[collector.AccountType]int {
-	if !n.Known {
-		return nil
-	}
-	return map[collector.AccountType]int{collector.Native: n.Number}
 }
