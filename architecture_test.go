@@ -22,11 +22,13 @@ var rooms = map[string][]string{
 	"collector/ejabberd":              {"collector", "collector/activity", "collector/sqldb", "collector/webapi"},
 	"collector/history":               {"collector/activity", "collector/sqldb"},
 	"collector/activity":              {},
-	"collector/demo":                  {"collector/activity", "collector/history", "collector/sqldb"},
+	"collector/benchtest":             {},
+	"collector/demo":                  {"collector/activity", "collector/history", "collector/reports", "collector/sqldb"},
 	"collector/prosody":               {"collector", "collector/activity", "collector/prosody/luadata", "collector/sqldb"},
 	"collector/prosody/luadata":       {},
 	"collector/reports":               {"collector/mongooseim/sysmetrics", "collector/sqldb"},
-	"collector/sqldb":                 {},
+	"collector/sqldb":                 {"collector/sqldb/sqlitefile"},
+	"collector/sqldb/sqlitefile":      {},
 	"collector/sqldb/dbtest":          {},
 	"collector/webapi":                {},
 	"collector/synapse":               {"collector", "collector/activity", "collector/sqldb"},
@@ -34,6 +36,7 @@ var rooms = map[string][]string{
 	"collector/mongooseim/sysmetrics": {},
 	// For tests alone, as dbtest is.
 	"collector/synapse/synapsetest": {"collector/sqldb"},
+	"collector/webapi/webapitest":   {},
 	"collector/xmpptest":            {},
 }
 
@@ -42,7 +45,7 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config"
@@ -32,40 +31,31 @@ func storageOf(source *config.Source) (config.Storage, error) {
 	return c.Storage, nil
 }
 
-// reportsFolder returns the folder of stored reports.
-func reportsFolder(source *config.Source) (string, error) {
-	s, err := storageOf(source)
-	if err == nil && history.Shared(s.Path) {
-		err = &usageError{errors.New("reports are kept in a folder: name it with --storage.path")}
-	}
-	return s.Path, err
-}
-
 // addReports adds the commands for stored usage reports.
 func addReports(app *kingpin.Application) map[string]command {
 	cmd := app.Command("reports", "Stored usage reports.")
 	export := cmd.Command("export", "Write all stored reports, one JSON object with received and report in a line.")
 	exportSource := addSourceFlags(export)
 	addStorageFlag(export, exportSource)
-	imported := cmd.Command("import", "Add reports to the store, while the exporter is stopped: from lines as export writes them, from plain reports (received at their timestamp), or from panopticon's database.")
+	imported := cmd.Command("import", "Add reports to the store, while the exporter is stopped unless that is a PostgreSQL database: from lines as export writes them, from plain reports (received at their timestamp), or from panopticon's database.")
 	importSource := addSourceFlags(imported)
 	addStorageFlag(imported, importSource)
 	from := imported.Arg("from", "File, - for the standard input, or the location of panopticon's database (sqlite:FILE, mysql://USER@HOST/DATABASE).").Required().String()
 	return map[string]command{
 		export.FullCommand(): func(ctx context.Context, e environment) error {
-			folder, err := reportsFolder(exportSource)
+			storage, err := storageOf(exportSource)
 			if err != nil {
 				return err
 			}
 			out := bufio.NewWriter(e.stdout)
 			encoder := json.NewEncoder(out)
-			if err := reports.Each(ctx, folder, time.Unix(0, 0), e.clock().AddDate(1, 0, 0), func(a reports.Archived) error { return encoder.Encode(a) }); err != nil {
+			if err := reports.Each(ctx, storage.Path, time.Unix(0, 0), e.clock().AddDate(1, 0, 0), func(a reports.Archived) error { return encoder.Encode(a) }); err != nil {
 				return err
 			}
 			return out.Flush()
 		},
 		imported.FullCommand(): func(ctx context.Context, e environment) error {
-			folder, err := reportsFolder(importSource)
+			storage, err := storageOf(importSource)
 			if err != nil {
 				return err
 			}
@@ -73,7 +63,7 @@ func addReports(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return err
 			}
-			added, err := reports.Import(ctx, folder, all)
+			added, err := reports.Import(ctx, storage.Path, all)
 			if err != nil {
 				return err
 			}
@@ -89,7 +79,9 @@ func readArchive(ctx context.Context, from string) ([]reports.Archived, error) {
 		return reports.Panopticon(ctx, source)
 	}
 	in := io.Reader(os.Stdin)
-	if from != "-" {
+	if from == "-" || from == "" { // kingpin takes "-" for a flag without a name
+		from = "standard input"
+	} else {
 		file, err := os.Open(from)
 		if err != nil {
 			return nil, err

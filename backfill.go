@@ -125,7 +125,7 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 
 // reports returns the stored usage reports of the days.
 func (b backfill) reports(ctx context.Context) (all []collector.Past, err error) {
-	if b.config.Storage.Path == "" || history.Shared(b.config.Storage.Path) {
+	if b.config.Storage.Path == "" {
 		return nil, nil
 	}
 	counts := make(map[string]uint64)

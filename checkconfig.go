@@ -23,6 +23,9 @@ func addCheckConfig(app *kingpin.Application) command {
 		if err != nil {
 			return err
 		}
+		if len(statuses) == 0 {
+			_, _ = fmt.Fprintln(e.stdout, "no mistakes; there is no chat server to read, reports alone are received")
+		}
 		for _, s := range statuses {
 			describe(e.stdout, s)
 		}
@@ -82,7 +85,7 @@ func activityFound(d collector.Domain) string {
 func historyFound(d collector.Domain) string {
 	switch {
 	case d.Retention == nil:
-		return "no visit history, so no r30v2"
+		return "it keeps no visits itself: r30v2 comes from those that serve records"
 	case d.History.Number < activity.RetentionDays:
 		return fmt.Sprintf("%s of visit history: r30v2 is complete at %d", number(d.History.Number, "day"), activity.RetentionDays)
 	default:

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector/demo"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/reports"
 	"active_users_exporter/config"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // addDemo adds the command that shows the exporter at work.
 func addDemo(app *kingpin.Application) command {
-	cmd := app.Command("demo", "Make a Synapse database and a Prosody data directory with invented users, and serve their figures. Needs nothing installed.")
+	cmd := app.Command("demo", "Make a Synapse database and a Prosody data directory with invented users, and reports that homeservers might have pushed, and serve their figures. Needs nothing installed.")
 	pages := addWebFlags(cmd)
 	return func(ctx context.Context, e environment) error {
 		if err := pages.validate(); err != nil {
@@ -48,8 +49,8 @@ func addDemo(app *kingpin.Application) command {
 }
 
 // invent makes the records of two chat servers below directory, serves the
-// status page of one until ctx ends, and returns the configuration that reads
-// them.
+// status page of one until ctx ends, stores the reports that homeservers have
+// pushed, and returns the configuration that reads all of it.
 func invent(ctx context.Context, directory string, now time.Time) (config.Source, error) {
 	database := filepath.Join(directory, "homeserver.db")
 	if err := demo.Synapse(ctx, database, now, demoSynapseUsers, demoSeed); err != nil {
@@ -72,8 +73,16 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 	if err != nil {
 		return config.Source{}, err
 	}
+	pushed, err := demo.Reports(now)
+	if err != nil {
+		return config.Source{}, err
+	}
+	if _, err := reports.Import(ctx, folder, pushed); err != nil {
+		return config.Source{}, err
+	}
 	file := filepath.Join(directory, "active_users.yml")
 	content := fmt.Sprintf(`storage: {path: %q}
+reports: {listen_address: "127.0.0.1:0"}
 servers:
   - {name: matrix, software: synapse, from: %q}
   - {name: xmpp, software: prosody, from: %q, status_url: %q}

@@ -59,6 +59,7 @@ type Exporter struct {
 	nodeInfo atomic.Pointer[config.NodeInfo]
 
 	reloadOK, reloadTime prometheus.Gauge
+	reloads              atomic.Int64 // that have been tried
 }
 
 // server is a configured chat server with its running refresher.
@@ -102,11 +103,13 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 }
 
 // Reload loads the configuration and applies it: refreshers of servers that it
-// does not change go on, with their figures. On an error nothing changes. The
+// does not change go on, those that it does change are replaced and show the
+// last figures until they have new ones. On an error nothing changes. The
 // refreshers run until ctx ends.
 func (e *Exporter) Reload(ctx context.Context) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
+	defer e.reloads.Add(1)
 	c, err := e.source.Load()
 	if err == nil {
 		err = e.settle(ctx, c)
@@ -139,7 +142,7 @@ func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 		r := c.Reports
 		var err error
 		e.receiver, err = reports.New(ctx, reports.Options{
-			Folder: c.Storage.Path, Retention: c.Storage.Retention,
+			Location: c.Storage.Path, Retention: c.Storage.Retention,
 			Tokens: r.Tokens, Allowed: r.Allowed, MaxHomeservers: r.MaxHomeservers, ExpireAfter: r.ExpireAfter,
 			TrustedProxies: r.TrustedProxies, ForwardTo: r.ForwardTo,
 			Now: e.clock, Logger: log.With(e.logger, "part", "reports"),
@@ -172,6 +175,9 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 		built, err := e.build(want)
 		if err != nil {
 			return err
+		}
+		if running, ok := old[s.Name]; ok && running.settings.Software == s.Software {
+			built.TakeOver(running.Status())
 		}
 		all, fresh = append(all, built), append(fresh, built)
 	}

@@ -162,15 +162,15 @@ func TestReload(t *testing.T) {
 	if len(statuses) != 2 || statuses[0].Snapshot != first.Snapshot || first.Snapshot == nil || statuses[1].Server != "other" {
 		t.Errorf("after a reload: %+v", statuses)
 	}
-	// A changed server is read anew.
+	// A changed server is read anew, and shows its figures until then.
 	writeFile(t, path, "windows: [2d]\nservers:\n"+one)
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
-	waitUntil(t, exporter.Ready)
-	if statuses = exporter.Statuses(); len(statuses) != 1 || len(statuses[0].Snapshot.Domains[0].Active) != 1 {
+	if statuses = exporter.Statuses(); len(statuses) != 1 || statuses[0].Snapshot == nil || !exporter.Ready() {
 		t.Errorf("after a change: %+v", statuses)
 	}
+	waitUntil(t, func() bool { return len(exporter.Statuses()[0].Snapshot.Domains[0].Active) == 1 })
 	stop()
 	exporter.Wait(10 * time.Second)
 }

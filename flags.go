@@ -50,10 +50,13 @@ func addSourceFlags(cmd flagger) *config.Source {
 	return source
 }
 
+// defaultStorage is where the history is unless something else is said.
+const defaultStorage = "data/"
+
 // addStorageFlag adds the flag that says where the history is.
 func addStorageFlag(cmd flagger, source *config.Source) {
-	enved{cmd}.Flag("storage.path", "Folder of the visit history and of usage reports, unless the configuration file names one; empty to keep none.").
-		Default("data/").StringVar(&source.StoragePath)
+	enved{cmd}.Flag("storage.path", "Folder of the visit history and of usage reports, or postgres://USER@HOST/DATABASE, unless the configuration file names one; empty to keep none.").
+		Default(defaultStorage).StringVar(&source.StoragePath)
 }
 
 // webFlags say where and how the main listener serves.

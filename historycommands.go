@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -50,6 +51,9 @@ func addHistory(app *kingpin.Application) map[string]command {
 			c, err := importSource.Load()
 			if err != nil {
 				return &usageError{err}
+			}
+			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { return s.Software == config.Prosody }) {
+				return &usageError{errors.New("no Prosody is configured, and of other servers there is nothing to import")}
 			}
 			store := history.New(s.Path, s.KeyFile)
 			defer func() { _ = store.Close() }()

@@ -21,7 +21,7 @@ func TestLinks(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (path == ".git" || path == "dist" || entry.Name() == "testdata"):
+		case entry.IsDir() && (path == ".git" || path == "dist" || entry.Name() == "testdata" || entry.Name() == "node_modules"):
 			return filepath.SkipDir
 		case filepath.Ext(path) == ".md":
 			files = append(files, path)

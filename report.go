@@ -45,6 +45,9 @@ func addReport(app *kingpin.Application) command {
 // refreshOnce refreshes every configured server, all at the same time. What
 // fails is logged.
 func refreshOnce(ctx context.Context, source config.Source, e environment) ([]collector.Status, error) {
+	// As serve has it: a configuration that receives reports needs a folder.
+	// Nothing is written there.
+	source.StoragePath = defaultStorage
 	c, err := source.Load()
 	if err != nil {
 		return nil, &usageError{err}

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 
-	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
@@ -60,35 +58,17 @@ func (e *Exporter) Routes(o routeOptions) http.Handler {
 	return mux
 }
 
-// metrics serves text 0.0.4 or OpenMetrics, as asked for, compressed if asked
-// for.
+// metrics serves the figures of chat servers and what the process says of
+// itself.
 func (e *Exporter) metrics() http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collector.New(e.Statuses, e.Reports),
-		e.reloadOK, e.reloadTime,
+	figures, process := prometheus.NewRegistry(), prometheus.NewRegistry()
+	figures.MustRegister(collector.New(e.Statuses, e.Reports), e.reloadOK, e.reloadTime)
+	process.MustRegister(
 		// Of the memory statistics, one gauge has the name of a counter without
 		// its _total, which OpenMetrics takes for the same family.
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector(program),
 	)
-	return promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		EnableOpenMetrics: true,
-		// One metric that cannot be shown must not hide the others.
-		ErrorHandling: promhttp.ContinueOnError,
-		ErrorLog:      errorLog{log.With(level.Error(e.logger), "msg", "could not show all metrics")},
-		Registry:      registry,
-	}))
-}
-
-// errorLog is the logger that promhttp wants.
-type errorLog struct{ logger log.Logger }
-
-func (l errorLog) Println(v ...any) {
-	for _, x := range v {
-		if err, ok := x.(error); ok {
-			_ = l.logger.Log("err", err)
-		}
-	}
+	return promhttp.InstrumentMetricHandler(process, newMetricsPage(figures, process, e.changes(), e.clock, e.logger))
 }

@@ -39,6 +39,10 @@ func addServe(app *kingpin.Application) command {
 	}
 }
 
+// stopWithin is how long requests may go on once the exporter is to stop, and
+// how long refreshes may after them.
+const stopWithin = 5 * time.Second
+
 // serve runs the exporter and its pages until ctx ends.
 func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bool, e environment) error {
 	if err := pages.validate(); err != nil {
@@ -46,7 +50,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	}
 	_ = level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info())
 	ctx, stop := context.WithCancel(ctx)
-	defer exporter.Wait(10 * time.Second)
+	defer exporter.Wait(stopWithin)
 	defer stop()
 	if err := exporter.Reload(ctx); err != nil {
 		return &usageError{err}
@@ -105,9 +109,18 @@ func receive(ctx context.Context, address string, handler http.Handler, e enviro
 		return err
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	return shutDown(ctx, server)
+}
+
+// shutDown lets running requests end, and cuts those off that do not.
+func shutDown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	return server.Shutdown(ctx)
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
 }
 
 // validate finds mistakes that would otherwise show at the first request.
@@ -151,9 +164,7 @@ func listen(ctx context.Context, pages http.Handler, flags webFlags, e environme
 	case <-ctx.Done():
 	}
 	_ = level.Info(e.logger).Log("msg", "stopping")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
+	if err := shutDown(ctx, server); err != nil {
 		return fmt.Errorf("stop the listener: %w", err)
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {

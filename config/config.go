@@ -140,8 +140,8 @@ func (s Source) Load() (*Config, error) {
 	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {
 		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
 	}
-	if c.Reports.ListenAddress != "" && history.Shared(c.Storage.Path) {
-		return nil, errors.New("reports are received, but storage.path is a database: they are kept in a folder; run the receiver as an exporter of its own")
+	if len(c.Servers) > 0 && history.Shared(c.Storage.Path) && c.Storage.KeyFile == "" {
+		return nil, errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")
 	}
 	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {
 		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
@@ -192,7 +192,7 @@ func nameServers(servers []Server) error {
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a file", path)
@@ -202,7 +202,7 @@ func readFile(path string) ([]byte, error) {
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	return content, nil
 }

@@ -44,6 +44,10 @@ func parseSoftware(name string) (Software, error) {
 // locate turns the location of a server's records, whatever the operator has
 // at hand, into the options of its reader. Relative paths are below folder.
 func locate(server *Server, location, folder string) error {
+	if strings.Contains(location, "password=") && !strings.Contains(location, "://") {
+		// As libpq takes it: no path, which errors would repeat.
+		return errors.New("not a database location: write postgres://USER@HOST/DATABASE")
+	}
 	switch server.Software {
 	case Synapse:
 		return locateSynapse(server, location, folder)

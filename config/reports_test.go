@@ -59,4 +59,11 @@ reports:
 	if _, err := (config.Source{ReportsAddress: ":1"}).Load(); err == nil || !strings.Contains(err.Error(), "must be kept somewhere") {
 		t.Errorf("error %v", err)
 	}
+	const database = "postgres://exporter@127.0.0.1/reports"
+	if c, err := (config.Source{ReportsAddress: ":1", StoragePath: database}).Load(); err != nil || c.Storage.Path != database {
+		t.Errorf("error %v, a receiver with a database", err)
+	}
+	if _, err := (config.Source{Servers: []string{"synapse=sqlite:x.db"}, StoragePath: database}).Load(); err == nil || !strings.Contains(err.Error(), "needs a key") {
+		t.Errorf("error %v, a history in a database without a key", err)
+	}
 }

@@ -22,20 +22,17 @@ type Archived struct {
 	Report   json.RawMessage `json:"report"`
 }
 
-// Each calls use with every report in a folder's store that was received from a
-// moment on and before another, in the order of their receipt. A folder without
-// a store has none.
-func Each(ctx context.Context, folder string, from, to time.Time, use func(Archived) error) error {
-	path := filepath.Join(folder, fileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
+// Each calls use with every report in a store, a folder or a PostgreSQL
+// database, that was received from a moment on and before another, in the order
+// of their receipt. A folder without a store has none.
+func Each(ctx context.Context, location string, from, to time.Time, use func(Archived) error) error {
+	db, order, err := connect(ctx, location)
+	if err != nil || db == nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	rows, err := db.QueryContext(ctx, `SELECT received_at, body FROM usage_reports WHERE received_at >= ? AND received_at < ? ORDER BY id`, from.UnixMilli(), to.UnixMilli())
+	query := db.Rebind(`SELECT received_at, body FROM usage_reports WHERE received_at >= ? AND received_at < ? ORDER BY ` + order)
+	rows, err := db.QueryContext(ctx, query, from.UnixMilli(), to.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("read reports: %w", err)
 	}
@@ -51,63 +48,53 @@ func Each(ctx context.Context, folder string, from, to time.Time, use func(Archi
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read reports: %w", err)
+	}
+	return nil
 }
 
-// Import adds reports to a folder's store, all or none. Those that are there
-// already, and those that are no reports, are left out; it returns how many it
-// added.
-func Import(ctx context.Context, folder string, reports []Archived) (added int, err error) {
-	s, err := openStore(ctx, folder)
+// connect returns a store to read, nil if there is none, and the columns that
+// tell the order of receipt.
+func connect(ctx context.Context, location string) (db *sqlx.DB, order string, err error) {
+	if shared(location) {
+		db, err = connectPostgreSQL(ctx, location)
+		return db, "received_at, id", err
+	}
+	path := filepath.Join(location, fileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	db, err = sqldb.CreateSQLite(path)
+	return db, "id", err
+}
+
+// Import adds reports to a store, a folder or a PostgreSQL database, all or
+// none. Those that are there already, and those that are no reports, are left
+// out; it returns how many it added.
+func Import(ctx context.Context, location string, reports []Archived) (added int, err error) {
+	db, err := openDatabase(ctx, location)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	tx, err := s.db.BeginTxx(ctx, nil)
-	if err != nil {
-		return 0, fmt.Errorf("import reports: %w", err)
+	defer func() { err = errors.Join(err, db.close()) }()
+	type key struct {
+		received   int64
+		homeserver string
 	}
-	defer func() { _ = tx.Rollback() }()
-	if added, err = merge(ctx, tx, reports); err != nil {
-		return 0, fmt.Errorf("import reports: %w", err)
-	}
-	return added, tx.Commit()
-}
-
-// merge writes the table anew in the order of time, which the ids tell.
-func merge(ctx context.Context, tx *sqlx.Tx, reports []Archived) (added int, err error) {
-	if _, err := tx.ExecContext(ctx, `CREATE TEMPORARY TABLE imported (received_at INTEGER, homeserver TEXT, body BLOB)`); err != nil {
-		return 0, err
-	}
+	var all []*pending
+	known := make(map[key]bool)
 	for _, a := range reports {
 		r, err := Parse(a.Report)
-		if err != nil {
+		k := key{a.Received.UnixMilli(), r.Homeserver}
+		if err != nil || known[k] {
 			continue
 		}
-		result, err := tx.ExecContext(ctx, `
-			INSERT INTO imported SELECT ?, ?, ? WHERE NOT EXISTS
-			(SELECT 1 FROM usage_reports WHERE received_at = ?1 AND homeserver = ?2)`, a.Received.UnixMilli(), r.Homeserver, []byte(a.Report))
-		if err != nil {
-			return 0, err
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return 0, err
-		}
-		added += int(n)
+		known[k] = true
+		all = append(all, &pending{homeserver: r.Homeserver, received: a.Received, body: a.Report})
 	}
-	for _, statement := range []string{
-		`INSERT INTO usage_homeservers SELECT homeserver, MIN(received_at), COUNT(*) FROM imported WHERE true GROUP BY homeserver
-		ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports, first_seen = MIN(first_seen, excluded.first_seen)`,
-		`INSERT INTO imported SELECT received_at, homeserver, body FROM usage_reports`,
-		`DELETE FROM usage_reports`,
-		`INSERT INTO usage_reports (received_at, homeserver, body) SELECT received_at, homeserver, body FROM imported ORDER BY received_at`,
-		`UPDATE usage_counted SET up_to = (SELECT COALESCE(MAX(id), 0) FROM usage_reports)`,
-		`DROP TABLE imported`,
-	} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return 0, err
-		}
+	if added, err = db.merge(ctx, all); err != nil {
+		return 0, fmt.Errorf("import reports: %w", err)
 	}
 	return added, nil
 }

@@ -2,17 +2,13 @@ package reports
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/go-kit/log/level"
 
 	"active_users_exporter/collector/mongooseim/sysmetrics"
 )
@@ -55,18 +51,30 @@ func (c *clusters) add(from node, p sysmetrics.Part, now time.Time) ([]byte, err
 		n = &nodeReport{}
 		c.nodes[from] = n
 	}
+	return json.Marshal(n.add(p, now))
+}
+
+// put takes what is known of a node from the store.
+func (c *clusters) put(from node, n *nodeReport) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.nodes[from] = n
+}
+
+// add takes a part and returns the report as far as it is known.
+func (n *nodeReport) add(p sysmetrics.Part, now time.Time) *sysmetrics.Report {
 	n.settle(now)
 	if p.First || n.building == nil {
 		n.building = &p.Report
 	} else {
 		n.building.Merge(p.Report)
 	}
-	content, err := json.Marshal(n.building)
+	report := n.building
 	n.received = now
 	if p.Last {
 		n.complete, n.building = n.building, nil
 	}
-	return content, err
+	return report
 }
 
 // settle takes a report without an end mark for complete once no part follows.
@@ -145,43 +153,8 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
 	now := r.Now()
-	report, err := r.clusters.add(from, part, now)
-	if err == nil {
-		err = r.store.keepCluster(request.Context(), part.ClientID, report, now)
-	}
-	if err != nil {
-		_ = level.Error(r.Logger).Log("msg", "a report could not be stored", "err", err)
-		return &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
-	}
-	return nil
-}
-
-// keepCluster returns once what is known of a cluster is on disk. Of its nodes
-// the one that reported last is kept; nodes have no name but their address.
-func (s *store) keepCluster(ctx context.Context, client string, report []byte, received time.Time) error {
-	_, err := s.db.ExecContext(ctx, `
-		INSERT INTO mongooseim_clusters (client_id, received_at, report) VALUES (?, ?, ?)
-		ON CONFLICT (client_id) DO UPDATE SET received_at = excluded.received_at, report = excluded.report`, client, received.UnixMilli(), report)
-	if err != nil {
-		return fmt.Errorf("store a report: %w", err)
-	}
-	return nil
-}
-
-// restoreClusters takes up what was stored after a moment.
-func (s *store) restoreClusters(ctx context.Context, after time.Time, c *clusters) error {
-	var rows []struct {
-		Received int64 `db:"received_at"`
-		Report   []byte
-	}
-	if err := s.db.SelectContext(ctx, &rows, `SELECT received_at, report FROM mongooseim_clusters WHERE received_at > ?`, after.UnixMilli()); err != nil {
-		return fmt.Errorf("read the newest reports: %w", err)
-	}
-	for _, row := range rows {
-		var r sysmetrics.Report
-		if json.Unmarshal(row.Report, &r) == nil {
-			c.nodes[node{client: r.ClientID}] = &nodeReport{complete: &r, received: time.UnixMilli(row.Received)}
-		}
+	if err := r.store.keepPart(request.Context(), &r.clusters, from, part, now); err != nil {
+		return r.unstored(err)
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package reports
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -13,7 +16,7 @@ type forwarder struct {
 	url     string
 	queue   chan []byte
 	client  *http.Client
-	failed  func() // called for each report that could not be sent on
+	failed  func(error) // called for each report that could not be sent on
 	stopped chan struct{}
 }
 
@@ -24,9 +27,9 @@ const (
 	forwardTimeout = 30 * time.Second
 )
 
-func newForwarder(ctx context.Context, url string, failed func()) *forwarder {
+func newForwarder(ctx context.Context, to string, failed func(error)) *forwarder {
 	f := &forwarder{
-		url: url, queue: make(chan []byte, forwardQueue), failed: failed, stopped: make(chan struct{}),
+		url: to, queue: make(chan []byte, forwardQueue), failed: failed, stopped: make(chan struct{}),
 		client: &http.Client{Timeout: forwardTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	go f.run(ctx)
@@ -38,7 +41,7 @@ func (f *forwarder) send(body []byte) {
 	select {
 	case f.queue <- body:
 	default:
-		f.failed()
+		f.failed(errors.New("too many are waiting"))
 	}
 }
 
@@ -52,38 +55,45 @@ func (f *forwarder) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case body := <-f.queue:
-			if !f.deliver(ctx, body) {
-				f.failed()
+			if err := f.deliver(ctx, body); err != nil {
+				f.failed(err)
 			}
 		}
 	}
 }
 
 // deliver tries until the other server has accepted the report.
-func (f *forwarder) deliver(ctx context.Context, body []byte) bool {
+func (f *forwarder) deliver(ctx context.Context, body []byte) (err error) {
 	for try := range forwardTries {
-		if f.put(ctx, body) {
-			return true
+		if err = f.put(ctx, body); err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return false
+			return err
 		case <-time.After(forwardPause << try):
 		}
 	}
-	return false
+	return err
 }
 
-func (f *forwarder) put(ctx context.Context, body []byte) bool {
+// put tries once. Its errors leave out the URL, which may hold a token.
+func (f *forwarder) put(ctx context.Context, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, f.url, bytes.NewReader(body))
 	if err != nil {
-		return false
+		return errors.New("the URL is not valid")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := f.client.Do(request)
 	if err != nil {
-		return false
+		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return err
 	}
 	_ = response.Body.Close()
-	return response.StatusCode/100 == 2
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("the answer was %s", response.Status)
+	}
+	return nil
 }

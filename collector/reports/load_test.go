@@ -1,21 +1,17 @@
 package reports_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,37 +20,9 @@ import (
 	"active_users_exporter/collector/reports"
 )
 
-// serverVariable makes the test's program a receiver that prints its address,
-// and keeps its reports in the folder that the variable names.
-const serverVariable = "REPORTS_TEST_SERVER"
-
-func TestMain(m *testing.M) {
-	if folder := os.Getenv(serverVariable); folder != "" {
-		serveForEver(folder)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-func serveForEver(folder string) {
-	ctx := context.Background()
-	r, err := reports.New(ctx, options(folder))
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return
-	}
-	_, _ = fmt.Fprintln(os.Stdout, listener.Addr())
-	server := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: time.Minute}
-	_ = server.Serve(listener)
-}
-
 func options(folder string) reports.Options {
 	return reports.Options{
-		Folder: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 2000, ExpireAfter: 24 * time.Hour,
+		Location: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 2000, ExpireAfter: 24 * time.Hour,
 		Now: time.Now, Logger: log.NewNopLogger(),
 	}
 }
@@ -62,61 +30,6 @@ func options(folder string) reports.Options {
 // body is a report of about the size of a real one.
 func body(homeserver int) []byte {
 	return []byte(`{"homeserver":"s` + fmt.Sprint(homeserver) + `.example","total_users":65,"daily_active_users":31,"padding":"` + strings.Repeat("x", 650) + `"}`)
-}
-
-// Killed under load, nothing that was acknowledged is missing.
-func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
-	folder := t.TempDir()
-	self, err := os.Executable()
-	must(t, err)
-	acknowledged := uint64(0)
-	for range 3 {
-		command := exec.CommandContext(t.Context(), self)
-		command.Env = append(os.Environ(), serverVariable+"="+folder)
-		output, err := command.StdoutPipe()
-		must(t, err)
-		must(t, command.Start())
-		address, err := bufio.NewReader(output).ReadString('\n')
-		must(t, err)
-		url := "http://" + strings.TrimSpace(address) + path
-		time.AfterFunc(time.Second, func() { _ = command.Process.Kill() })
-		acknowledged += pushUntilGone(t, url)
-		_ = command.Wait()
-	}
-	r, err := reports.New(t.Context(), options(folder))
-	must(t, err)
-	stored := uint64(0)
-	for _, h := range r.Shown().Homeservers {
-		stored += h.Reports
-	}
-	must(t, r.Close())
-	if acknowledged < 500 || stored < acknowledged {
-		t.Errorf("%d acknowledged, %d stored", acknowledged, stored)
-	}
-}
-
-// pushUntilGone pushes with 16 connections until the server does not answer.
-func pushUntilGone(t *testing.T, url string) uint64 {
-	t.Helper()
-	var acknowledged atomic.Uint64
-	var wait sync.WaitGroup
-	transport := &http.Transport{MaxIdleConnsPerHost: 16}
-	defer transport.CloseIdleConnections()
-	for worker := range 16 {
-		wait.Go(func() {
-			for n := worker; ; n += 16 {
-				status, err := push(transport, url, body(n%1000))
-				if err != nil {
-					return
-				}
-				if status == http.StatusOK {
-					acknowledged.Add(1)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	return acknowledged.Load()
 }
 
 func push(transport http.RoundTripper, url string, body []byte) (int, error) {

@@ -7,12 +7,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unique"
 )
 
 // newest holds the newest report of each homeserver that has been heard lately.
 type newest struct {
 	options Options
-	names   []string // of the statistics, the order of heard.values
+	names   []string // of the statistics, the order of heard.values; see pack
 
 	mutex sync.Mutex
 	heard map[string]*heard
@@ -22,8 +23,8 @@ type newest struct {
 // invent homeservers.
 type heard struct {
 	name                string
-	values              []float64 // NaN where there is none
-	info                []string  // in the order of texts
+	values              packed
+	info                []string // in the order of texts
 	firstSeen, received time.Time
 	reports             uint64
 }
@@ -53,17 +54,18 @@ func (n *newest) add(r Report, received time.Time) {
 
 func (n *newest) take(h *heard, r Report, received time.Time) {
 	h.received = received
-	h.values = make([]float64, len(n.names))
+	values := make([]float64, len(n.names))
 	for i, name := range n.names {
 		value, there := r.Statistics[name]
 		if !there {
 			value = math.NaN()
 		}
-		h.values[i] = value
+		values[i] = value
 	}
+	h.values = pack(values)
 	h.info = make([]string, len(texts()))
 	for i, name := range texts() {
-		h.info[i] = r.Info[name]
+		h.info[i] = unique.Make(r.Info[name]).Value() // most say the same
 	}
 }
 
@@ -72,9 +74,11 @@ func (n *newest) report(h heard) Newest {
 	r := Newest{Received: h.received, Reports: h.reports}
 	r.Homeserver, r.Context = h.name, h.info[0]
 	r.Statistics, r.Info = make(map[string]float64), make(map[string]string)
+	values := make([]float64, len(n.names))
+	h.values.unpack(values)
 	for i, name := range n.names {
-		if !math.IsNaN(h.values[i]) {
-			r.Statistics[name] = h.values[i]
+		if !math.IsNaN(values[i]) {
+			r.Statistics[name] = values[i]
 		}
 	}
 	for i, name := range texts() {
@@ -83,8 +87,14 @@ func (n *newest) report(h heard) Newest {
 	return r
 }
 
-// restore takes a report from the store.
+// restore takes a report from the store, if it is new and there is room.
 func (n *newest) restore(s stored) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	known := n.heard[s.Homeserver]
+	if known != nil && known.reports >= s.Reports || known == nil && len(n.heard) >= trackedPerShown*n.options.MaxHomeservers {
+		return
+	}
 	r, err := Parse(s.Body)
 	if err != nil {
 		return // a stricter exporter than the one that stored it
@@ -182,6 +192,7 @@ func (n *newest) shown(now time.Time) (s Shown) {
 // contexts adds up homeservers, which are sorted by how long they are known.
 func (n *newest) contexts(all []heard) (sums []Context) {
 	byName := make(map[string]*Context)
+	values := make([]float64, len(n.names))
 	for _, h := range all {
 		name := h.info[0]
 		if byName[name] == nil && len(byName) >= maxContexts {
@@ -193,8 +204,9 @@ func (n *newest) contexts(all []heard) (sums []Context) {
 			byName[name] = c
 		}
 		c.Homeservers++
+		h.values.unpack(values)
 		for _, statistic := range summed() {
-			if value := h.values[slices.Index(n.names, statistic)]; !math.IsNaN(value) {
+			if value := values[slices.Index(n.names, statistic)]; !math.IsNaN(value) {
 				c.Users[statistic] += value
 			}
 		}

@@ -23,8 +23,9 @@ import (
 
 // Options say what a Receiver accepts and keeps.
 type Options struct {
-	// Folder is where reports are kept.
-	Folder string
+	// Location is where reports are kept: a folder, or a PostgreSQL database
+	// (postgres://…) that several receivers may share.
+	Location string
 	// Retention is how long they are kept.
 	Retention time.Duration
 	// Tokens, if there are any, are what a sender needs one of.
@@ -83,13 +84,15 @@ type Receiver struct {
 
 	byAddress, byName *limiters
 	all               *rate.Limiter
-	complaints        *rate.Limiter // lines of the log
+	// complaints and faults bound the lines of the log on refused reports and on
+	// those that could not be stored.
+	complaints, faults *rate.Limiter
 
 	mutex    sync.Mutex
 	rejected map[Reason]uint64
 
-	stop    context.CancelFunc
-	stopped chan struct{}
+	stop       context.CancelFunc
+	background sync.WaitGroup
 }
 
 const (
@@ -110,29 +113,25 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 		clusters:  clusters{nodes: make(map[node]*nodeReport)},
 		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
-		rejected: make(map[Reason]uint64), stopped: make(chan struct{}),
+		faults:   rate.NewLimiter(rate.Every(10*time.Second), 10),
+		rejected: make(map[Reason]uint64),
 	}
 	var err error
-	if r.store, err = openStore(ctx, o.Folder); err != nil {
+	if r.store, err = openStore(ctx, o.Location); err != nil {
 		return nil, err
 	}
-	all, err := r.store.newest(ctx, o.Now().Add(-o.ExpireAfter))
-	if err != nil {
-		_ = r.store.close()
-		return nil, err
-	}
-	for _, s := range all {
-		r.newest.restore(s)
-	}
-	if err := r.store.restoreClusters(ctx, o.Now().Add(-o.ExpireAfter), &r.clusters); err != nil {
+	if err := r.catchUp(ctx, o.ExpireAfter); err != nil {
 		_ = r.store.close()
 		return nil, err
 	}
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if o.ForwardTo != "" {
-		r.forward = newForwarder(ctx, o.ForwardTo, func() { r.count(Unforwarded, 1) })
+		r.forward = newForwarder(ctx, o.ForwardTo, r.notForwarded)
 	}
-	go r.keepHouse(ctx)
+	r.background.Go(func() { r.keepHouse(ctx) })
+	if r.store.shared {
+		r.background.Go(func() { r.follow(ctx) })
+	}
 	return r, nil
 }
 
@@ -140,7 +139,7 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 // in use any longer.
 func (r *Receiver) Close() error {
 	r.stop()
-	<-r.stopped
+	r.background.Wait()
 	if r.forward != nil {
 		r.forward.wait()
 	}
@@ -149,10 +148,9 @@ func (r *Receiver) Close() error {
 
 // keepHouse deletes what is old until ctx ends.
 func (r *Receiver) keepHouse(ctx context.Context) {
-	defer close(r.stopped)
 	for {
 		r.newest.expire(r.Now().Add(-r.ExpireAfter))
-		if err := r.store.purge(ctx, r.Now().Add(-r.Retention)); err != nil && ctx.Err() == nil {
+		if err := r.store.purge(ctx, r.Now(), r.Retention); err != nil && ctx.Err() == nil {
 			_ = level.Warn(r.Logger).Log("msg", "could not delete old reports", "err", err)
 		}
 		select {
@@ -260,14 +258,31 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report
 		return Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
 	}
 	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
-		_ = level.Error(r.Logger).Log("msg", "a report could not be stored", "err", err)
-		return Report{}, &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
+		return Report{}, r.unstored(err)
 	}
-	r.newest.add(report, now)
+	if !r.store.shared { // else it is read with what others have stored
+		r.newest.add(report, now)
+	}
 	if r.forward != nil {
 		r.forward.send(body)
 	}
 	return report, nil
+}
+
+// unstored is the refusal of a report that could not be stored.
+func (r *Receiver) unstored(err error) *refusal {
+	if r.faults.Allow() {
+		_ = level.Error(r.Logger).Log("msg", "a report could not be stored", "err", err)
+	}
+	return &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
+}
+
+// notForwarded counts a report that another collection server did not take.
+func (r *Receiver) notForwarded(err error) {
+	r.count(Unforwarded, 1)
+	if r.faults.Allow() {
+		_ = level.Warn(r.Logger).Log("msg", "a report could not be forwarded", "err", err)
+	}
 }
 
 // authorize returns the patterns of homeservers that the request's token is

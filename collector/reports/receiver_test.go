@@ -47,7 +47,7 @@ func start(t *testing.T, folder string, change func(*reports.Options)) *receiver
 	r := &receiver{}
 	r.set(noon)
 	o := reports.Options{
-		Folder: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 100, ExpireAfter: 24 * time.Hour,
+		Location: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 100, ExpireAfter: 24 * time.Hour,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Now:            r.now, Logger: log.NewNopLogger(),
 	}
@@ -412,7 +412,7 @@ func TestForwarding(t *testing.T) {
 func TestAStoreThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	must(t, os.WriteFile(folder+"/reports.db", []byte(strings.Repeat("garbage", 999)), 0o600))
-	_, err := reports.New(t.Context(), reports.Options{Folder: folder, Now: time.Now, Logger: log.NewNopLogger()})
+	_, err := reports.New(t.Context(), reports.Options{Location: folder, Now: time.Now, Logger: log.NewNopLogger()})
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
 		t.Errorf("error %v", err)
 	}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"active_users_exporter/collector"
+)
+
+// scrapeServer is the name under which the test program serves a page for
+// BenchmarkScrape, in a process of its own, until its standard input ends.
+const scrapeServer = "scrape-server"
+
+func serveScrapes() {
+	domains, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
+	status := community(domains)
+	figures, process := figuresOf(func() collector.Status { return status }), prometheus.NewRegistry()
+	process.MustRegister(
+		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	handlers := map[string]http.Handler{
+		"static": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }),
+		"stock":  promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		"ours":   newMetricsPage(figures, process, func() bool { return false }, time.Now, log.NewNopLogger()),
+	}
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	_, _ = fmt.Fprintln(os.Stdout, listener.Addr())
+	go func() { _ = http.Serve(listener, handlers[os.Args[1]]) }()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// scrapes asks a page of its own process so often, as Prometheus does, and
+// returns the processor time that the process took for one.
+func scrapes(b *testing.B, page string, domains, count int) time.Duration {
+	b.Helper()
+	server := exec.CommandContext(b.Context(), os.Args[0])
+	server.Args = []string{scrapeServer, page, strconv.Itoa(domains)}
+	stdin, err := server.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	for range count {
+		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "http://"+strings.TrimSpace(address)+"/metrics", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
+		r.Header.Set("Accept-Encoding", "gzip")
+		answer, err := client.Do(r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
+	}
+	_ = stdin.Close()
+	if err := server.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	return (server.ProcessState.UserTime() + server.ProcessState.SystemTime()) / time.Duration(count)
+}
+
+// BenchmarkScrape compares the processor time of a scrape with that of the
+// stock handler over the same figures, and with that of a handler that answers
+// three bytes, in one run. Starting the process is spread over the scrapes.
+func BenchmarkScrape(b *testing.B) {
+	const perDomain = 5
+	for _, series := range []int{200, 5000} {
+		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
+			var static, stock, ours time.Duration
+			for b.Loop() {
+				static += scrapes(b, "static", 1, 20_000)
+				ours += scrapes(b, "ours", series/perDomain, 20_000)
+				stock += scrapes(b, "stock", series/perDomain, 1_000_000/series)
+			}
+			b.ReportMetric(float64(ours)/float64(static), "cpu:ours/static")
+			b.ReportMetric(float64(stock)/float64(ours), "cpu:stock/ours")
+			b.ReportMetric(float64(ours.Nanoseconds())/1000/float64(b.N), "µs-cpu/scrape")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

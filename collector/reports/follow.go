@@ -1,0 +1,62 @@
+package reports
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-kit/log/level"
+)
+
+const (
+	// followEvery is how often a receiver looks for what others that share its
+	// database have stored.
+	followEvery = time.Second
+	// overlapping is how long a transaction may take to appear behind later
+	// ones, which is why a look goes farther back than the last one.
+	overlapping = 3 * writeTimeout
+)
+
+// catchUp takes up what was stored within a time before now.
+func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
+	now := r.Now()
+	all, err := r.store.newest(ctx, now, within)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		r.newest.restore(s)
+	}
+	return r.store.restoreClusters(ctx, &r.clusters, now, within)
+}
+
+// follow keeps up with a database that others write to as well until ctx ends.
+func (r *Receiver) follow(ctx context.Context) {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	last, failing := time.Now(), false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		began := time.Now()
+		err := r.look(ctx, began.Sub(last)+overlapping)
+		switch {
+		case err == nil:
+			last = began
+		case ctx.Err() != nil:
+			return
+		case !failing:
+			_ = level.Warn(r.Logger).Log("msg", "reports that others receive are not known for now", "err", err)
+		}
+		failing = err != nil
+	}
+}
+
+// look is one look, which does not wait for ever.
+func (r *Receiver) look(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return r.catchUp(ctx, within)
+}

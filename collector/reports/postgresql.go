@@ -1,0 +1,223 @@
+package reports
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/sqldb"
+)
+
+// postgresDatabase keeps reports in a database that several receivers share.
+// Its statements are those that CockroachDB and YugabyteDB know as well; ids say
+// nothing of time there, and neither do the clocks of the receivers here:
+// changed_at is the database's own.
+type postgresDatabase struct {
+	db *sqlx.DB
+}
+
+// postgresSchema is that of a database. The newest report of a homeserver and
+// the number of all are written with each report, so that a receiver need not
+// read reports to know what others have received.
+const postgresSchema = `
+CREATE TABLE IF NOT EXISTS usage_reports (
+	id BIGSERIAL PRIMARY KEY, received_at BIGINT NOT NULL, homeserver TEXT NOT NULL, body BYTEA NOT NULL
+);
+CREATE INDEX IF NOT EXISTS usage_reports_received_at ON usage_reports (received_at, homeserver);
+CREATE TABLE IF NOT EXISTS usage_homeservers (
+	homeserver TEXT PRIMARY KEY, first_seen BIGINT NOT NULL, reports BIGINT NOT NULL,
+	received_at BIGINT NOT NULL, body BYTEA NOT NULL, changed_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX IF NOT EXISTS usage_homeservers_changed_at ON usage_homeservers (changed_at);
+CREATE TABLE IF NOT EXISTS mongooseim_nodes (
+	client_id TEXT NOT NULL, node TEXT NOT NULL, complete BYTEA, building BYTEA, changed_at TIMESTAMPTZ NOT NULL,
+	PRIMARY KEY (client_id, node)
+);
+CREATE INDEX IF NOT EXISTS mongooseim_nodes_changed_at ON mongooseim_nodes (changed_at)`
+
+const (
+	// writeTimeout is after how long a report is refused that a database does
+	// not take; overlapping is longer.
+	writeTimeout = 10 * time.Second
+	// connections of a receiver: one writes, the others read, purge, and take
+	// what MongooseIM sends.
+	maxConnections = 4
+	// mergeBatch and purgeBatch are rows of one statement.
+	mergeBatch, purgeBatch = 1000, 10_000
+)
+
+// connectPostgreSQL opens a database and makes what is missing in it.
+func connectPostgreSQL(ctx context.Context, location string) (*sqlx.DB, error) {
+	db, err := sqldb.OpenPostgreSQL(location)
+	if err != nil {
+		return nil, fmt.Errorf("open the store of reports: %w", err)
+	}
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	for statement := range strings.SplitSeq(postgresSchema, ";") {
+		// A statement that fails because another receiver runs it at the same
+		// moment succeeds the second time.
+		_, err := db.ExecContext(ctx, statement)
+		if err != nil {
+			_, err = db.ExecContext(ctx, statement)
+		}
+		if err != nil {
+			_ = db.Close()
+			return nil, fmt.Errorf("open the store of reports: %w", err)
+		}
+	}
+	return db, nil
+}
+
+func openPostgreSQL(ctx context.Context, location string) (*postgresDatabase, error) {
+	db, err := connectPostgreSQL(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	return &postgresDatabase{db}, nil
+}
+
+func (d *postgresDatabase) close() error { return d.db.Close() }
+
+// transaction commits what do does, or nothing, in a limited time. It is done
+// again if the database found that another transaction was in its way.
+func (d *postgresDatabase) transaction(ctx context.Context, do func(context.Context, *sqlx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for {
+		err := d.try(ctx, do)
+		if err == nil || !sqldb.Collided(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (d *postgresDatabase) try(ctx context.Context, do func(context.Context, *sqlx.Tx) error) error {
+	tx, err := d.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := do(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (d *postgresDatabase) write(ctx context.Context, batch []*pending) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+		received, homeservers, bodies := columns(batch)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO usage_reports (received_at, homeserver, body)
+			SELECT * FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS TEXT[]), CAST($3 AS BYTEA[]))`, received, homeservers, bodies); err != nil {
+			return err
+		}
+		return countIn(ctx, tx, batch)
+	})
+	if err != nil {
+		return fmt.Errorf("store reports: %w", err)
+	}
+	return nil
+}
+
+func columns(batch []*pending) (received []int64, homeservers []string, bodies [][]byte) {
+	for _, p := range batch {
+		received, homeservers, bodies = append(received, p.received.UnixMilli()), append(homeservers, p.homeserver), append(bodies, p.body)
+	}
+	return received, homeservers, bodies
+}
+
+// countIn brings usage_homeservers up to date. Rows are taken in the order of
+// names, so that receivers do not wait for one another in a circle.
+func countIn(ctx context.Context, tx *sqlx.Tx, batch []*pending) error {
+	byName := make(map[string][]*pending)
+	for _, p := range batch {
+		byName[p.homeserver] = append(byName[p.homeserver], p)
+	}
+	var first, reports []int64
+	var newest []*pending
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		all := byName[name]
+		slices.SortStableFunc(all, func(a, b *pending) int { return a.received.Compare(b.received) })
+		first, reports = append(first, all[0].received.UnixMilli()), append(reports, int64(len(all)))
+		newest = append(newest, all[len(all)-1])
+	}
+	received, homeservers, bodies := columns(newest)
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO usage_homeservers (homeserver, first_seen, reports, received_at, body, changed_at)
+		SELECT homeserver, first_seen, reports, received_at, body, clock_timestamp()
+		FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[]), CAST($3 AS BIGINT[]), CAST($4 AS BIGINT[]), CAST($5 AS BYTEA[]))
+			AS heard (homeserver, first_seen, reports, received_at, body)
+		ON CONFLICT (homeserver) DO UPDATE SET
+			first_seen = LEAST(usage_homeservers.first_seen, excluded.first_seen),
+			reports = usage_homeservers.reports + excluded.reports,
+			received_at = GREATEST(usage_homeservers.received_at, excluded.received_at),
+			body = CASE WHEN excluded.received_at >= usage_homeservers.received_at THEN excluded.body ELSE usage_homeservers.body END,
+			changed_at = excluded.changed_at`, homeservers, first, reports, received, bodies)
+	return err
+}
+
+// merge has no order to keep: an index tells the time. Receivers may be running.
+func (d *postgresDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
+	tx, err := d.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for some := range slices.Chunk(all, mergeBatch) {
+		received, homeservers, bodies := columns(some)
+		var rows []stored
+		if err := tx.SelectContext(ctx, &rows, `
+			INSERT INTO usage_reports (received_at, homeserver, body)
+			SELECT received_at, homeserver, body
+			FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS TEXT[]), CAST($3 AS BYTEA[])) AS imported (received_at, homeserver, body)
+			WHERE NOT EXISTS (SELECT 1 FROM usage_reports there WHERE there.received_at = imported.received_at AND there.homeserver = imported.homeserver)
+			RETURNING received_at, homeserver, body`, received, homeservers, bodies); err != nil {
+			return 0, err
+		}
+		fresh := make([]*pending, 0, len(rows))
+		for _, row := range rows {
+			fresh = append(fresh, &pending{homeserver: row.Homeserver, received: time.UnixMilli(row.Received), body: row.Body})
+		}
+		if err := countIn(ctx, tx, fresh); err != nil {
+			return 0, err
+		}
+		added += len(fresh)
+	}
+	return added, tx.Commit()
+}
+
+func (d *postgresDatabase) newest(ctx context.Context, _ time.Time, within time.Duration) (all []stored, err error) {
+	if err := d.db.SelectContext(ctx, &all, `SELECT homeserver, received_at, body, first_seen, reports FROM usage_homeservers WHERE changed_at > `+ago, within.Seconds()); err != nil {
+		return nil, fmt.Errorf("read the newest reports: %w", err)
+	}
+	slices.SortFunc(all, func(a, b stored) int { return cmp.Compare(a.FirstSeen, b.FirstSeen) })
+	return all, nil
+}
+
+// ago is a time that many seconds ago, by the database's clock.
+const ago = `now() - CAST($1 AS DOUBLE PRECISION) * INTERVAL '1 second'`
+
+// purge deletes in small transactions. Receivers that do it at the same time
+// find nothing left to do.
+func (d *postgresDatabase) purge(ctx context.Context, now time.Time, retention time.Duration) error {
+	for deleted := int64(purgeBatch); deleted == purgeBatch; {
+		result, err := d.db.ExecContext(ctx, `DELETE FROM usage_reports WHERE id IN
+			(SELECT id FROM usage_reports WHERE received_at < $1 ORDER BY received_at LIMIT $2)`, now.Add(-retention).UnixMilli(), purgeBatch)
+		if err == nil {
+			deleted, err = result.RowsAffected()
+		}
+		if err != nil {
+			return fmt.Errorf("delete old reports: %w", err)
+		}
+	}
+	if _, err := d.db.ExecContext(ctx, `DELETE FROM mongooseim_nodes WHERE changed_at < `+ago, retention.Seconds()); err != nil {
+		return fmt.Errorf("delete old reports: %w", err)
+	}
+	return nil
+}

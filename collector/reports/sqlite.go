@@ -1,0 +1,244 @@
+package reports
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/mongooseim/sysmetrics"
+	"active_users_exporter/collector/sqldb"
+)
+
+// sqliteDatabase keeps reports in a file, which is this receiver's alone: what
+// is counted and put together of them is in memory.
+type sqliteDatabase struct {
+	db     *sqlx.DB
+	insert *sqlx.Stmt
+}
+
+const fileName = "reports.db"
+
+// sqliteSchema is that of the file. Reports come in the order of time, so their
+// ids tell what an index of times would, and a report costs the disk one page.
+// What is counted in usage_homeservers outlives the reports themselves.
+const sqliteSchema = `
+CREATE TABLE IF NOT EXISTS usage_reports (
+	id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, homeserver TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS usage_homeservers (
+	homeserver TEXT PRIMARY KEY, first_seen INTEGER NOT NULL, reports INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mongooseim_clusters (
+	client_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, report BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS usage_counted (
+	only INTEGER PRIMARY KEY CHECK (only = 1), up_to INTEGER NOT NULL -- id of the last report in usage_homeservers
+);
+INSERT OR IGNORE INTO usage_counted VALUES (1, 0)`
+
+// connectSQLite opens the file in a folder, which it makes where it is missing.
+func connectSQLite(folder string) (*sqlx.DB, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("open the store of reports: %w", err)
+	}
+	path := filepath.Join(folder, fileName)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // for its owner's eyes alone
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the store of reports: %w", err)
+	}
+	db, err := sqldb.CreateSQLite(path)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+func openSQLite(ctx context.Context, folder string) (*sqliteDatabase, error) {
+	db, err := connectSQLite(folder)
+	if err != nil {
+		return nil, err
+	}
+	s := &sqliteDatabase{db: db}
+	if err := s.prepare(ctx); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare makes what is missing.
+func (s *sqliteDatabase) prepare(ctx context.Context) (err error) {
+	for statement := range strings.SplitSeq(sqliteSchema, ";") {
+		if _, err := s.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("open the store of reports: %w", err)
+		}
+	}
+	if err := s.countUp(ctx); err != nil {
+		return err
+	}
+	if s.insert, err = s.db.PreparexContext(ctx, `INSERT INTO usage_reports (received_at, homeserver, body) VALUES (?, ?, ?)`); err != nil {
+		return fmt.Errorf("open the store of reports: %w", err)
+	}
+	return nil
+}
+
+func (s *sqliteDatabase) close() error { return errors.Join(s.insert.Close(), s.db.Close()) }
+
+func (s *sqliteDatabase) write(ctx context.Context, batch []*pending) error {
+	if len(batch) == 1 { // a statement is a transaction of its own
+		p := batch[0]
+		if _, err := s.insert.ExecContext(ctx, p.received.UnixMilli(), p.homeserver, p.body); err != nil {
+			return fmt.Errorf("store reports: %w", err)
+		}
+		return nil
+	}
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("store reports: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	insert := tx.StmtxContext(ctx, s.insert)
+	for _, p := range batch {
+		if _, err := insert.ExecContext(ctx, p.received.UnixMilli(), p.homeserver, p.body); err != nil {
+			return fmt.Errorf("store reports: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("store reports: %w", err)
+	}
+	return nil
+}
+
+// countUp adds up the reports since it was last done.
+func (s *sqliteDatabase) countUp(ctx context.Context) error {
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("count reports: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, statement := range []string{
+		`INSERT INTO usage_homeservers (homeserver, first_seen, reports)
+		SELECT homeserver, MIN(received_at), COUNT(*) FROM usage_reports WHERE id > (SELECT up_to FROM usage_counted) GROUP BY homeserver
+		ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports`,
+		`UPDATE usage_counted SET up_to = MAX(up_to, (SELECT COALESCE(MAX(id), 0) FROM usage_reports))`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("count reports: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("count reports: %w", err)
+	}
+	return nil
+}
+
+func (s *sqliteDatabase) newest(ctx context.Context, now time.Time, within time.Duration) (all []stored, err error) {
+	// The highest id of a homeserver is its newest report; SQLite takes the
+	// other columns from the same row.
+	const query = `
+		SELECT homeserver, received_at, body, first_seen, reports FROM (
+			SELECT MAX(id), homeserver, received_at, body FROM usage_reports
+			WHERE id > COALESCE((SELECT id FROM usage_reports WHERE received_at <= ? ORDER BY id DESC LIMIT 1), 0) GROUP BY homeserver
+		) JOIN usage_homeservers USING (homeserver)`
+	if err := s.db.SelectContext(ctx, &all, query, now.Add(-within).UnixMilli()); err != nil {
+		return nil, fmt.Errorf("read the newest reports: %w", err)
+	}
+	return all, nil
+}
+
+// purge deletes old reports once they are counted.
+func (s *sqliteDatabase) purge(ctx context.Context, now time.Time, retention time.Duration) error {
+	if err := s.countUp(ctx); err != nil {
+		return err
+	}
+	// The newest report stays, so that no id is given twice.
+	const query = `DELETE FROM usage_reports WHERE id < COALESCE(
+		(SELECT id FROM usage_reports WHERE received_at >= ? ORDER BY id LIMIT 1), (SELECT MAX(id) FROM usage_reports))`
+	if _, err := s.db.ExecContext(ctx, query, now.Add(-retention).UnixMilli()); err != nil {
+		return fmt.Errorf("delete old reports: %w", err)
+	}
+	return nil
+}
+
+// keepPart stores what is known of the cluster. Of its nodes the one that
+// reported last is kept; nodes have no name but their address.
+func (s *sqliteDatabase) keepPart(ctx context.Context, c *clusters, from node, p sysmetrics.Part, now time.Time) error {
+	report, err := c.add(from, p, now)
+	if err != nil {
+		return fmt.Errorf("store a report: %w", err)
+	}
+	_, err = s.db.ExecContext(ctx, `
+		INSERT INTO mongooseim_clusters (client_id, received_at, report) VALUES (?, ?, ?)
+		ON CONFLICT (client_id) DO UPDATE SET received_at = excluded.received_at, report = excluded.report`, from.client, now.UnixMilli(), report)
+	if err != nil {
+		return fmt.Errorf("store a report: %w", err)
+	}
+	return nil
+}
+
+func (s *sqliteDatabase) restoreClusters(ctx context.Context, c *clusters, now time.Time, within time.Duration) error {
+	var rows []struct {
+		Received int64 `db:"received_at"`
+		Report   []byte
+	}
+	if err := s.db.SelectContext(ctx, &rows, `SELECT received_at, report FROM mongooseim_clusters WHERE received_at > ?`, now.Add(-within).UnixMilli()); err != nil {
+		return fmt.Errorf("read the newest reports: %w", err)
+	}
+	for _, row := range rows {
+		var r sysmetrics.Report
+		if json.Unmarshal(row.Report, &r) == nil {
+			c.put(node{client: r.ClientID}, &nodeReport{complete: &r, received: time.UnixMilli(row.Received)})
+		}
+	}
+	return nil
+}
+
+// merge writes the table anew in the order of time, which the ids tell.
+func (s *sqliteDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, `CREATE TEMPORARY TABLE imported (received_at INTEGER, homeserver TEXT, body BLOB)`); err != nil {
+		return 0, err
+	}
+	for _, p := range all {
+		result, err := tx.ExecContext(ctx, `
+			INSERT INTO imported SELECT ?, ?, ? WHERE NOT EXISTS
+			(SELECT 1 FROM usage_reports WHERE received_at = ?1 AND homeserver = ?2)`, p.received.UnixMilli(), p.homeserver, p.body)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		added += int(n)
+	}
+	for _, statement := range []string{
+		`INSERT INTO usage_homeservers SELECT homeserver, MIN(received_at), COUNT(*) FROM imported WHERE true GROUP BY homeserver
+		ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports, first_seen = MIN(first_seen, excluded.first_seen)`,
+		`INSERT INTO imported SELECT received_at, homeserver, body FROM usage_reports`,
+		`DELETE FROM usage_reports`,
+		`INSERT INTO usage_reports (received_at, homeserver, body) SELECT received_at, homeserver, body FROM imported ORDER BY received_at`,
+		`UPDATE usage_counted SET up_to = (SELECT COALESCE(MAX(id), 0) FROM usage_reports)`,
+		`DROP TABLE imported`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return 0, err
+		}
+	}
+	return added, tx.Commit()
+}

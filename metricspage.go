@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"active_users_exporter/collector"
+)
+
+// A metricsPage serves /metrics: the figures of chat servers, then what the
+// process says of itself. Figures change at a refresh and hardly between, so
+// they are encoded and compressed once for each change, and a scrape copies
+// bytes, however many there are. What it serves are the bytes of promhttp's
+// handler over the one and over the other.
+type metricsPage struct {
+	figures, process *encodedPart
+	// filtered serves ?name[]=…, of which there is no end of forms.
+	filtered http.Handler
+
+	joining sync.Mutex
+	joined  map[expfmt.Format]*joined
+}
+
+// newMetricsPage returns the page of figures, which are gathered anew whenever
+// changed says so, and of process, once a second at most.
+func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, clock func() time.Time, logger log.Logger) *metricsPage {
+	// The counter of promhttp's handler, which finds it registered and shares it.
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "promhttp_metric_handler_errors_total",
+		Help: "Total number of internal errors encountered by the promhttp metric handler.",
+	}, []string{"cause"})
+	process.MustRegister(failures)
+	failures.WithLabelValues("gathering")
+	failures.WithLabelValues("encoding")
+	failed := func(cause string, err error) {
+		failures.WithLabelValues(cause).Inc()
+		_ = level.Error(logger).Log("msg", "could not show all metrics", "cause", cause, "err", err)
+	}
+	return &metricsPage{
+		joined:  make(map[expfmt.Format]*joined),
+		figures: &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
+		process: &encodedPart{gather: process.Gather, changed: everySecond(clock), failed: failed, last: true},
+		filtered: promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{
+			EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError, Registry: process,
+		}),
+	}
+}
+
+// oneAfterTheOther gathers from both, in this order. (prometheus.Gatherers would
+// drop the units.)
+func oneAfterTheOther(figures, process prometheus.Gatherer) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		first, err := figures.Gather()
+		second, processErr := process.Gather()
+		return append(first, second...), errors.Join(err, processErr)
+	})
+}
+
+// everySecond returns a function that says, about once a second, that it is
+// time again.
+func everySecond(clock func() time.Time) func() bool {
+	var last time.Time
+	return func() bool {
+		now := clock()
+		if age := now.Sub(last); age >= 0 && age < time.Second {
+			return false
+		}
+		last = now
+		return true
+	}
+}
+
+// ServeHTTP serves text 0.0.4, OpenMetrics or protocol buffers, as asked for,
+// compressed if asked for.
+func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery != "" && r.URL.Query().Has("name[]") {
+		p.filtered.ServeHTTP(w, r)
+		return
+	}
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	page := p.in(format)
+	h := w.Header()
+	h["Vary"] = []string{"Accept", "Accept-Encoding"}
+	h.Set("Content-Type", string(format))
+	body := page.plain
+	if acceptsGzip(r.Header) {
+		h.Set("Content-Encoding", "gzip")
+		body = page.gzipped
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+// joined is the whole page in one format: a scrape is then a single write.
+type joined struct {
+	figures, process *form // of which it is made
+	plain, gzipped   []byte
+}
+
+// in returns the page in a format.
+func (p *metricsPage) in(format expfmt.Format) *joined {
+	figures, process := p.figures.in(format), p.process.in(format)
+	p.joining.Lock()
+	defer p.joining.Unlock()
+	page, ok := p.joined[format]
+	if !ok || page.figures != figures || page.process != process {
+		page = join(figures, process)
+		p.joined[format] = page
+	}
+	return page
+}
+
+// join puts the page together. The deflated bytes of two parts may follow one
+// another as they are in one gzip file (RFC 1952, section 2.3), of which nothing
+// is known but its checksum and size.
+func join(figures, process *form) *joined {
+	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+	plain := slices.Concat(figures.plain, process.plain)
+	trailer := binary.LittleEndian.AppendUint32(nil, crc32.Update(figures.sum, crc32.IEEETable, process.plain))
+	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(len(plain)))
+	return &joined{figures, process, plain, slices.Concat([]byte(header), figures.deflated, process.deflated, trailer)}
+}
+
+// An encodedPart is one part of the page in the forms that were asked for since
+// it last changed. Formats come from expfmt, which knows a few dozen.
+type encodedPart struct {
+	gather  func() ([]*dto.MetricFamily, error)
+	changed func() bool
+	failed  func(cause string, err error) // told once for each change; what could be shown is
+	last    bool                          // whether the page ends with it
+
+	mutex    sync.Mutex
+	families []*dto.MetricFamily
+	forms    map[expfmt.Format]*form
+}
+
+// form is a part of the page in one format.
+type form struct {
+	plain    []byte
+	deflated []byte // the last part's ends the stream
+	sum      uint32 // CRC-32 of plain
+}
+
+// in returns the part in a format. Those who ask while it is made wait for it,
+// which takes memory alone.
+func (p *encodedPart) in(format expfmt.Format) *form {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.changed() || p.forms == nil {
+		var err error
+		if p.families, err = p.gather(); err != nil {
+			p.failed("gathering", err)
+		}
+		p.forms = make(map[expfmt.Format]*form)
+	}
+	f, ok := p.forms[format]
+	if !ok {
+		f = p.encode(format)
+		p.forms[format] = f
+	}
+	return f
+}
+
+// encode leaves out what cannot be encoded.
+func (p *encodedPart) encode(format expfmt.Format) *form {
+	var content, deflated bytes.Buffer
+	encoder := expfmt.NewEncoder(&content, format)
+	for _, family := range p.families {
+		if err := encoder.Encode(family); err != nil {
+			p.failed("encoding", err)
+		}
+	}
+	compressor, err := flate.NewWriter(&deflated, flate.DefaultCompression)
+	if err != nil {
+		panic(err) // a level that does not exist
+	}
+	// Neither buffer ever fails.
+	if closer, ok := encoder.(expfmt.Closer); ok && p.last {
+		_ = closer.Close()
+	}
+	_, _ = compressor.Write(content.Bytes())
+	if p.last {
+		_ = compressor.Close()
+	} else {
+		_ = compressor.Flush()
+	}
+	return &form{content.Bytes(), deflated.Bytes(), crc32.ChecksumIEEE(content.Bytes())}
+}
+
+// acceptsGzip says whether a client takes gzip (RFC 9110, section 12.5.3).
+func acceptsGzip(h http.Header) bool {
+	for _, line := range h["Accept-Encoding"] {
+		for choice := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(choice, ";")
+			if strings.TrimSpace(coding) == "gzip" {
+				_, q, _ := strings.Cut(weight, "=")
+				value, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+				return err != nil || value > 0
+			}
+		}
+	}
+	return false
+}
+
+// edition is what tells the figures of a server from earlier ones.
+type edition struct {
+	server, software string
+	snapshot         *collector.Snapshot
+	attempted, saved time.Time
+	historyFailures  uint64
+}
+
+// changes returns a function that says whether figures, or the configuration,
+// have changed since it was last asked. Reports come at any time: of these, it
+// says so every second.
+func (e *Exporter) changes() func() bool {
+	var last []edition
+	var reloads int64
+	second := everySecond(e.clock)
+	return func() bool {
+		var now []edition
+		for _, s := range e.Statuses() {
+			now = append(now, edition{s.Server, s.Software, s.Snapshot, s.Attempted, s.HistorySaved, s.HistoryFailures})
+		}
+		reloaded := e.reloads.Load()
+		same := slices.Equal(now, last) && reloaded == reloads && (e.receiver == nil || !second())
+		last, reloads = now, reloaded
+		return !same
+	}
+}
