@@ -43,8 +43,8 @@ func addDemo(app *kingpin.Application) command {
 			return fmt.Errorf("invent chat servers: %w", err)
 		}
 		exporter := NewExporter(source, e.clock, e.logger)
-		go announce(ctx, exporter, *pages, e)
-		return serve(ctx, exporter, *pages, false, e)
+		listening := func(address net.Addr) { go announce(ctx, exporter, address, pages.telemetryPath, e) }
+		return serve(ctx, exporter, *pages, false, listening, e)
 	}
 }
 
@@ -106,8 +106,8 @@ func serveStatusPage(ctx context.Context, now time.Time) (string, error) {
 	return "http://" + listener.Addr().String() + "/status", nil
 }
 
-// announce prints where the pages are once they show figures.
-func announce(ctx context.Context, exporter *Exporter, pages webFlags, e environment) {
+// announce prints where the pages of a listener are once they show figures.
+func announce(ctx context.Context, exporter *Exporter, address net.Addr, telemetryPath string, e environment) {
 	for !exporter.Ready() {
 		select {
 		case <-ctx.Done():
@@ -115,15 +115,13 @@ func announce(ctx context.Context, exporter *Exporter, pages webFlags, e environ
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	for _, address := range *pages.toolkit.WebListenAddresses {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			continue // the listener has said so
-		}
-		if host == "" || net.ParseIP(host).IsUnspecified() {
-			host = "localhost"
-		}
-		base := "http://" + net.JoinHostPort(host, port)
-		_, _ = fmt.Fprintf(e.stdout, "The demo is at %s/ and its metrics at %s%s (stop with Ctrl-C)\n", base, base, pages.telemetryPath)
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return // not an address that a browser could open
 	}
+	if net.ParseIP(host).IsUnspecified() {
+		host = "localhost"
+	}
+	base := "http://" + net.JoinHostPort(host, port)
+	_, _ = fmt.Fprintf(e.stdout, "The demo is at %s/ and its metrics at %s%s (stop with Ctrl-C)\n", base, base, telemetryPath)
 }

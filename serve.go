@@ -35,7 +35,7 @@ func addServe(app *kingpin.Application) command {
 
 	return func(ctx context.Context, e environment) error {
 		exporter := NewExporter(*source, e.clock, e.logger)
-		return serve(ctx, exporter, *pages, *lifecycle, e)
+		return serve(ctx, exporter, *pages, *lifecycle, func(net.Addr) {}, e)
 	}
 }
 
@@ -43,8 +43,9 @@ func addServe(app *kingpin.Application) command {
 // how long refreshes may after them.
 const stopWithin = 5 * time.Second
 
-// serve runs the exporter and its pages until ctx ends.
-func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bool, e environment) error {
+// serve runs the exporter and its pages until ctx ends. It calls listening with
+// each address at which the pages can be had from then on.
+func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bool, listening func(net.Addr), e environment) error {
 	if err := pages.validate(); err != nil {
 		return &usageError{err}
 	}
@@ -65,32 +66,37 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 		_ = level.Info(e.logger).Log("msg", "configuration reloaded")
 		return nil
 	}
-	go reloadOnHangup(ctx, reload)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	go reloadOnHangup(ctx, hangup, reload)
 	routes := routeOptions{telemetryPath: pages.telemetryPath}
 	if lifecycle {
 		routes.reload = reload
 	}
 	received := make(chan error, 1)
 	if receiver, address := exporter.Receiver(); receiver != nil {
+		// Before the pages are there, so that ready means ready for reports.
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("--reports.listen-address: %w", err)
+		}
 		go func() {
-			received <- receive(ctx, address, receiver.Handler(), e)
+			received <- receive(ctx, listener, receiver.Handler(), e)
 			stop() // one listener without the other is not what was asked for
 		}()
 	} else {
 		received <- nil
 	}
-	err := listen(ctx, exporter.Routes(routes), pages, e)
+	err := listen(ctx, exporter.Routes(routes), pages, listening, e)
 	stop()
 	return errors.Join(err, <-received)
 }
 
-// receive serves the receiver of reports until ctx ends. Whoever may reach it
-// may be anybody: a connection is not kept for those who say nothing.
-func receive(ctx context.Context, address string, handler http.Handler, e environment) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("--reports.listen-address: %w", err)
-	}
+// receive serves the receiver of reports until ctx ends, and closes the
+// listener. Whoever may reach it may be anybody: a connection is not kept for
+// those who say nothing.
+func receive(ctx context.Context, listener net.Listener, handler http.Handler, e environment) error {
 	const connections, headerBytes = 2000, 8 << 10
 	server := &http.Server{
 		Handler:           handler,
@@ -135,10 +141,7 @@ func (f webFlags) validate() error {
 }
 
 // reloadOnHangup reloads at each SIGHUP.
-func reloadOnHangup(ctx context.Context, reload func() error) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, reload func() error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,9 +153,14 @@ func reloadOnHangup(ctx context.Context, reload func() error) {
 }
 
 // listen serves pages until ctx ends, and then lets running requests end.
-func listen(ctx context.Context, pages http.Handler, flags webFlags, e environment) error {
+func listen(ctx context.Context, pages http.Handler, flags webFlags, listening func(net.Addr), e environment) error {
 	server := &http.Server{
-		Handler:           pages,
+		Handler: pages,
+		// Called with each listener once its address is taken.
+		BaseContext: func(listener net.Listener) context.Context {
+			listening(listener.Addr())
+			return context.WithoutCancel(ctx)
+		},
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
