@@ -157,7 +157,7 @@ func TestImportIntoADatabase(t *testing.T) {
 	if all := archived(t, location); all != nil {
 		t.Errorf("%v in a database without a store", all)
 	}
-	r := start(t, location, func(o *reports.Options) { o.Retention = 8 * time.Hour })
+	r := start(t, location, nil)
 	r.put("PUT", path, users("a.example", 2), nil)
 	more := []reports.Archived{
 		{Received: noon.Add(-5 * time.Hour), Report: json.RawMessage(users("b.example", 7))},
