@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,23 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/config"
 )
 
-// freeAddress returns an address that nobody listens on. Its port is below those
-// that the system chooses for connections, which may take it at any time.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
-		if err == nil {
-			_ = listener.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port")
-	return ""
+	return "127.0.0.1:" + dbtest.FreePort(t)
 }
 
 // Whoever connects and says nothing, or only begins, is gone after some
@@ -85,7 +74,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			return connection

@@ -41,7 +41,7 @@ func TestFiguresOfARunningServer(t *testing.T) {
 	fromAPI := united
 	fromAPI.created = -1
 	database := []ejabberd.Database{{Source: source(t, "sqlite:"+e.database), Host: "example.org"}}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		// What fails is a reading while the logouts are being stored.
 		got, _, err := read(t, ejabberd.Options{Databases: database}, time.Now())
 		if err == nil && got["example.org"].day >= table.day || time.Now().After(deadline) {
@@ -145,7 +145,7 @@ func startEjabberd(t *testing.T) *liveEjabberd {
 
 	e.all = webapi.New(endpoint(t, "http://127.0.0.1:"+test+"/api"), "")
 	t.Cleanup(e.all.Close)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if _, err = e.all.Post(t.Context(), "status", struct{}{}); err == nil {
 			return e
 		}

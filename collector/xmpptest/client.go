@@ -61,7 +61,7 @@ func (c *Client) Cut() { _ = c.connection.Close() }
 // exchange sends something and reads until the answer holds a text.
 func (c *Client) exchange(tb testing.TB, send, until string) {
 	tb.Helper()
-	if err := c.connection.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		tb.Fatal(err)
 	}
 	if _, err := io.WriteString(c.connection, send); err != nil {

@@ -92,7 +92,7 @@ func (s *MariaServer) Start(tb testing.TB) {
 	if err := s.process.Start(); err != nil {
 		tb.Fatalf("start mariadbd: %v", err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := tryMySQL(tb.Context(), s.root("mysql"), "SELECT 1")
 		if err == nil {
 			return

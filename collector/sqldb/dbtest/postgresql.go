@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -146,19 +145,4 @@ func execute(tb testing.TB, credential *syscall.SysProcAttr, name string, args .
 	if output, err := command.CombinedOutput(); err != nil {
 		tb.Fatalf("%s: %v\n%s", filepath.Base(name), err, output)
 	}
-}
-
-// FreePort returns a port of the loopback interface that nobody listens on.
-func FreePort(tb testing.TB) string {
-	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return port
 }

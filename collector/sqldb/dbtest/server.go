@@ -84,7 +84,7 @@ func (s *Server) start(tb testing.TB) {
 	}
 	tb.Cleanup(s.Stop)
 	s.Location = "postgres://postgres@127.0.0.1:" + s.port + "/postgres?sslmode=disable"
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		connection, err := pgx.Connect(tb.Context(), s.Location)
 		if err == nil {
 			_ = connection.Close(tb.Context())
