@@ -44,8 +44,11 @@ func describe(w io.Writer, s collector.Status) {
 		state = "NOT OK: " + s.Err.Error()
 	}
 	software := strings.TrimSpace(s.Software + " " + s.Snapshot.Version)
-	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %s, %s\n", s.Server, state, software, s.Snapshot.Database,
-		number(len(s.Snapshot.Domains), "domain"), number(len(s.Snapshot.Modules), "module"))
+	found := number(len(s.Snapshot.Domains), "domain")
+	if modules := len(s.Snapshot.Modules); modules > 0 { // few servers tell
+		found += ", " + number(modules, "module")
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %s\n", s.Server, state, software, s.Snapshot.Database, found)
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}

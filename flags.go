@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -29,13 +31,37 @@ func (e enved) Flag(name, help string) *kingpin.FlagClause {
 	return e.flagger.Flag(name, help).Envar(variable)
 }
 
+// Choice adds a flag that takes one of a few words, the first unless it is set.
+func (e enved) Choice(name, help string, of ...string) *string {
+	c := &choice{flag: name, of: of}
+	e.Flag(name, help).Default(of[0]).SetValue(c)
+	return &c.value
+}
+
+// choice is what such a flag is set to. Unlike kingpin's Enum it says which flag
+// is wrong.
+type choice struct {
+	flag  string
+	of    []string
+	value string
+}
+
+func (c *choice) String() string { return c.value }
+
+// Set takes one of the words.
+func (c *choice) Set(value string) error {
+	if !slices.Contains(c.of, value) {
+		return fmt.Errorf("--%s=%s: want one of %s", c.flag, value, strings.Join(c.of, ", "))
+	}
+	c.value = value
+	return nil
+}
+
 // addLogFlags adds the flags of the log to all commands, and returns what
 // makes the loggers that they ask for.
 func addLogFlags(app *kingpin.Application) func(io.Writer) (log.Logger, *slog.Logger) {
-	lowest := enved{app}.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").
-		Default("info").Enum("debug", "info", "warn", "error")
-	format := enved{app}.Flag("log.format", "Format of the log: logfmt or json.").
-		Default("logfmt").Enum("logfmt", "json")
+	lowest := enved{app}.Choice("log.level", "Least severe messages to log: info, debug, warn or error.", "info", "debug", "warn", "error")
+	format := enved{app}.Choice("log.format", "Format of the log: logfmt or json.", "logfmt", "json")
 	return func(w io.Writer) (log.Logger, *slog.Logger) { return newLogger(w, *format, *lowest) }
 }
 

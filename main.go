@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -34,6 +35,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with deferred calls: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	if info, ok := debug.ReadBuildInfo(); ok && version.Version == "" { // built without make
+		version.Version = info.Main.Version
+	}
 	app := kingpin.New(program, "A Prometheus exporter of active users of chat servers: Matrix Synapse, Prosody, ejabberd and MongooseIM.\n\n"+
 		"Example: "+program+" --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db --server=prosody=/var/lib/prosody")
 	app.Version(version.Print(program)).UsageWriter(stdout).ErrorWriter(stderr)

@@ -21,7 +21,7 @@ import (
 func addReport(app *kingpin.Application) command {
 	cmd := app.Command("report", "Read each chat server once and print its figures.")
 	source := addSourceFlags(cmd)
-	output := enved{cmd}.Flag("output", "Format: table, json or openmetrics.").Default("table").Enum("table", "json", "openmetrics")
+	output := enved{cmd}.Choice("output", "Format: table, json or openmetrics.", "table", "json", "openmetrics")
 	return func(ctx context.Context, e environment) error {
 		statuses, err := refreshOnce(ctx, *source, e)
 		if err != nil {

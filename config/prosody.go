@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -13,14 +12,14 @@ import (
 // locateProsody takes the path of Prosody's data directory, the location of its
 // database, or the configuration file that names either. That they exist is not checked: they may be mounted later.
 func locateProsody(server *Server, location, folder string) error {
-	scheme, path, _ := strings.Cut(location, ":")
+	scheme, path, schemed := strings.Cut(location, ":")
 	switch {
 	case strings.HasSuffix(location, ".lua"):
 		return readProsody(&server.Prosody, below(folder, location))
 	case scheme == "sqlite" && path != "" && !strings.HasPrefix(path, "//"):
 		location = "sqlite:" + below(folder, path)
 		fallthrough
-	case slices.Contains([]string{"sqlite", "postgres", "postgresql", "mysql"}, scheme), strings.Contains(location, "://"):
+	case schemed && !strings.ContainsAny(scheme, "/."): // no folder is called sqlite3:
 		var err error
 		server.Prosody.Database, err = sqldb.ParseSource(location)
 		return err
