@@ -89,6 +89,7 @@ func TestClockSteps(t *testing.T) {
 		"back a day, and forward":        {-day, day},
 		"to and fro":                     {time.Hour, -2 * time.Hour, 3 * time.Hour, -2 * time.Hour},
 		"forward forty days, and back":   {40 * day, -40 * day},
+		"forward two years, and back":    {730 * day, -730 * day},
 		"back to the epoch, and forward": {-time.Duration(now.Unix()) * time.Second, time.Duration(now.Unix()) * time.Second},
 	} {
 		for _, whole := range []bool{true, false} {
@@ -139,5 +140,32 @@ func TestClockSteps(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A clock that is years ahead at one refresh costs nothing of what was recorded.
+func TestClockFarAheadOnce(t *testing.T) {
+	records := &logins{whole: true, rows: []login{{"alice", now}}}
+	at := now
+	r := collector.NewRefresher(collector.RefresherOptions{
+		Server: "xmpp", Software: "prosody", Interval: time.Hour, StaleAfter: 3 * time.Hour, Reader: records,
+		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
+		Now: func() time.Time { return at }, Logger: log.NewNopLogger(),
+	})
+	retained := func(after time.Duration) *collector.Retention {
+		t.Helper()
+		at = now.Add(after)
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return r.Status().Snapshot.Domains[0].Retention
+	}
+	retained(0)
+	records.rows[0].at = now.Add(40 * day) // what was recorded is known here alone
+	for _, after := range []time.Duration{40 * day, 40*day + 730*day, 40*day + time.Hour} {
+		retained(after)
+	}
+	if got := retained(40*day + 2*time.Hour); got == nil || got.Users != 1 {
+		t.Errorf("r30v2 %+v, want the one who came on both days", got)
 	}
 }

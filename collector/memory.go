@@ -53,11 +53,15 @@ func (m *memory) anew(now time.Time) (next memory, since time.Time) {
 	return next, time.Time{}
 }
 
+// purgeStep is by how much more than at the last success one refresh purges: a
+// clock that is years ahead, for once, must not cost the history.
+const purgeStep = 24 * time.Hour
+
 // settle ends a reading that succeeded: visits of servers that keep none are
 // recorded, and what is not needed any longer goes. Users of whom such a server
 // knows nothing any more are forgotten, unless some of its records could not be
-// read.
-func (m *memory) settle(now time.Time, facts Facts, retention time.Duration) {
+// read. The success before it was at last.
+func (m *memory) settle(now, last time.Time, facts Facts, retention time.Duration) {
 	m.whole = facts.Whole
 	for _, f := range facts.Domains {
 		if !f.Activity || f.Visits {
@@ -68,7 +72,11 @@ func (m *memory) settle(now time.Time, facts Facts, retention time.Duration) {
 			m.calendar.ForgetGone(f.Name)
 		}
 	}
-	m.calendar.Purge(activity.DayOf(now.Add(-retention)))
+	purgeAt := now
+	if limit := last.Add(purgeStep); limit.Before(now) {
+		purgeAt = limit
+	}
+	m.calendar.Purge(activity.DayOf(purgeAt.Add(-retention)))
 	m.calendar.Compact(activity.DayOf(now))
 }
 

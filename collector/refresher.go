@@ -214,7 +214,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
-			next.settle(now, facts, r.Retention)
+			next.settle(now, r.memory.at, facts, r.Retention)
 			r.memory = next
 			return r.snapshot(now, facts, next.calendar), facts, nil
 		}

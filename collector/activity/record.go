@@ -7,12 +7,17 @@ import "time"
 // it overwrites stays known here. A visit once recorded stays, whatever becomes
 // of clocks. Times after the day of now are left out: a clock was wrong.
 //
-// What is recorded is complete from the first call on.
+// What is recorded is complete from the first call on; one does not count if
+// most users were last seen after it: the clock is behind, and the history would
+// seem older than it is.
 func (c *Calendar) RecordVisits(name string, now time.Time) {
 	c.recent = recent{}
 	d := c.domain([]byte(name))
 	today := DayOf(now)
 	if !d.recorded {
+		if d.mostlyAfter(today) {
+			return
+		}
 		d.recorded, d.since = true, today
 	}
 	record := func(n uint32, m moment) {
@@ -37,6 +42,22 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 	for key, m := range d.others {
 		record(uint32(key>>clientBits), m)
 	}
+}
+
+// mostlyAfter says whether more users were last seen after a day than before its
+// end.
+func (d *domain) mostlyAfter(date Day) bool {
+	after, known := 0, 0
+	for _, m := range d.newest {
+		if m == neverSeen {
+			continue
+		}
+		known++
+		if DayOf(time.UnixMilli(m.milli())) > date {
+			after++
+		}
+	}
+	return 2*after > known
 }
 
 // HistoryDays returns for how many UTC days, today included, visits are known

@@ -128,7 +128,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if s.lead != nil {
-		s.lead.release()
+		s.lead.release(context.Background())
 	}
 	return s.db.Close()
 }
