@@ -141,7 +141,7 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	// rows of an hour; the count of one day.
 	today := activity.DayOf(now).Start().UnixMilli()
 	for i, query := range []string{
-		fmt.Sprintf(`COPY (SELECT user_id, user_agent, timestamp FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d) TO STDOUT (FORMAT binary)`, today, today+2*day.Milliseconds()),
+		fmt.Sprintf(`COPY (SELECT user_id, user_agent FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d) TO STDOUT (FORMAT binary)`, today, today+day.Milliseconds()),
 		fmt.Sprintf(`COPY (SELECT user_id, user_agent, last_seen FROM user_ips WHERE last_seen > %d) TO STDOUT (FORMAT binary)`, now.Add(-65*time.Minute).UnixMilli()),
 		fmt.Sprintf(`COPY (SELECT timestamp, COUNT(*) FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d GROUP BY timestamp) TO STDOUT (FORMAT binary)`, today-9*day.Milliseconds(), today-8*day.Milliseconds()),
 	} {

@@ -60,7 +60,7 @@ func TestRefreshesUseIndexes(t *testing.T) {
 	eachEngine(t, func(t *testing.T, ctx context.Context, r *reading) {
 		for what, c := range map[string]struct{ query, sqlite, postgresql string }{
 			"the visits of today": {
-				visitRows(today, today+2),
+				dayRows(today),
 				"USING INDEX user_daily_visits_ts_idx (timestamp>? AND timestamp<?)", "Index Scan using user_daily_visits_ts_idx",
 			},
 			"the rows of an old day": {
