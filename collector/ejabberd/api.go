@@ -138,9 +138,9 @@ func (r *running) add(sessions []string) {
 }
 
 // report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found hosts, rec activity.Recorder) {
+func (r *running) report(now time.Time, found collector.Found, rec activity.Recorder) {
 	for name, users := range r.online {
-		found.of([]byte(name)).online = collector.Known(len(users))
+		found.Of([]byte(name)).Online = collector.Known(len(users))
 		for user := range users {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
 		}
@@ -163,16 +163,16 @@ func (n *number) UnmarshalJSON(text []byte) error {
 }
 
 // countAccounts counts the accounts of hosts that have none in the database.
-func (a api) countAccounts(ctx context.Context, server *running, found hosts) (warnings []string, err error) {
+func (a api) countAccounts(ctx context.Context, server *running, found collector.Found) (warnings []string, err error) {
 	for _, h := range server.hosts {
-		if found.of([]byte(h)).registered.Known {
+		if found.Of([]byte(h)).Registered.Known {
 			continue
 		}
 		n := number(-1)
 		err := a.call(ctx, "stats_host", arguments{"name": "registeredusers", "host": h}, &n)
 		switch {
 		case err == nil && n >= 0:
-			found.of([]byte(h)).registered = collector.Known(int(n))
+			found.Of([]byte(h)).Registered = collector.Known(int(n))
 		case err == nil:
 			return nil, a.Fail("stats_host", "unexpected", "the answer is no number")
 		case refused(err):
@@ -186,7 +186,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found hosts) (w
 
 // readLast asks for the last activity of every account, one by one: where it
 // is kept in Mnesia there is no other way from outside.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found hosts, rec activity.Recorder) error {
+func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) error {
 	if server.hosts == nil {
 		return a.Fail("registered_vhosts", "denied", "refused, so the virtual hosts are not known")
 	}
@@ -199,15 +199,15 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 		if asked += len(users); asked > maxAccounts {
 			return a.Fail("get_last", "unexpected", "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
 		}
-		found.of([]byte(name)).registered = collector.Known(len(users))
-		if err := a.lastOf(ctx, name, users, server, now, found.of([]byte(name)), rec); err != nil {
+		found.Of([]byte(name)).Registered = collector.Known(len(users))
+		if err := a.lastOf(ctx, name, users, server, now, found.Of([]byte(name)), rec); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *host, rec activity.Recorder) error {
+func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *collector.FoundDomain, rec activity.Recorder) error {
 	oldest := now.Add(-activity.MaxWindow)
 	for _, user := range slices.Sorted(slices.Values(users)) {
 		if server.online[name][user] {
@@ -219,14 +219,14 @@ func (a api) lastOf(ctx context.Context, name string, users []string, server *ru
 		}
 		err := a.call(ctx, "get_last", arguments{"user": user, "host": name}, &last)
 		switch {
-		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.activity:
+		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.Activity:
 			return nil // mod_last is not loaded on this host
 		case err != nil:
 			return err
 		case last.Timestamp.IsZero():
 			return a.Fail("get_last", "unexpected", "the answer has no timestamp")
 		}
-		found.activity = true
+		found.Activity = true
 		switch last.Status {
 		case "NOT FOUND", "Registered but didn't login": // with the time of the question, of the registration
 		case "ONLINE":
@@ -237,6 +237,6 @@ func (a api) lastOf(ctx context.Context, name string, users []string, server *ru
 			}
 		}
 	}
-	found.activity = len(users) > 0
+	found.Activity = len(users) > 0
 	return nil
 }

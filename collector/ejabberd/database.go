@@ -31,12 +31,12 @@ type reading struct {
 	sqldb.View
 	host  string // of a database with the legacy schema
 	now   time.Time
-	found hosts
+	found collector.Found
 	rec   activity.Recorder
 }
 
 // readDatabase reads one database and adds to what is found.
-func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found hosts, rec activity.Recorder, facts *collector.Facts) error {
+func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found collector.Found, rec activity.Recorder, facts *collector.Facts) error {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -95,19 +95,19 @@ func (r *reading) last(ctx context.Context) error {
 	oldest := r.now.Add(-activity.MaxWindow).Unix()
 	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name := name(row)
-		found := r.found.of(name)
-		found.activity = true
+		found := r.found.Of(name)
+		found.Activity = true
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
-			found.good = true
+			found.Good = true
 			return
 		}
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			found.damaged++
+			found.Damaged++
 			return
 		}
-		found.good = true
+		found.Good = true
 		if seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
 		}
@@ -140,10 +140,10 @@ func (r *reading) accounts(ctx context.Context) error {
 		if n == 0 {
 			return
 		}
-		found := r.found.of(name)
-		found.registered = collector.Known(n)
+		found := r.found.Of(name)
+		found.Registered = collector.Known(n)
 		if older >= 0 {
-			found.created = collector.Known(n - older)
+			found.Created = collector.Known(n - older)
 		}
 	})
 }
@@ -165,13 +165,13 @@ func (r *reading) sessions(ctx context.Context) error {
 	// several.
 	err = r.Stream(ctx, `SELECT DISTINCT `+selected+`, username FROM sm`, 2, func(row *sqldb.Row) {
 		online = true
-		found := r.found.of(name(row))
-		found.online = collector.Known(found.online.Number + 1)
+		found := r.found.Of(name(row))
+		found.Online = collector.Known(found.Online.Number + 1)
 		r.rec.Seen(name(row), row.Text(1), activity.Unknown, r.now)
 	})
 	if online && selected == hostColumn { // on all of its hosts
 		for _, found := range r.found {
-			found.online.Known = true
+			found.Online.Known = true
 		}
 	}
 	return err

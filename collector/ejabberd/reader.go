@@ -10,7 +10,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -64,43 +63,13 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// hosts is what is known of the virtual hosts, by name.
-type hosts map[string]*host
-
-type host struct {
-	// activity says that last-seen times are kept: ejabberd writes one already
-	// when an account is registered.
-	activity            bool
-	registered, created collector.Count
-	online              collector.Count
-	// damaged is the number of rows that could not be read; good says that one
-	// could.
-	damaged int
-	good    bool
-}
-
-// knows says whether it is known who was active. If all rows are damaged, as
-// when a version to come writes them otherwise, nobody must take that for
-// nobody.
-func (h *host) knows() bool { return h.activity && (h.good || h.damaged == 0) }
-
-// of returns a host, with what was found before.
-func (h hosts) of(name []byte) *host {
-	found, ok := h[string(name)]
-	if !ok {
-		found = &host{}
-		h[string(name)] = found
-	}
-	return found
-}
-
 // Read implements collector.Reader. The table "last" is written when a session
 // ends: who is connected is not in it, or with an older time, so that people
 // online are counted beside it. They are asked for first: whoever logs out in
 // between is then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	facts := collector.Facts{Whole: true, Database: "api"}
-	found := make(hosts)
+	found := make(collector.Found)
 	var server *running
 	if !r.options.API.IsZero() {
 		var err error
@@ -130,11 +99,11 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)
 	}
-	if found.lost() {
+	if found.Lost() {
 		return collector.Facts{}, fmt.Errorf("%s: the time in all rows of the table last is no number", r.options.Databases[0].Source)
 	}
-	facts.Domains = found.facts()
-	facts.Warnings = append(facts.Warnings, found.warnings()...)
+	facts.Domains = found.Facts()
+	facts.Warnings = append(facts.Warnings, warnings(found)...)
 	if server != nil {
 		facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
 	}
@@ -151,36 +120,10 @@ func (r *Reader) modules() (all []collector.Module) {
 	return all
 }
 
-// lost says that rows are damaged, and no host is left of which anything is
-// known.
-func (h hosts) lost() bool {
-	damaged := false
-	for _, found := range h {
-		if found.knows() {
-			return false
-		}
-		damaged = damaged || found.damaged > 0
-	}
-	return damaged
-}
-
-func (h hosts) facts() (all []collector.DomainFacts) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if !utf8.ValidString(name) { // no label
-			continue
-		}
-		found := h[name]
-		d := collector.DomainFacts{Name: name, Activity: found.knows(), Online: found.online, Damaged: found.damaged}
-		d.Registered = found.registered.Native()
-		d.Created = found.created.Native()
-		all = append(all, d)
-	}
-	return all
-}
-
-func (h hosts) warnings() (all []string) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if n := h[name].damaged; n > 0 {
+// warnings tells of rows that were left out.
+func warnings(found collector.Found) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if n := found[name].Damaged; n > 0 {
 			all = append(all, fmt.Sprintf("%d damaged rows of %q in the table last left out: their time is no number", n, name))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -36,7 +35,7 @@ func (l *leadership) check(ctx context.Context) (leads, taken bool, err error) {
 		if l.held.PingContext(ctx) == nil {
 			return true, false, nil
 		}
-		l.release(ctx) // the connection broke, and the lock is gone with it
+		l.release() // the connection broke, and the lock is gone with it
 	}
 	taken, err = l.try(ctx)
 	return taken, taken, err
@@ -55,16 +54,12 @@ func (l *leadership) try(ctx context.Context) (taken bool, err error) {
 	return true, nil
 }
 
-// release gives the lock up at once, or, where the connection is broken, as soon
-// as PostgreSQL notices. The pool is told that it is.
-func (l *leadership) release(ctx context.Context) {
+// release gives the lock up, with the connection: the pool is told that it is
+// broken.
+func (l *leadership) release() {
 	if l.held == nil {
 		return
 	}
-	const patience = 5 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_, _ = l.held.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, int64(lock))
 	_ = l.held.Raw(func(any) error { return driver.ErrBadConn })
 	_ = l.held.Close()
 	l.held = nil

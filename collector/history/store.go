@@ -128,7 +128,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if s.lead != nil {
-		s.lead.release(context.Background())
+		s.lead.release()
 	}
 	return s.db.Close()
 }

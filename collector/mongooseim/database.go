@@ -30,13 +30,13 @@ type reading struct {
 	sqldb.View
 	host  string // of a database without the column server
 	now   time.Time
-	found domains
+	found collector.Found
 	rec   activity.Recorder
 }
 
 // readDatabase adds what the database holds to what is found, and returns what
 // kind it is and the id of the cluster, "" if it is not there.
-func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found domains, rec activity.Recorder) (kind, cluster string, err error) {
+func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) (kind, cluster string, err error) {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -88,13 +88,13 @@ func (r *reading) last(ctx context.Context) error {
 		if column == domainColumn {
 			name = row.Text(0)
 		}
-		r.found.of(name)
+		r.found.Of(name)
 		if seconds := row.Integer(2); seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
 		}
 	})
 	for _, d := range r.found {
-		d.activity = rows > 0
+		d.Activity = rows > 0
 	}
 	return err
 }
@@ -127,10 +127,10 @@ func (r *reading) accounts(ctx context.Context) error {
 		if n == 0 {
 			return
 		}
-		found := r.found.of(name)
-		found.registered = collector.Known(n)
+		found := r.found.Of(name)
+		found.Registered = collector.Known(n)
 		if created >= 0 {
-			found.created = collector.Known(created)
+			found.Created = collector.Known(created)
 		}
 	})
 }

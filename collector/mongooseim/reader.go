@@ -9,10 +9,7 @@ package mongooseim
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
-	"unicode/utf8"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -60,32 +57,13 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// domains is what is known of the domains, by name.
-type domains map[string]*domain
-
-type domain struct {
-	activity            bool // last-seen times are kept
-	registered, created collector.Count
-	online              collector.Count
-}
-
-// of returns a domain, with what was found before.
-func (d domains) of(name []byte) *domain {
-	found, ok := d[string(name)]
-	if !ok {
-		found = &domain{}
-		d[string(name)] = found
-	}
-	return found
-}
-
 // Read implements collector.Reader. The table "last" is written when a presence
 // ends: who is connected is not in it, or with an older time, so that people
 // online are counted beside it. They are asked for first: whoever logs out in
 // between is then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	facts := collector.Facts{Whole: true, Database: "graphql"}
-	found := make(domains)
+	found := make(collector.Found)
 	var server *running
 	if !r.options.GraphQL.IsZero() {
 		var err error
@@ -101,7 +79,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		err = r.api.readLast(ctx, server, now, found, rec)
 	} else {
 		facts.Database, cluster, err = r.readDatabase(ctx, server, now, found, rec)
-		if err == nil && server != nil && !found.anyActivity() {
+		if err == nil && server != nil && !found.Activity() {
 			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
 			err = r.api.readLast(ctx, server, now, found, rec)
 		}
@@ -115,7 +93,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
 	}
-	facts.Domains = found.facts()
+	facts.Domains = found.Facts()
 	r.systemMetrics(ctx, server, cluster, now, &facts)
 	if facts.ModulesErr == nil {
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
@@ -145,27 +123,4 @@ func (r *Reader) systemMetrics(ctx context.Context, server *running, id string, 
 		named.Name = id
 		facts.Cluster = &named
 	}
-}
-
-func (d domains) anyActivity() bool {
-	for _, found := range d {
-		if found.activity {
-			return true
-		}
-	}
-	return false
-}
-
-func (d domains) facts() (all []collector.DomainFacts) {
-	for _, name := range slices.Sorted(maps.Keys(d)) {
-		if !utf8.ValidString(name) { // no label
-			continue
-		}
-		found := d[name]
-		all = append(all, collector.DomainFacts{
-			Name: name, Activity: found.activity, Online: found.online,
-			Registered: found.registered.Native(), Created: found.created.Native(),
-		})
-	}
-	return all
 }

@@ -195,12 +195,12 @@ func (a api) connected(ctx context.Context, only string) (people, error) {
 }
 
 // report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found domains, rec activity.Recorder) {
+func (r *running) report(now time.Time, found collector.Found, rec activity.Recorder) {
 	for _, name := range r.domains {
-		found.of([]byte(name)).online = collector.Known(0)
+		found.Of([]byte(name)).Online = collector.Known(0)
 	}
 	for name, users := range r.online {
-		found.of([]byte(name)).online = collector.Known(len(users))
+		found.Of([]byte(name)).Online = collector.Known(len(users))
 	}
 	r.online.seen(now, rec)
 }
@@ -208,17 +208,17 @@ func (r *running) report(now time.Time, found domains, rec activity.Recorder) {
 // countAccounts counts the accounts of domains that have none in the database,
 // and completes who is online: nobody, on a domain that is not in the list of
 // all sessions.
-func (a api) countAccounts(ctx context.Context, server *running, found domains) error {
+func (a api) countAccounts(ctx context.Context, server *running, found collector.Found) error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		d := found[name]
 		if server.only != "" && server.only != name {
 			continue
 		}
-		if !d.online.Known {
-			d.online = collector.Known(0)
+		if !d.Online.Known {
+			d.Online = collector.Known(0)
 		}
-		if !d.registered.Known {
+		if !d.Registered.Known {
 			names = append(names, name)
 		}
 	}
@@ -237,7 +237,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found domains) 
 		for i, name := range some {
 			// What is null is an error about that domain alone.
 			if n := counts[alias(i)].Users; n != nil {
-				found[name].registered = collector.Known(*n)
+				found[name].Registered = collector.Known(*n)
 			}
 		}
 	}
@@ -247,7 +247,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found domains) 
 // readLast asks for everybody's last activity: where it is kept in Mnesia
 // there is no other way from outside. It costs the server a look into its
 // tables of sessions and of last activity for each account.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found domains, rec activity.Recorder) error {
+func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) error {
 	// Everybody who was not active since tomorrow, and is not connected.
 	before := quoted(now.Add(24 * time.Hour).UTC().Format(time.RFC3339))
 	if server.domains == nil {
@@ -255,7 +255,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 			return err
 		}
 		for _, d := range found {
-			d.activity = true
+			d.Activity = true
 		}
 	}
 	for _, name := range server.domains {
@@ -263,7 +263,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 		if err != nil {
 			return err
 		}
-		found.of([]byte(name)).activity = kept
+		found.Of([]byte(name)).Activity = kept
 	}
 	// Whoever logged in while the list was made may be in neither.
 	online, err := a.connected(ctx, server.only)
@@ -275,7 +275,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 }
 
 // oldUsers reports one list, and whether last activity is kept there at all.
-func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, found domains, rec activity.Recorder) (kept bool, err error) {
+func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, found collector.Found, rec activity.Recorder) (kept bool, err error) {
 	var answer struct {
 		Last struct {
 			Old []struct {
@@ -302,7 +302,7 @@ func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, foun
 		if !ok {
 			continue
 		}
-		found.of([]byte(name))
+		found.Of([]byte(name))
 		if u.Timestamp != nil && u.Timestamp.After(oldest) {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, *u.Timestamp)
 		}
