@@ -344,6 +344,17 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// What rules record is told of.
+func TestRecordedSeriesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("docs/dashboards.md")
+	must(t, err)
+	for _, r := range readRules(t) {
+		if r.Record != "" && !strings.Contains(string(text), "| `"+r.Record+"` |") {
+			t.Errorf("docs/dashboards.md does not say what %s is", r.Record)
+		}
+	}
+}
+
 func testedAlerts(t *testing.T) (fires, quiet map[string]bool) {
 	t.Helper()
 	fires, quiet = make(map[string]bool), make(map[string]bool)
