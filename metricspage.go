@@ -145,9 +145,11 @@ type encodedPart struct {
 	failed  func(cause string, err error) // told once for each change; what could be shown is
 	last    bool                          // whether the page ends with it
 
-	mutex    sync.Mutex
-	families []*dto.MetricFamily
-	forms    map[expfmt.Format]*form
+	mutex sync.Mutex
+	forms map[expfmt.Format]*form
+	// What encode needs again and again.
+	compressor       *flate.Writer // nil at first
+	length, deflated int           // of the last form
 }
 
 // form is a part of the page in one format.
@@ -163,10 +165,6 @@ func (p *encodedPart) in(format expfmt.Format) *form {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.changed() || p.forms == nil {
-		var err error
-		if p.families, err = p.gather(); err != nil {
-			p.failed("gathering", err)
-		}
 		p.forms = make(map[expfmt.Format]*form)
 	}
 	f, ok := p.forms[format]
@@ -177,31 +175,44 @@ func (p *encodedPart) in(format expfmt.Format) *form {
 	return f
 }
 
-// encode leaves out what cannot be encoded.
+// encode leaves out what cannot be encoded. What is gathered is not kept for
+// other formats: it takes ten times the memory of the text, and hardly anybody
+// asks for two.
 func (p *encodedPart) encode(format expfmt.Format) *form {
-	var content, deflated bytes.Buffer
-	encoder := expfmt.NewEncoder(&content, format)
-	for _, family := range p.families {
+	families, err := p.gather()
+	if err != nil {
+		p.failed("gathering", err)
+	}
+	content, deflated := bytes.NewBuffer(make([]byte, 0, roomy(p.length))), bytes.NewBuffer(make([]byte, 0, roomy(p.deflated)))
+	encoder := expfmt.NewEncoder(content, format)
+	for _, family := range families {
 		if err := encoder.Encode(family); err != nil {
 			p.failed("encoding", err)
 		}
 	}
-	compressor, err := flate.NewWriter(&deflated, flate.DefaultCompression)
-	if err != nil {
-		panic(err) // a level that does not exist
+	if p.compressor == nil {
+		if p.compressor, err = flate.NewWriter(deflated, flate.DefaultCompression); err != nil {
+			panic(err) // a level that does not exist
+		}
+	} else {
+		p.compressor.Reset(deflated)
 	}
 	// Neither buffer ever fails.
 	if closer, ok := encoder.(expfmt.Closer); ok && p.last {
 		_ = closer.Close()
 	}
-	_, _ = compressor.Write(content.Bytes())
+	_, _ = p.compressor.Write(content.Bytes())
 	if p.last {
-		_ = compressor.Close()
+		_ = p.compressor.Close()
 	} else {
-		_ = compressor.Flush()
+		_ = p.compressor.Flush()
 	}
+	p.length, p.deflated = content.Len(), deflated.Len()
 	return &form{content.Bytes(), deflated.Bytes(), crc32.ChecksumIEEE(content.Bytes())}
 }
+
+// roomy is the room for what was so long last time.
+func roomy(length int) int { return length + length/16 + 64 }
 
 // acceptsGzip says whether a client takes gzip (RFC 9110, section 12.5.3).
 func acceptsGzip(h http.Header) bool {

@@ -20,7 +20,7 @@ type newest struct {
 }
 
 // heard is what is known of one homeserver, in little memory: anybody can
-// invent homeservers.
+// invent homeservers. It never changes once others may see it.
 type heard struct {
 	name                string
 	values              packed
@@ -41,15 +41,15 @@ type Newest struct {
 func (n *newest) add(r Report, received time.Time) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	h, known := n.heard[r.Homeserver]
-	if !known {
-		h = &heard{name: r.Homeserver, firstSeen: received}
-		n.heard[r.Homeserver] = h
+	h := heard{name: r.Homeserver, firstSeen: received}
+	if known := n.heard[r.Homeserver]; known != nil {
+		h = *known
 	}
 	h.reports++
 	if !received.Before(h.received) {
-		n.take(h, r, received)
+		n.take(&h, r, received)
 	}
+	n.heard[r.Homeserver] = &h
 }
 
 func (n *newest) take(h *heard, r Report, received time.Time) {
@@ -70,7 +70,7 @@ func (n *newest) take(h *heard, r Report, received time.Time) {
 }
 
 // report is the way back.
-func (n *newest) report(h heard) Newest {
+func (n *newest) report(h *heard) Newest {
 	r := Newest{Received: h.received, Reports: h.reports}
 	r.Homeserver, r.Context = h.name, h.info[0]
 	r.Statistics, r.Info = make(map[string]float64), make(map[string]string)
@@ -163,14 +163,14 @@ func summed() []string {
 // shown returns what is to be seen at a moment.
 func (n *newest) shown(now time.Time) (s Shown) {
 	n.mutex.Lock()
-	var current []heard
+	current := make([]*heard, 0, len(n.heard))
 	for _, h := range n.heard {
 		if now.Sub(h.received) <= n.options.ExpireAfter {
-			current = append(current, *h)
+			current = append(current, h)
 		}
 	}
 	n.mutex.Unlock()
-	slices.SortFunc(current, func(a, b heard) int {
+	slices.SortFunc(current, func(a, b *heard) int {
 		return cmp.Or(a.firstSeen.Compare(b.firstSeen), cmp.Compare(a.name, b.name))
 	})
 	s.Contexts = n.contexts(current)
@@ -190,7 +190,7 @@ func (n *newest) shown(now time.Time) (s Shown) {
 }
 
 // contexts adds up homeservers, which are sorted by how long they are known.
-func (n *newest) contexts(all []heard) (sums []Context) {
+func (n *newest) contexts(all []*heard) (sums []Context) {
 	byName := make(map[string]*Context)
 	values := make([]float64, len(n.names))
 	for _, h := range all {
