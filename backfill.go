@@ -32,6 +32,9 @@ func addBackfill(app *kingpin.Application) command {
 		if err1 != nil || err2 != nil || last.Before(first) {
 			return &usageError{fmt.Errorf("--from=%s --to=%s: want two days such as 2026-09-01, the earlier one first", from, to)}
 		}
+		if yesterday := activity.DayOf(e.clock()) - 1; activity.DayOf(first) > yesterday {
+			return &usageError{fmt.Errorf("--from=%s: the last day that is over is %s", from, yesterday)}
+		}
 		source.ServersOptional = true // stored reports are something to write
 		c, err := source.Load()
 		if err != nil {
@@ -55,7 +58,7 @@ func (b backfill) run(ctx context.Context) error {
 		days[date] = &collector.Past{At: (date + 1).Start()}
 	}
 	var store *history.Store
-	if path := b.config.Storage.Path; path != "" {
+	if path := b.config.Storage.Path; path != "" && (history.Shared(path) || history.Exists(path)) {
 		store = history.New(path, b.config.Storage.KeyFile)
 		defer func() { _ = store.Close() }()
 	}

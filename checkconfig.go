@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,6 +19,8 @@ import (
 func addCheckConfig(app *kingpin.Application) command {
 	cmd := app.Command("check-config", "Check the configuration, read each chat server once and say what was found.")
 	source := addSourceFlags(cmd)
+	addStorageFlag(cmd, source)
+	addReportsFlag(cmd, source)
 	return func(ctx context.Context, e environment) error {
 		statuses, err := refreshOnce(ctx, *source, e)
 		if err != nil {
@@ -28,9 +31,17 @@ func addCheckConfig(app *kingpin.Application) command {
 		}
 		for _, s := range statuses {
 			describe(e.stdout, s)
+			if s.Up && !well(s.Snapshot) {
+				err = errReported
+			}
 		}
-		return anyDown(statuses)
+		return errors.Join(anyDown(statuses), err)
 	}
+}
+
+// well says that nothing is left out, and no module is in trouble.
+func well(s *collector.Snapshot) bool {
+	return len(s.Warnings) == 0 && !slices.ContainsFunc(s.Modules, func(m collector.Module) bool { return m.Trouble() != "" })
 }
 
 // describe prints what was found of one server, in sentences.
@@ -40,8 +51,11 @@ func describe(w io.Writer, s collector.Status) {
 		return
 	}
 	state := "ok"
-	if s.Err != nil {
+	switch {
+	case s.Err != nil:
 		state = "NOT OK: " + s.Err.Error()
+	case !well(s.Snapshot):
+		state = "not all is well"
 	}
 	software := strings.TrimSpace(s.Software + " " + s.Snapshot.Version)
 	found := number(len(s.Snapshot.Domains), "domain")
@@ -53,12 +67,15 @@ func describe(w io.Writer, s collector.Status) {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
 	key := map[config.Software]string{config.Prosody: "admin_socket", config.Ejabberd: "api_url", config.MongooseIM: "graphql_url"}[config.Software(s.Software)]
-	if key != "" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
+	if key != "" && s.Snapshot.Database != "none" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
 		seen := "login"
 		if key != "admin_socket" {
 			seen = "last logout"
 		}
 		_, _ = fmt.Fprintf(w, "  who is connected is not known: people who stay connected count by their %s; %s would tell\n", seen, key)
+	}
+	for _, warning := range s.Snapshot.Warnings {
+		_, _ = fmt.Fprintf(w, "  %s\n", warning)
 	}
 	for _, m := range s.Snapshot.Modules {
 		if trouble := m.Trouble(); trouble != "" {
@@ -87,6 +104,8 @@ func activityFound(d collector.Domain) string {
 
 func historyFound(d collector.Domain) string {
 	switch {
+	case d.Retention == nil && d.History.Number > 1:
+		return fmt.Sprintf("%s of visit history: r30v2 is told from %d on", number(d.History.Number, "day"), activity.RetentionHistory)
 	case d.Retention == nil:
 		return "it keeps no visits itself: r30v2 comes from those that serve records"
 	case d.History.Number < activity.RetentionDays:

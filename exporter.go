@@ -111,6 +111,9 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	defer e.applying.Unlock()
 	defer e.reloads.Add(1)
 	c, err := e.source.Load()
+	if err != nil {
+		err = &usageError{err}
+	}
 	if err == nil {
 		err = e.settle(ctx, c)
 	}
@@ -133,8 +136,8 @@ func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 		switch {
 		case e.first.Storage.Path != c.Storage.Path:
 			return fmt.Errorf("storage.path has changed from %q to %q: that takes a restart", e.first.Storage.Path, c.Storage.Path)
-		case !reflect.DeepEqual(e.first.Reports, c.Reports):
-			return errors.New("the section reports has changed: that takes a restart")
+		case !reflect.DeepEqual(withoutTokens(e.first.Reports), withoutTokens(c.Reports)):
+			return errors.New("the section reports has changed: that takes a restart, but for its tokens")
 		}
 		return nil
 	}
@@ -157,6 +160,12 @@ func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 	}
 	e.first = c
 	return nil
+}
+
+// withoutTokens are the settings of the receiver that stay.
+func withoutTokens(r config.Reports) config.Reports {
+	r.Tokens = nil
+	return r
 }
 
 // apply builds everything new before it stops anything old.
@@ -191,6 +200,9 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	}
 	for _, s := range fresh {
 		e.start(ctx, s, old[s.settings.Name])
+	}
+	if e.receiver != nil {
+		e.receiver.SetTokens(c.Reports.Tokens)
 	}
 	e.servers.Store(&all)
 	e.nodeInfo.Store(&c.NodeInfo)

@@ -85,6 +85,12 @@ func addStorageFlag(cmd flagger, source *config.Source) {
 		Default(defaultStorage).StringVar(&source.StoragePath)
 }
 
+// addReportsFlag adds the flag that says where reports are received.
+func addReportsFlag(cmd flagger, source *config.Source) {
+	enved{cmd}.Flag("reports.listen-address", "Address on which to receive pushed usage reports, such as 127.0.0.1:10053. Overrides the configuration file; none without either.").
+		PlaceHolder("ADDRESS").StringVar(&source.ReportsAddress)
+}
+
 // webFlags say where and how the main listener serves.
 type webFlags struct {
 	toolkit       *web.FlagConfig

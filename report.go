@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"sync"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/config"
 )
 
@@ -21,6 +25,8 @@ import (
 func addReport(app *kingpin.Application) command {
 	cmd := app.Command("report", "Read each chat server once and print its figures.")
 	source := addSourceFlags(cmd)
+	addStorageFlag(cmd, source)
+	addReportsFlag(cmd, source)
 	output := enved{cmd}.Choice("output", "Format: table, json or openmetrics.", "table", "json", "openmetrics")
 	return func(ctx context.Context, e environment) error {
 		statuses, err := refreshOnce(ctx, *source, e)
@@ -45,12 +51,13 @@ func addReport(app *kingpin.Application) command {
 // refreshOnce refreshes every configured server, all at the same time. What
 // fails is logged.
 func refreshOnce(ctx context.Context, source config.Source, e environment) ([]collector.Status, error) {
-	// As serve has it: a configuration that receives reports needs a folder.
-	// Nothing is written there.
-	source.StoragePath = defaultStorage
 	c, err := source.Load()
 	if err != nil {
 		return nil, &usageError{err}
+	}
+	recorded := existingHistory(c.Storage)
+	if recorded != nil {
+		defer func() { _ = recorded.Close() }()
 	}
 	exporter := NewExporter(source, e.clock, e.logger)
 	statuses := make([]collector.Status, len(c.Servers))
@@ -59,6 +66,9 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		server, err := exporter.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, false})
 		if err != nil {
 			return nil, err
+		}
+		if recorded != nil {
+			server.Key, server.History = recorded.Key(), readOnly{recorded}
 		}
 		wait.Go(func() {
 			if isTerminal(e.stderr) {
@@ -71,6 +81,23 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	}
 	wait.Wait()
 	return statuses, ctx.Err()
+}
+
+// existingHistory opens the folder of a history, which is nil if there is none
+// yet. That of a database is left alone: to open it may be to lead its replicas.
+func existingHistory(s config.Storage) *history.Store {
+	if s.Path == "" || history.Shared(s.Path) || !history.Exists(s.Path) {
+		return nil
+	}
+	return history.New(s.Path, s.KeyFile)
+}
+
+// readOnly is a history that another exporter writes.
+type readOnly struct{ *history.Store }
+
+// Save writes nothing.
+func (readOnly) Save(context.Context, string, []string, *activity.Calendar, *activity.Classes, history.Moment) error {
+	return history.ErrFollower
 }
 
 // anyDown returns errReported if a server could not be read; the log says why.
@@ -105,17 +132,36 @@ func writeJSON(w io.Writer, statuses []collector.Status) error {
 	samples := []sample{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			s := sample{Name: f.GetName(), Labels: make(map[string]string), Value: m.GetGauge().GetValue() + m.GetCounter().GetValue()}
-			for _, l := range m.GetLabel() {
-				s.Labels[l.GetName()] = l.GetValue()
-			}
-			samples = append(samples, s)
+			samples = append(samples, samplesOf(f.GetName(), m)...)
 		}
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(samples)
+}
+
+// samplesOf returns what one metric is in the text format: of a histogram, its
+// buckets, sum and count.
+func samplesOf(name string, m *dto.Metric) (all []sample) {
+	labels := make(map[string]string)
+	for _, l := range m.GetLabel() {
+		labels[l.GetName()] = l.GetValue()
+	}
+	h := m.GetHistogram()
+	if h == nil {
+		return []sample{{name, labels, m.GetGauge().GetValue() + m.GetCounter().GetValue()}}
+	}
+	bucket := func(le string, count uint64) {
+		labels := maps.Clone(labels)
+		labels["le"] = le
+		all = append(all, sample{name + "_bucket", labels, float64(count)})
+	}
+	for _, b := range h.GetBucket() {
+		bucket(strconv.FormatFloat(b.GetUpperBound(), 'g', -1, 64), b.GetCumulativeCount())
+	}
+	bucket("+Inf", h.GetSampleCount())
+	return append(all, sample{name + "_sum", labels, h.GetSampleSum()}, sample{name + "_count", labels, float64(h.GetSampleCount())})
 }
 
 func writeOpenMetrics(w io.Writer, statuses []collector.Status) error {

@@ -23,7 +23,11 @@ type routeOptions struct {
 // waits for a chat server.
 func (e *Exporter) Routes(o routeOptions) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+o.telemetryPath, e.metrics())
+	telemetry := "GET " + o.telemetryPath
+	if o.telemetryPath == "/" {
+		telemetry += "{$}" // and not whatever is below
+	}
+	mux.Handle(telemetry, e.metrics())
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("healthy\n"))
 	})
@@ -46,7 +50,8 @@ func (e *Exporter) Routes(o routeOptions) http.Handler {
 		_, _ = w.Write([]byte("reloaded\n"))
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	// Not pprof.Cmdline: there may be a password on the command line.
+	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -18,22 +19,27 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/net/netutil"
+
+	"active_users_exporter/config"
 )
 
 // addServe adds the default command: run the exporter.
 func addServe(app *kingpin.Application) command {
 	cmd := app.Command("serve", "Run the exporter (the default command).").Default()
 	source := addSourceFlags(cmd)
+	var intervalSet bool
 	enved{cmd}.Flag("refresh.interval", "How often to read each chat server, such as 30m or 1h. Overrides the configuration file; 1h without either.").
-		PlaceHolder("1h").DurationVar(&source.RefreshInterval)
+		PlaceHolder("1h").IsSetByUser(&intervalSet).DurationVar(&source.RefreshInterval)
 	enved{cmd}.Flag("cohorts", "Follow the newcomers of each of the last twelve weeks (chat_cohort_users): up to 78 series for each domain.").BoolVar(&source.Cohorts)
 	pages := addWebFlags(cmd)
 	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
 	addStorageFlag(cmd, source)
-	enved{cmd}.Flag("reports.listen-address", "Address on which to receive pushed usage reports, such as 127.0.0.1:10053. Overrides the configuration file; none without either.").
-		PlaceHolder("ADDRESS").StringVar(&source.ReportsAddress)
+	addReportsFlag(cmd, source)
 
 	return func(ctx context.Context, e environment) error {
+		if intervalSet && source.RefreshInterval == 0 { // which config.Source takes for not set
+			return &usageError{errors.New("--refresh.interval=0: want a duration such as 1h")}
+		}
 		exporter := NewExporter(*source, e.clock, e.logger)
 		return serve(ctx, exporter, *pages, *lifecycle, func(net.Addr) {}, e)
 	}
@@ -54,7 +60,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	defer exporter.Wait(stopWithin)
 	defer stop()
 	if err := exporter.Reload(ctx); err != nil {
-		return &usageError{err}
+		return err
 	}
 
 	reload := func() error {
@@ -131,8 +137,21 @@ func shutDown(ctx context.Context, server *http.Server) error {
 
 // validate finds mistakes that would otherwise show at the first request.
 func (f webFlags) validate() error {
-	if !strings.HasPrefix(f.telemetryPath, "/") || strings.ContainsAny(f.telemetryPath, "{} ") {
+	if !strings.HasPrefix(f.telemetryPath, "/") || strings.ContainsAny(f.telemetryPath, "{} ") || path.Clean(f.telemetryPath) != f.telemetryPath {
 		return fmt.Errorf("--web.telemetry-path=%q: want a path such as /metrics", f.telemetryPath)
+	}
+	for _, taken := range []string{"/-/", "/debug/", "/nodeinfo/", "/.well-known/"} {
+		if strings.HasPrefix(f.telemetryPath+"/", taken) {
+			return fmt.Errorf("--web.telemetry-path=%s: other pages are below %s", f.telemetryPath, taken)
+		}
+	}
+	for _, address := range *f.toolkit.WebListenAddresses {
+		if strings.HasPrefix(address, "vsock://") {
+			continue
+		}
+		if err := config.CheckAddress(address); err != nil {
+			return fmt.Errorf("--web.listen-address=%s: %w", address, err)
+		}
 	}
 	if err := web.Validate(*f.toolkit.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", *f.toolkit.WebConfigFile, err)

@@ -43,14 +43,14 @@ type Context struct {
 // database wins, the report adds what no database holds. Of two of our servers
 // that are one homeserver the first speaks for it.
 func homeservers(statuses []Status, reports *Reports) []Homeserver {
-	byName := make(map[string]*Homeserver)
+	byName := make(map[string]*Homeserver) // in lower case, as reports have it
 	for _, s := range statuses {
 		if s.Snapshot == nil {
 			continue
 		}
 		for _, d := range s.Snapshot.Domains {
-			if d.Usage != nil && byName[d.Name] == nil {
-				byName[d.Name] = &Homeserver{Name: d.Name, Usage: *d.Usage}
+			if name := strings.ToLower(d.Name); d.Usage != nil && byName[name] == nil {
+				byName[name] = &Homeserver{Name: d.Name, Usage: *d.Usage}
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func homeservers(statuses []Status, reports *Reports) []Homeserver {
 				byName[reported.Name] = &reported
 				continue
 			}
-			reported.LimitMAU = read.LimitMAU
+			reported.Name, reported.LimitMAU = read.Name, read.LimitMAU
 			reported.Statistics, reported.Info = maps.Clone(reported.Statistics), maps.Clone(reported.Info)
 			maps.Copy(reported.Statistics, read.Statistics)
 			for name, text := range read.Info {
@@ -69,7 +69,7 @@ func homeservers(statuses []Status, reports *Reports) []Homeserver {
 					reported.Info[name] = text
 				}
 			}
-			byName[reported.Name] = &reported
+			byName[strings.ToLower(read.Name)] = &reported
 		}
 	}
 	var all []Homeserver
@@ -93,7 +93,7 @@ func received() []family {
 		},
 		{
 			name: "active_users_exporter_reports_overflow_homeservers", kind: gauge,
-			help:     "Homeservers that report but have no series of their own, since there are more than max_homeservers; the sums by context have them.",
+			help:     "Homeservers that report but have no series of their own, since there are more than max_homeservers; the sums by context have them. MongooseIM clusters that report and are not shown are among them.",
 			receiver: func(r *Reports, emit emit) { emit(float64(r.Overflow)) },
 		},
 		{

@@ -23,12 +23,16 @@ type Past struct {
 
 // PastDomain returns what daily visits tell of a domain at the end of a UTC
 // day: windows of whole days, where those of the present slide, then retention
-// and growth as the present ones.
+// and growth as the present ones. Of days before the first visit they tell
+// nothing.
 func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) Domain {
 	d := Domain{Name: f.Name}
 	// The first moment of the day has the same 60 days of visits as its last,
 	// but for those of the next day, which did not exist then.
 	d.addHistory(date.Start(), f, cal, classes)
+	if d.History.Number == 0 { // the server kept no visits yet
+		return Domain{Name: f.Name}
+	}
 	for _, w := range windows {
 		const day = 24 * time.Hour
 		days := int(w.Duration() / day)

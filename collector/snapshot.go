@@ -23,6 +23,7 @@ type Snapshot struct {
 	// ModulesAt is the moment of Modules, which may come from an earlier
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time
+	Warnings  []string // Facts.Warnings
 }
 
 // Domain is one domain of a Snapshot.
@@ -79,7 +80,7 @@ func (d Domain) Accounts() (total int, known bool) {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames, Warnings: facts.Warnings}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		d.addActive(now, f, cal, r.Windows, r.Classes)

@@ -135,6 +135,9 @@ func (s Source) Load() (*Config, error) {
 		c.RefreshInterval = s.RefreshInterval
 	}
 	if s.ReportsAddress != "" {
+		if err := CheckAddress(s.ReportsAddress); err != nil {
+			return nil, fmt.Errorf("--reports.listen-address=%s: %w", s.ReportsAddress, err)
+		}
 		c.Reports.ListenAddress = s.ReportsAddress
 	}
 	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -47,8 +48,8 @@ func (d *document) reports(n *yaml.Node, r *Reports) {
 		switch n := values[key]; key {
 		case "listen_address":
 			r.ListenAddress = d.text(n, key)
-			if _, _, err := net.SplitHostPort(r.ListenAddress); err != nil && r.ListenAddress != "" {
-				d.problem(n, "listen_address: %q is no address: write it as in 127.0.0.1:10053", r.ListenAddress)
+			if err := CheckAddress(r.ListenAddress); err != nil && r.ListenAddress != "" {
+				d.problem(n, "listen_address: %q: %s", r.ListenAddress, err)
 			}
 		case "tokens":
 			for _, item := range d.list(n, key) {
@@ -126,4 +127,16 @@ func (d *document) prefix(n *yaml.Node) netip.Prefix {
 		d.problem(n, "trusted_proxies: %q is no address: write it as in 10.0.0.1 or 10.0.0.0/8", text)
 	}
 	return prefix
+}
+
+// CheckAddress says whether something can listen on an address, as far as can be
+// told from its text.
+func CheckAddress(address string) error {
+	const most = 65535
+	_, port, err := net.SplitHostPort(address)
+	n, notNumber := strconv.Atoi(port) // else it is the name of a service
+	if err != nil || port == "" || notNumber == nil && (n < 0 || n > most) {
+		return errors.New("no address: write it as in 127.0.0.1:10053")
+	}
+	return nil
 }

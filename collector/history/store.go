@@ -66,6 +66,12 @@ func Shared(location string) bool {
 	return strings.HasPrefix(location, "postgres://") || strings.HasPrefix(location, "postgresql://")
 }
 
+// Exists says whether there is a history in a folder.
+func Exists(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, fileName))
+	return err == nil
+}
+
 // Key is the key of the users' hashes.
 func (s *Store) Key() activity.Key { return s.key }
 

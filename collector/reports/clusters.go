@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -29,7 +30,13 @@ type nodeReport struct {
 	complete *sysmetrics.Report // nil before the first
 	building *sysmetrics.Report // of which more parts may come
 	received time.Time          // the newest part
+	first    time.Time          // when the node was first heard, as far as is known
 }
+
+// On an open endpoint anybody can invent clusters: maxNodes are how many nodes
+// are known at a time, maxNames how many names of modules and the like those
+// clusters have together that are shown.
+const maxNodes, maxNames = 100, 5000
 
 // partsApart is the longest time between two parts of one report, which come
 // within milliseconds: after it, a report that could have more parts is taken
@@ -48,33 +55,58 @@ func (c *clusters) add(from node, p sysmetrics.Part, now time.Time) ([]byte, err
 	defer c.mutex.Unlock()
 	n := c.nodes[from]
 	if n == nil {
-		n = &nodeReport{}
+		n = &nodeReport{first: now}
+		if known := c.newest(from.client); known != nil {
+			n.complete, n.first = known.complete, known.first
+		}
 		c.nodes[from] = n
 	}
 	return json.Marshal(n.add(p, now))
+}
+
+// newest returns the newest complete report of a cluster, nil if there is none.
+func (c *clusters) newest(client string) (newest *nodeReport) {
+	for from, n := range c.nodes {
+		if from.client == client && n.complete != nil && (newest == nil || n.received.After(newest.received)) {
+			newest = n
+		}
+	}
+	return newest
 }
 
 // put takes what is known of a node from the store.
 func (c *clusters) put(from node, n *nodeReport) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	n.first = n.received
+	if known := c.nodes[from]; known != nil {
+		n.first = known.first
+	}
 	c.nodes[from] = n
 }
 
-// add takes a part and returns the report as far as it is known.
+// add takes a part and returns the report as far as it is known. What no part
+// has said yet is as in the report before; so it stays if the beginning of a
+// report never comes.
 func (n *nodeReport) add(p sysmetrics.Part, now time.Time) *sysmetrics.Report {
 	n.settle(now)
-	if p.First || n.building == nil {
-		n.building = &p.Report
-	} else {
+	switch {
+	case n.building != nil && !p.First:
 		n.building.Merge(p.Report)
+	case p.First || n.complete == nil:
+		n.building = &p.Report
+	default:
+		n.building = n.complete.Updated(p.Report)
 	}
-	report := n.building
 	n.received = now
 	if p.Last {
 		n.complete, n.building = n.building, nil
+		return n.complete
 	}
-	return report
+	if n.complete != nil {
+		return n.complete.Updated(*n.building)
+	}
+	return n.building
 }
 
 // settle takes a report without an end mark for complete once no part follows.
@@ -85,11 +117,12 @@ func (n *nodeReport) settle(now time.Time) {
 }
 
 // shown returns the newest report of each cluster, of its nodes the one that
-// reported last; at most a number of them, those first by name.
-func (c *clusters) shown(now time.Time, expireAfter time.Duration, most int) (all []ClusterReport) {
+// reported last, sorted; and how many clusters are left out, of which others
+// have been known longer.
+func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []ClusterReport, overflow int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	newest := make(map[string]*nodeReport)
+	newest, first := make(map[string]*nodeReport), make(map[string]time.Time)
 	for from, n := range c.nodes {
 		if now.Sub(n.received) > expireAfter {
 			delete(c.nodes, from)
@@ -99,19 +132,31 @@ func (c *clusters) shown(now time.Time, expireAfter time.Duration, most int) (al
 		if known := newest[from.client]; n.complete != nil && (known == nil || n.received.After(known.received)) {
 			newest[from.client] = n
 		}
+		if known, ok := first[from.client]; !ok || n.first.Before(known) {
+			first[from.client] = n.first
+		}
 	}
-	for _, n := range newest {
+	names := 0
+	for _, client := range slices.SortedFunc(maps.Keys(newest), func(a, b string) int {
+		return cmp.Or(first[a].Compare(first[b]), cmp.Compare(a, b))
+	}) {
+		n := newest[client]
+		if names += n.complete.Names(); names > maxNames {
+			overflow = len(newest) - len(all)
+			break
+		}
 		all = append(all, ClusterReport{*n.complete, n.received})
 	}
 	slices.SortFunc(all, func(a, b ClusterReport) int { return cmp.Compare(a.ClientID, b.ClientID) })
-	return all[:min(len(all), most)]
+	return all, overflow
 }
 
-// room says whether there is room for a node.
-func (c *clusters) room(from node, most int) bool {
+// room says whether there is room for a node: for those of clusters that are
+// known there always is, within reason.
+func (c *clusters) room(from node) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.nodes[from] != nil || len(c.nodes) < most
+	return len(c.nodes) < maxNodes || c.nodes[from] != nil || c.newest(from.client) != nil && len(c.nodes) < 2*maxNodes
 }
 
 // collect receives a part of MongooseIM's system metrics.
@@ -130,11 +175,14 @@ func (r *Receiver) collect(w http.ResponseWriter, request *http.Request) {
 
 func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *refusal {
 	address := client(request, r.TrustedProxies)
-	if !address.IsLoopback() && (!r.all.Allow() || !r.byAddress.allow(address.String(), time.Now())) {
+	if !r.allowed(address) {
 		return &refusal{http.StatusTooManyRequests, RateLimited, "too many requests"}
 	}
-	if _, authorized := r.authorize(request); !authorized {
+	switch homeservers, authorized := r.authorize(request); {
+	case !authorized:
 		return &refusal{http.StatusUnauthorized, Unauthorized, "a token is needed, as api_secret"}
+	case len(homeservers) > 0:
+		return &refusal{http.StatusForbidden, Forbidden, "this token is for homeservers, not for MongooseIM"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
@@ -145,11 +193,11 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 		return &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
 	}
 	part, err := sysmetrics.Parse(body)
-	if err != nil || part.ClientID == "" {
+	if err != nil || part.ClientID == "" || part.Events > sysmetrics.MaxRequestEvents {
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
 	from := node{part.ClientID, address.String()}
-	if !r.clusters.room(from, r.MaxHomeservers) {
+	if !r.clusters.room(from) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
 	now := r.Now()

@@ -1,7 +1,9 @@
 package reports_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +105,7 @@ func TestReportsWithoutAnEnd(t *testing.T) {
 func TestSystemMetricsRefused(t *testing.T) {
 	request := mongooseRequests(t)["default-modules"]
 	r := started(t, func(o *reports.Options) {
-		o.Tokens = []reports.Token{{Secret: "ours"}}
-		o.MaxHomeservers = 1
+		o.Tokens = []reports.Token{{Secret: "ours"}, {Secret: "theirs", Homeservers: []string{"*.example.org"}}}
 	})
 	for _, c := range []struct {
 		method, path, body string
@@ -115,10 +116,82 @@ func TestSystemMetricsRefused(t *testing.T) {
 		{"POST", "/mp/collect?api_secret=ours", "{}", 400},
 		{"POST", "/mp/collect?api_secret=ours", `{"client_id":"` + strings.Repeat("x", 70_000) + `"}`, 413},
 		{"GET", "/mp/collect?api_secret=ours", "", 405},
-		{"POST", "/mp/collect?api_secret=ours", strings.Replace(request[1], `"client_id":"`, `"client_id":"other`, 1), 429},
+		{"POST", "/mp/collect?api_secret=theirs", request[1], 403}, // which is for homeservers
+		{"POST", "/mp/collect?api_secret=ours", modules("c", 26), 400},
 	} {
 		if answer := r.put(c.method, c.path, c.body, nil); answer.Code != c.status {
 			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, answer.Code, answer.Body, c.status)
 		}
 	}
+}
+
+// modules is a request about a cluster with modules of invented names.
+func modules(client string, n int) string {
+	var events []string
+	for i := range n {
+		events = append(events, fmt.Sprintf(`{"name":"module_with_opt","params":{"module":"mod_%s_%d"}}`, client, i))
+	}
+	return `{"client_id":"` + client + `","events":[` + strings.Join(events, ",") + `]}`
+}
+
+// Anybody can invent clusters and modules. They take neither memory without
+// bounds nor the place of those that are known.
+func TestInventedClusters(t *testing.T) {
+	request := mongooseRequests(t)["default-modules"]
+	r := started(t, nil)
+	r.put("POST", request[0], request[1], nil)
+	r.set(noon.Add(10 * time.Second))
+	known := r.Shown().Clusters[0]
+	refused := 0
+	for n := range 300 {
+		for part := range 12 {
+			body := strings.ReplaceAll(modules(fmt.Sprintf("%03d", n), 25), "mod_", fmt.Sprintf("mod_%d_", part))
+			if r.put("POST", request[0], body, nil).Code == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		r.put("POST", request[0], modules(fmt.Sprintf("%03d", n), 1), nil)
+	}
+	shown := r.Shown()
+	names := 0
+	for _, c := range shown.Clusters {
+		names += c.Names()
+	}
+	if names > 5000 || len(shown.Clusters) > 100 || shown.Overflow == 0 || refused == 0 {
+		t.Errorf("%d names of %d clusters, overflow %d, %d refused", names, len(shown.Clusters), shown.Overflow, refused)
+	}
+	if answer := r.put("POST", request[0], request[1], nil); answer.Code != http.StatusNoContent {
+		t.Errorf("the known cluster is answered %d", answer.Code)
+	}
+	if !slices.ContainsFunc(r.Shown().Clusters, func(c reports.ClusterReport) bool { return c.ClientID == known.ClientID }) {
+		t.Error("the known cluster is not shown")
+	}
+}
+
+// A part whose beginning was lost adds to what is known, and takes nothing of
+// it, not even if the receiver is restarted before the rest.
+func TestPartWithoutABeginning(t *testing.T) {
+	requests := mongooseRequests(t)
+	part := func(n int) [2]string { return requests[fmt.Sprintf("01-first-report-hosts-override-tls-%dof6", n)] }
+	folder := t.TempDir()
+	r := start(t, folder, nil)
+	for n := 1; n <= 3; n++ {
+		r.put("POST", part(n)[0], part(n)[1], nil)
+	}
+	want := r.Shown().Clusters[0].Report
+	for _, n := range []int{3, 1} { // the rest of the second report never comes
+		r.set(r.now().Add(3 * time.Hour))
+		r.put("POST", part(n)[0], part(n)[1], nil)
+		if diff := cmp.Diff(want, r.Shown().Clusters[0].Report); diff != "" {
+			t.Errorf("after part %d alone (-whole +shown):\n%s", n, diff)
+		}
+		at := r.now()
+		must(t, r.Close())
+		r = start(t, folder, nil)
+		r.set(at)
+		if diff := cmp.Diff(want, r.Shown().Clusters[0].Report); diff != "" {
+			t.Errorf("after part %d and a restart (-whole +shown):\n%s", n, diff)
+		}
+	}
+	must(t, r.Close())
 }

@@ -128,8 +128,8 @@ func (n *newest) expire(before time.Time) {
 type Shown struct {
 	// Homeservers are those with series of their own: of more than
 	// MaxHomeservers, those that are known longest, so that nobody can push
-	// out others by inventing names. A quarter of them at most have reported
-	// only once. Sorted by name.
+	// out others by inventing names; a quarter of them at most then have
+	// reported only once. Sorted by name.
 	Homeservers []Newest
 	// Clusters are the MongooseIM clusters that report, sorted by name.
 	Clusters []ClusterReport
@@ -174,12 +174,15 @@ func (n *newest) shown(now time.Time) (s Shown) {
 		return cmp.Or(a.firstSeen.Compare(b.firstSeen), cmp.Compare(a.name, b.name))
 	})
 	s.Contexts = n.contexts(current)
-	newcomers := 0
+	newcomers, most := 0, len(current)
+	if len(current) > n.options.MaxHomeservers {
+		most = max(1, n.options.MaxHomeservers/newcomersPart)
+	}
 	for _, h := range current {
 		if h.reports == 1 {
 			newcomers++
 		}
-		if len(s.Homeservers) == n.options.MaxHomeservers || h.reports == 1 && newcomers > max(1, n.options.MaxHomeservers/newcomersPart) {
+		if len(s.Homeservers) == n.options.MaxHomeservers || h.reports == 1 && newcomers > most {
 			s.Overflow++
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log"
@@ -82,6 +83,7 @@ type Receiver struct {
 	clusters clusters
 	forward  *forwarder // nil for none
 
+	tokens            atomic.Pointer[[]Token]
 	byAddress, byName *limiters
 	all               *rate.Limiter
 	// complaints and faults bound the lines of the log on refused reports and on
@@ -116,6 +118,7 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 		faults:   rate.NewLimiter(rate.Every(10*time.Second), 10),
 		rejected: make(map[Reason]uint64),
 	}
+	r.SetTokens(o.Tokens)
 	var err error
 	if r.store, err = openStore(ctx, o.Location); err != nil {
 		return nil, err
@@ -134,6 +137,9 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	}
 	return r, nil
 }
+
+// SetTokens replaces Options.Tokens, from the next request on.
+func (r *Receiver) SetTokens(tokens []Token) { r.tokens.Store(&tokens) }
 
 // Close stores what is under way and closes the store. The Handler must not be
 // in use any longer.
@@ -164,7 +170,9 @@ func (r *Receiver) keepHouse(ctx context.Context) {
 // Shown returns what is known now.
 func (r *Receiver) Shown() Shown {
 	s := r.newest.shown(r.Now())
-	s.Clusters = r.clusters.shown(r.Now(), r.ExpireAfter, r.MaxHomeservers)
+	clusters, overflow := r.clusters.shown(r.Now(), r.ExpireAfter)
+	s.Clusters = clusters
+	s.Overflow += overflow
 	return s
 }
 
@@ -228,7 +236,7 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report, *refusal) {
 	now := r.Now()
 	address := client(request, r.TrustedProxies)
-	if !address.IsLoopback() && (!r.all.Allow() || !r.byAddress.allow(address.String(), time.Now())) {
+	if !r.allowed(address) {
 		return Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
 	}
 	patterns, authorized := r.authorize(request)
@@ -269,6 +277,12 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report
 	return report, nil
 }
 
+// allowed limits the rate of requests. What one address may not send takes
+// nothing of what is there for all.
+func (r *Receiver) allowed(address netip.Addr) bool {
+	return address.IsLoopback() || r.byAddress.allow(address.String(), time.Now()) && r.all.Allow()
+}
+
 // unstored is the refusal of a report that could not be stored.
 func (r *Receiver) unstored(err error) *refusal {
 	if r.faults.Allow() {
@@ -288,7 +302,8 @@ func (r *Receiver) notForwarded(err error) {
 // authorize returns the patterns of homeservers that the request's token is
 // for; nil for all.
 func (r *Receiver) authorize(request *http.Request) (patterns []string, ok bool) {
-	if len(r.Tokens) == 0 {
+	tokens := *r.tokens.Load()
+	if len(tokens) == 0 {
 		return nil, true
 	}
 	given := request.PathValue("token")
@@ -301,7 +316,7 @@ func (r *Receiver) authorize(request *http.Request) (patterns []string, ok bool)
 	if given == "" {
 		given = strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")
 	}
-	for _, t := range r.Tokens { // all of them, whichever it is
+	for _, t := range tokens { // all of them, whichever it is
 		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(t.Secret))
 		if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
 			patterns, ok = t.Homeservers, true

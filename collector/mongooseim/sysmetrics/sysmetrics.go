@@ -20,6 +20,7 @@ package sysmetrics
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -76,12 +77,15 @@ type Part struct {
 	First, Last bool
 }
 
+// MaxRequestEvents is how many events one request holds at most.
+const MaxRequestEvents = maxEvents
+
 const (
 	maxEvents    = 25 // of a request since 6.1
 	maxOldEvents = 20 // of one before
 	// maxNames bounds how many different names one report may bring in each of
 	// its lists, and maxName how long they are: reports are not authenticated.
-	maxNames = 1000
+	maxNames = 200
 	maxName  = 128
 )
 
@@ -140,6 +144,26 @@ func (r *Report) Merge(later Report) {
 		r.setStanzas(kind, n)
 	}
 	r.sort()
+}
+
+// Updated returns a copy that knows what a part of a later report, whose rest is
+// missing, says.
+func (r *Report) Updated(later Report) *Report {
+	updated := *r
+	updated.Modules = slices.Clone(r.Modules)
+	updated.HTTPHandlers, updated.Transports = slices.Clone(r.HTTPHandlers), slices.Clone(r.Transports)
+	updated.Stanzas = maps.Clone(r.Stanzas)
+	updated.Pools = maps.Clone(r.Pools)
+	if len(later.Pools) > 0 { // which add up
+		updated.Pools = nil
+	}
+	updated.Merge(later)
+	return &updated
+}
+
+// Names is the number of names in all lists.
+func (r *Report) Names() int {
+	return len(r.Modules) + len(r.HTTPHandlers) + len(r.Transports) + len(r.Pools) + len(r.Stanzas)
 }
 
 func (r *Report) sort() {
