@@ -68,7 +68,7 @@ func (f Found) Facts() (all []DomainFacts) {
 		}
 		d := f[name]
 		all = append(all, DomainFacts{
-			Name: name, Activity: d.knows(), Online: d.Online, Damaged: d.Damaged,
+			Name: name, Activity: d.knows(), Online: d.Online, Traceless: d.Online.Known, Damaged: d.Damaged,
 			Registered: d.Registered.Native(), Created: d.Created.Native(),
 		})
 	}

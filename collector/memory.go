@@ -19,6 +19,8 @@ type memory struct {
 	anewAt   time.Time          // of the last one that read everything
 	whole    bool               // the reader reports everything each time
 	loaded   bool               // what the history holds is in the calendar
+	// emptied are the domains most of whose users have vanished, and since when.
+	emptied map[string]time.Time
 }
 
 // anewAfter is the age at which last-seen times are read again in full, so that
@@ -31,7 +33,7 @@ func (m *memory) goOn(now time.Time) (next memory, since time.Time) {
 	if m.at.IsZero() || m.whole || m.setBack(now) || now.Sub(m.anewAt) >= anewAfter {
 		return m.anew(now)
 	}
-	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt, loaded: m.loaded}, m.at
+	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt, loaded: m.loaded, emptied: m.emptied}, m.at
 }
 
 // slewed is by how much a clock may lag without having been set back: what came
@@ -48,7 +50,7 @@ func (m *memory) setBack(now time.Time) bool {
 
 // anew is goOn from the beginning, but for visits.
 func (m *memory) anew(now time.Time) (next memory, since time.Time) {
-	next = memory{calendar: m.calendar.Clone(), at: now, anewAt: now, loaded: m.loaded}
+	next = memory{calendar: m.calendar.Clone(), at: now, anewAt: now, loaded: m.loaded, emptied: m.emptied}
 	next.calendar.ForgetLastSeen()
 	return next, time.Time{}
 }
@@ -69,7 +71,7 @@ func (m *memory) settle(now, last time.Time, facts Facts, retention time.Duratio
 		}
 		m.calendar.RecordVisits(f.Name, now)
 		if facts.Whole && f.Damaged == 0 {
-			m.calendar.ForgetGone(f.Name)
+			m.forgetGone(f, now)
 		}
 	}
 	purgeAt := now
@@ -78,6 +80,43 @@ func (m *memory) settle(now, last time.Time, facts Facts, retention time.Duratio
 	}
 	m.calendar.Purge(activity.DayOf(purgeAt.Add(-retention)))
 	m.calendar.Compact(activity.DayOf(now))
+}
+
+const (
+	// A domain that lost more than half of its users, and more than fewGone, since
+	// the last refresh has lost them if they are still gone after emptiedFor:
+	// somebody may be restoring a backup.
+	fewGone    = 10
+	emptiedFor = 24 * time.Hour
+)
+
+// forgetGone forgets the users whom the server does not know any more. Where
+// people online may leave no trace in its records, that is those who have not
+// come for as long as retention looks back.
+func (m *memory) forgetGone(f DomainFacts, now time.Time) {
+	since := activity.DayOf(now) + 1
+	if f.Traceless {
+		since -= activity.RetentionDays
+	}
+	gone, known := m.calendar.Gone(f.Name, since)
+	if len(gone) > fewGone && 2*len(gone) > known {
+		began, noticed := m.emptied[f.Name]
+		if !noticed || began.After(now) {
+			began = now
+		}
+		m.emptied = maps.Clone(m.emptied) // that of the refresh before stays as it is
+		if m.emptied == nil {
+			m.emptied = make(map[string]time.Time)
+		}
+		m.emptied[f.Name] = began
+		if now.Sub(began) < emptiedFor {
+			return
+		}
+	} else if _, noticed := m.emptied[f.Name]; noticed {
+		m.emptied = maps.Clone(m.emptied)
+		delete(m.emptied, f.Name)
+	}
+	m.calendar.ForgetUsers(f.Name, gone)
 }
 
 // remember takes up what the history holds, before the first refresh or, while

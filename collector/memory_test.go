@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -194,5 +195,75 @@ func TestDamageForgetsNobody(t *testing.T) {
 	}
 	if r := next.Status().Snapshot.Domains[0].Retention; r == nil || r.Users != 1 {
 		t.Errorf("retention %+v, want that a came back", r)
+	}
+}
+
+// People online may leave without a trace in the server's records, as when a
+// MongooseIM is killed: their visits stay known for as long as retention needs
+// them. Of a server that keeps a time for each account, they are forgotten at
+// once, for then the account is gone.
+func TestPeopleWhoLeaveWithoutATrace(t *testing.T) {
+	for traceless, visitors := range map[bool]int{true: 2, false: 1} {
+		users := []string{"alice", "bob"}
+		at := now
+		r := collector.NewRefresher(collector.RefresherOptions{
+			Server: "xmpp", Software: "mongooseim", Interval: time.Hour, StaleAfter: 3 * time.Hour,
+			Reader: fakeReader(func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+				for _, user := range users {
+					rec.Seen([]byte("d"), []byte(user), activity.Unknown, now)
+				}
+				return collector.Facts{Whole: true, Domains: []collector.DomainFacts{{Name: "d", Activity: true, Traceless: traceless}}}, nil
+			}),
+			Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Now: func() time.Time { return at }, Logger: log.NewNopLogger(),
+		})
+		refresh := func() collector.Domain {
+			t.Helper()
+			if err := r.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return r.Status().Snapshot.Domains[0]
+		}
+		refresh()
+		users, at = users[:1], now.Add(day)
+		if d := refresh(); len(d.Daily) != 1 || d.Daily[0] != visitors {
+			t.Errorf("traceless %v: visitors of yesterday %v, want %d", traceless, d.Daily, visitors)
+		}
+		at = now.Add(61 * day)
+		refresh()
+		at = now.Add(61*day + time.Hour)
+		if d := refresh(); d.Daily[0] > 1 {
+			t.Errorf("traceless %v: after two months %v", traceless, d.Daily)
+		}
+	}
+}
+
+// Half-restored records do not cost the history: most users must be missing for
+// a day before they are taken for deleted.
+func TestMostUsersVanish(t *testing.T) {
+	users := make(map[string]time.Duration)
+	for n := range 20 {
+		users[fmt.Sprint(n)] = time.Hour
+	}
+	w := refresherWith(t, nil, activity.Key{1}, now)
+	yesterdays := func(after time.Duration, users map[string]time.Duration) int {
+		t.Helper()
+		w.now, w.users = now.Add(after), users
+		d := w.refresh(t)
+		return d.Daily[len(d.Daily)-1]
+	}
+	w.users = users
+	w.refresh(t)
+	few := map[string]time.Duration{"0": time.Minute}
+	if got := yesterdays(day, few); got != 20 {
+		t.Errorf("%d visitors of the day before, once most users are missing, want 20", got)
+	}
+	if got := yesterdays(day+time.Hour, users); got != 20 {
+		t.Errorf("%d visitors of the day before, once users are back, want 20", got)
+	}
+	yesterdays(day+2*time.Hour, few)
+	w.now = now.Add(2*day + 3*time.Hour)
+	d := w.refresh(t)
+	if first := d.Daily[0]; first != 1 {
+		t.Errorf("%d visitors of the first day, a day after most users went, want 1", first)
 	}
 }

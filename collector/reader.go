@@ -81,6 +81,9 @@ type DomainFacts struct {
 	// Past says that also those before the days of retention have been
 	// reported, back to MaxWindow, without which growth is not known.
 	Visits, Past bool
+	// Traceless says that people who are online may leave without a last-seen
+	// time in the server's records.
+	Traceless bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
 	// Created is the number of those made in the last 24 hours.
 	Registered, Created map[AccountType]int

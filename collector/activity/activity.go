@@ -19,6 +19,9 @@ type Recorder interface {
 	// one user the latest counts; moments in the future are taken as they are,
 	// as the chat servers themselves do.
 	Seen(domain, user []byte, client Client, at time.Time)
+	// Newest returns the latest moment that any user of the domain was seen,
+	// the zero time if nobody was.
+	Newest(domain []byte) time.Time
 	// Visit says that the server itself recorded the user as active on the
 	// given day, with a client of the given class. A repeat changes no set,
 	// only the number of rows.

@@ -56,6 +56,12 @@ func (b *Batch) Seen(domain, user []byte, client Client, at time.Time) {
 	b.calendar.Seen(domain, user, client, at)
 }
 
+// Newest implements Recorder.
+func (b *Batch) Newest(domain []byte) time.Time {
+	b.Flush()
+	return b.calendar.Newest(domain)
+}
+
 // Rows implements Recorder.
 func (b *Batch) Rows(domain []byte, day Day) (n int, known bool) {
 	b.Flush()

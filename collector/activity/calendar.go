@@ -116,6 +116,22 @@ func (c *Calendar) Rows(domain []byte, day Day) (n int, known bool) {
 	return 0, false
 }
 
+// Newest implements Recorder.
+func (c *Calendar) Newest(domain []byte) time.Time {
+	d, ok := c.domains[string(domain)]
+	if !ok {
+		return time.Time{}
+	}
+	latest := neverSeen
+	for _, m := range d.newest {
+		latest = max(latest, m)
+	}
+	if latest == neverSeen {
+		return time.Time{}
+	}
+	return time.UnixMilli(latest.milli())
+}
+
 // Forget implements Recorder.
 func (c *Calendar) Forget(domain []byte, day Day) {
 	c.recent = recent{}

@@ -202,7 +202,7 @@ func TestWhoIsGoneIsForgotten(t *testing.T) {
 	cal.ForgetLastSeen()
 	cal.Seen([]byte("d"), []byte("a"), ios, noon)
 	cal.RecordVisits("d", noon)
-	cal.ForgetGone("d")
+	forgetGone(cal)
 	g := cal.Growth("d", noon)
 	if want := (activity.Growth{Active: 1, Resurrected: 1}); g != want {
 		t.Errorf("%+v, want %+v", g, want)
@@ -243,4 +243,10 @@ func TestOldDaysArePurged(t *testing.T) {
 	if users != 1 {
 		t.Errorf("%d users are known, want 1", users)
 	}
+}
+
+// forgetGone forgets who has no last-seen time.
+func forgetGone(cal *activity.Calendar) {
+	gone, _ := cal.Gone("d", activity.DayOf(noon)+1)
+	cal.ForgetUsers("d", gone)
 }

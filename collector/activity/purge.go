@@ -41,20 +41,40 @@ func exact[S ~[]E, E any](s S) S {
 	return append(make(S, 0, len(s)), s...)
 }
 
-// ForgetGone forgets the users of a domain who have no last-seen time, with
-// all of their visits. It is for servers that keep one last-seen time for each
-// account for as long as the account exists.
-func (c *Calendar) ForgetGone(domain string) {
-	c.recent = recent{}
+// Gone returns the numbers of the users of a domain who have no last-seen time,
+// nor a visit on the given day or later, and how many users are known in all. It
+// is for servers that keep one last-seen time for each account for as long as the
+// account exists.
+func (c *Calendar) Gone(domain string, since Day) (gone []uint32, known int) {
 	d, ok := c.domains[domain]
 	if !ok {
-		return
+		return nil, 0
 	}
-	var gone []uint32
+	var came userSet
+	for date, v := range d.days {
+		if date >= since {
+			v.addTo(&came)
+		}
+	}
 	for n, hash := range d.hashes {
-		if hash != unused && !d.isSeen(n) {
+		if hash == unused {
+			continue
+		}
+		known++
+		if !d.isSeen(n) && !came.has(uint32(n)) {
 			gone = append(gone, uint32(n))
 		}
+	}
+	return gone, known
+}
+
+// ForgetUsers forgets users of a domain by their numbers, with all of their
+// visits.
+func (c *Calendar) ForgetUsers(domain string, gone []uint32) {
+	c.recent = recent{}
+	d, ok := c.domains[domain]
+	if !ok || len(gone) == 0 {
+		return
 	}
 	for date, v := range d.days {
 		for _, n := range gone {
@@ -66,9 +86,7 @@ func (c *Calendar) ForgetGone(domain string) {
 			}
 		}
 	}
-	if len(gone) > 0 {
-		d.release()
-	}
+	d.release()
 }
 
 // release gives back the numbers of users of whom nothing is known.

@@ -148,7 +148,8 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 			case 0:
 				cal.Forget([]byte("d"), today-activity.Day(rapid.IntRange(0, 100).Draw(rt, "ago")))
 			case 1:
-				cal.ForgetGone("d")
+				gone, _ := cal.Gone("d", today+1)
+				cal.ForgetUsers("d", gone)
 			case 2:
 				cal.Purge(today - 80)
 			}

@@ -2,6 +2,7 @@ package synapse_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 )
 
@@ -262,4 +264,49 @@ func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a new process knows from the history tells it, too, that a backup was
+// restored meanwhile.
+func TestBackupRestoredBetweenProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	calendar, err := readInto(t, path, time.Time{}, noon, nil)
+	must(t, err)
+	create(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, millis(-2*day)))
+	if _, err := readInto(t, path, noon, noon.Add(time.Hour), calendar); !errors.Is(err, collector.ErrStartOver) {
+		t.Errorf("error %v, want one that asks for a full read", err)
+	}
+}
+
+// A homeserver whose clock is behind writes rows that are older than the last
+// refresh.
+func TestHomeserverWithASlowClock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	slow := -20 * time.Minute
+	create(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, millis(slow)))
+	calendar, err := readInto(t, path, time.Time{}, noon, nil)
+	must(t, err)
+	active := func() int { return calendar.Active(synapsetest.Server, noon, activity.DefaultWindows()[0]).Users }
+	before := active()
+	create(t, path, fmt.Sprintf(`INSERT INTO user_ips (user_id, access_token, device_id, ip, user_agent, last_seen) VALUES ('@new:x', 't', 'd', '192.0.2.1', 'x', %d)`, millis(slow+time.Minute)))
+	calendar, err = readInto(t, path, noon, noon.Add(time.Hour), calendar)
+	must(t, err)
+	if got := active(); got != before+1 {
+		t.Errorf("%d users a day, want %d and the new one", got, before)
+	}
+}
+
+// readInto reads as a process that has just been started.
+func readInto(t *testing.T, path string, since, now time.Time, calendar *activity.Calendar) (*activity.Calendar, error) {
+	t.Helper()
+	classes := activity.SynapseClasses()
+	if calendar == nil {
+		calendar = activity.NewCalendar(activity.Key{1}, classes)
+	}
+	source, err := sqldb.ParseSource("sqlite:" + path)
+	must(t, err)
+	_, err = synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes).Read(t.Context(), since, now, calendar)
+	return calendar, err
 }

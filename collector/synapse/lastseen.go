@@ -48,7 +48,11 @@ func (e ends) newest() int64 {
 // Synapse's writes and nothing prunes, though it goes with a logout.
 func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
 	if !r.since.IsZero() {
-		return r.seenIn(ctx, r.lastSeenRows(r.since.Add(-overlap)))
+		from := r.since
+		if !r.known.IsZero() && r.known.Before(from) { // Synapse's clock may be behind ours
+			from = r.known
+		}
+		return r.seenIn(ctx, r.lastSeenRows(from.Add(-overlap)))
 	}
 	horizon := r.now.Add(-activity.MaxWindow)
 	if err := r.seenIn(ctx, r.lastSeenRows(horizon)); err != nil {

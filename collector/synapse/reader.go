@@ -53,7 +53,8 @@ func New(o Options, classes *activity.Classes) *Reader {
 type reading struct {
 	sqldb.View
 	since, now time.Time
-	server     []byte // the homeserver's name
+	known      time.Time // the newest moment that was read before, by Synapse's clock
+	server     []byte    // the homeserver's name
 	rec        activity.Recorder
 	classify   *activity.Classifier
 	extras     extras
@@ -88,7 +89,8 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		if err != nil {
 			return fmt.Errorf("read last-seen times from user_ips: %w", err)
 		}
-		if newest = ends.newest(); newest < r.newest && !since.IsZero() {
+		reading.known = rec.Newest(reading.server)
+		if newest = ends.newest(); !since.IsZero() && (newest < r.newest || newest > 0 && newest < reading.known.UnixMilli()) {
 			return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
 		}
 		domain.Kept = ends.kept(now)
