@@ -100,7 +100,9 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 }
 
 // addActive adds the active users of each window: as the server itself has
-// counted them, or as its records tell.
+// counted them, or as its records tell, whichever are more. A server counts
+// people online as well; but Debian 13's mod_measure_active_users reads a store
+// that Prosody 13 no longer fills, and finds nobody.
 func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) {
 	after := make([]time.Time, len(windows))
 	for i, w := range windows {
@@ -112,7 +114,10 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 		counted, told := f.Counted[w]
 		switch {
 		case told:
-			users.Users = counted
+			if !f.Activity {
+				users.Users = 0
+			}
+			users.Users = max(users.Users, counted)
 		case !f.Activity:
 			continue
 		case f.Clients:

@@ -95,6 +95,12 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 			return collector.Facts{}, err
 		}
 		facts.Warnings = append(facts.Warnings, warning...)
+		if len(found) > 0 && !found.Activity() {
+			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
+			if err := r.api.readLast(ctx, server, now, found, rec); err != nil {
+				facts.Warnings = append(facts.Warnings, fmt.Sprintf("the table last is empty, and the API does not tell who was active: %s", err))
+			}
+		}
 	}
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)

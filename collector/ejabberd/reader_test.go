@@ -409,3 +409,39 @@ func byAddress(t *testing.T) answers {
 	}
 	return all
 }
+
+// Accounts in SQL, last activity in Mnesia, mod_last's default: the API tells
+// it, where it may.
+func TestAccountsAloneInSQL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ejabberd.db")
+	db, err := sqldb.CreateSQLite(path)
+	must(t, err)
+	for _, statement := range []string{
+		`CREATE TABLE last (server_host text, username text, seconds text, state text)`,
+		`CREATE TABLE users (server_host text, username text, type integer, created_at text)`,
+		`INSERT INTO users VALUES ('a.example', 'u', 1, '2026-01-01 00:00:00')`,
+	} {
+		_, err = db.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, db.Close())
+	one := answers{
+		"registered_vhosts {}": {200, `["a.example"]`}, "connected_users {}": {200, `[]`}, "status {}": {200, `"ejabberd 24.12 is running in that node"`},
+		`registered_users {"host":"a.example"}`:    {200, `["u"]`},
+		`get_last {"host":"a.example","user":"u"}`: {200, `{"timestamp":"` + now.Add(-time.Hour).UTC().Format(time.RFC3339) + `","status":"bye"}`},
+	}
+	o := ejabberd.Options{Databases: []ejabberd.Database{{Source: source(t, "sqlite:"+path)}}, API: replay(t, one)}
+	got, facts, err := read(t, o, now)
+	must(t, err)
+	if f := got["a.example"]; f.day != 1 || f.registered != 1 || len(facts.Warnings) != 0 {
+		t.Errorf("%+v, warnings %q", f, facts.Warnings)
+	}
+	refusal := one["status {}"]
+	refusal.status, refusal.body = 403, `{}`
+	one[`registered_users {"host":"a.example"}`] = refusal
+	got, facts, err = read(t, ejabberd.Options{Databases: o.Databases, API: replay(t, one)}, now)
+	must(t, err)
+	if f := got["a.example"]; f.day != -1 || f.registered != 1 || len(facts.Warnings) != 1 {
+		t.Errorf("where the API may not tell: %+v, warnings %q", f, facts.Warnings)
+	}
+}

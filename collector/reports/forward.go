@@ -62,11 +62,14 @@ func (f *forwarder) run(ctx context.Context) {
 	}
 }
 
+// errFinal is an answer that would be the same the next time.
+var errFinal = errors.New("the report was refused")
+
 // deliver tries until the other server has accepted the report.
 func (f *forwarder) deliver(ctx context.Context, body []byte) (err error) {
 	for try := range forwardTries {
-		if err = f.put(ctx, body); err == nil {
-			return nil
+		if err = f.put(ctx, body); err == nil || errors.Is(err, errFinal) || try == forwardTries-1 {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -92,8 +95,13 @@ func (f *forwarder) put(ctx context.Context, body []byte) error {
 		return err
 	}
 	_ = response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the answer was %s", response.Status)
+	switch response.StatusCode / 100 {
+	case 2:
+		return nil
+	case 4:
+		if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusRequestTimeout {
+			return fmt.Errorf("%w: %s", errFinal, response.Status)
+		}
 	}
-	return nil
+	return fmt.Errorf("the answer was %s", response.Status)
 }
