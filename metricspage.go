@@ -55,7 +55,7 @@ func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, 
 	return &metricsPage{
 		joined:  make(map[expfmt.Format]*joined),
 		figures: &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
-		process: &encodedPart{gather: process.Gather, changed: everySecond(clock), failed: failed, last: true},
+		process: &encodedPart{gather: process.Gather, changed: every(time.Second, clock), failed: failed, last: true},
 		filtered: promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{
 			EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError, Registry: process,
 		}),
@@ -72,13 +72,12 @@ func oneAfterTheOther(figures, process prometheus.Gatherer) prometheus.Gatherer 
 	})
 }
 
-// everySecond returns a function that says, about once a second, that it is
-// time again.
-func everySecond(clock func() time.Time) func() bool {
+// every returns a function that says, about that often, that it is time again.
+func every(pause time.Duration, clock func() time.Time) func() bool {
 	var last time.Time
 	return func() bool {
 		now := clock()
-		if age := now.Sub(last); age >= 0 && age < time.Second {
+		if age := now.Sub(last); age >= 0 && age < pause {
 			return false
 		}
 		last = now
@@ -239,19 +238,27 @@ type edition struct {
 
 // changes returns a function that says whether figures, or the configuration,
 // have changed since it was last asked. Reports come at any time: of these, it
-// says so every second.
+// says so once a second at most, and of what their age alone changes, in parts of
+// a report that may still come or in reports that expire, twice a minute.
 func (e *Exporter) changes() func() bool {
+	const aging = 30 * time.Second
 	var last []edition
 	var reloads int64
-	second := everySecond(e.clock)
+	var reported uint64
+	second, aged := every(time.Second, e.clock), every(aging, e.clock)
 	return func() bool {
 		var now []edition
 		for _, s := range e.Statuses() {
 			now = append(now, edition{s.Server, s.Software, s.Snapshot, s.Attempted, s.HistorySaved, s.HistoryFailures})
 		}
 		reloaded := e.reloads.Load()
-		same := slices.Equal(now, last) && reloaded == reloads && (e.receiver == nil || !second())
+		changed := !slices.Equal(now, last) || reloaded != reloads
 		last, reloads = now, reloaded
-		return !same
+		if e.receiver != nil && second() {
+			received := e.receiver.Changes()
+			changed = aged() || received != reported || changed
+			reported = received
+		}
+		return changed
 	}
 }

@@ -251,11 +251,10 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 	// Everybody who was not active since tomorrow, and is not connected.
 	before := quoted(now.Add(24 * time.Hour).UTC().Format(time.RFC3339))
 	if server.domains == nil {
+		// This list does not say whether mod_last is there: without it, and
+		// without anybody who was ever active, all have no time.
 		if _, err := a.oldUsers(ctx, `timestamp:`+before, now, found, rec); err != nil {
 			return err
-		}
-		for _, d := range found {
-			d.Activity = true
 		}
 	}
 	for _, name := range server.domains {
@@ -302,8 +301,12 @@ func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, foun
 		if !ok {
 			continue
 		}
-		found.Of([]byte(name))
-		if u.Timestamp != nil && u.Timestamp.After(oldest) {
+		d := found.Of([]byte(name))
+		if u.Timestamp == nil {
+			continue
+		}
+		d.Activity = true
+		if u.Timestamp.After(oldest) {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, *u.Timestamp)
 		}
 	}

@@ -204,5 +204,6 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	if err := r.store.keepPart(request.Context(), &r.clusters, from, part, now); err != nil {
 		return r.unstored(err)
 	}
+	r.changes.Add(1)
 	return nil
 }

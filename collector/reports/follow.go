@@ -18,6 +18,7 @@ const (
 
 // catchUp takes up what was stored within a time before now.
 func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
+	defer r.changes.Add(1)
 	now := r.Now()
 	all, err := r.store.newest(ctx, now, within)
 	if err != nil {

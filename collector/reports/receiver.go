@@ -84,6 +84,7 @@ type Receiver struct {
 	forward  *forwarder // nil for none
 
 	tokens            atomic.Pointer[[]Token]
+	changes           atomic.Uint64
 	byAddress, byName *limiters
 	all               *rate.Limiter
 	// complaints and faults bound the lines of the log on refused reports and on
@@ -176,6 +177,10 @@ func (r *Receiver) Shown() Shown {
 	return s
 }
 
+// Changes returns a number that is another one once Shown or Rejected may have
+// changed by anything but time.
+func (r *Receiver) Changes() uint64 { return r.changes.Load() }
+
 // Rejected returns how often something was refused, by reason.
 func (r *Receiver) Rejected() map[Reason]uint64 {
 	r.mutex.Lock()
@@ -187,6 +192,7 @@ func (r *Receiver) count(reason Reason, n int) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.rejected[reason] += uint64(n)
+	r.changes.Add(1)
 }
 
 // Handler serves the paths that reports are pushed to.
@@ -270,6 +276,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report
 	}
 	if !r.store.shared { // else it is read with what others have stored
 		r.newest.add(report, now)
+		r.changes.Add(1)
 	}
 	if r.forward != nil {
 		r.forward.send(body)
