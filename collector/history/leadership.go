@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/sqldb"
 )
 
 // Who shares a store with others may be told at Save that nothing was written.
@@ -17,6 +19,8 @@ var (
 	// what the other has written before.
 	ErrTakenOver = errors.New("the exporter that wrote the history is gone")
 )
+
+var errNoLock = errors.New("a history that replicas share must be in PostgreSQL itself: CockroachDB has no advisory locks")
 
 // leadership makes sure that one exporter writes: users have numbers, which two
 // would give differently. It is a lock of PostgreSQL's that ends with the
@@ -46,6 +50,14 @@ func (l *leadership) try(ctx context.Context) (taken bool, err error) {
 	connection, err := l.db.Connx(ctx)
 	if err != nil {
 		return false, fmt.Errorf("open the history: %w", err)
+	}
+	// There the lock is anybody's at any time.
+	cockroach, err := sqldb.IsCockroachDB(connection)
+	if cockroach {
+		err = errNoLock
+	}
+	if err != nil {
+		return false, errors.Join(err, connection.Close())
 	}
 	if err := connection.GetContext(ctx, &taken, `SELECT pg_try_advisory_lock($1)`, int64(lock)); err != nil || !taken {
 		return false, errors.Join(err, connection.Close())

@@ -22,8 +22,10 @@ const connectTimeout = 10 * time.Second
 // simple as ours; waiting for a lock is never worth it.
 const gentle = `SET LOCAL statement_timeout = 300000;
 SET LOCAL lock_timeout = 1000;
-SET LOCAL idle_in_transaction_session_timeout = 60000;
-SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL idle_in_transaction_session_timeout = 60000`
+
+// alone is what CockroachDB does not know of it.
+const alone = `SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL jit = off`
 
 // OpenPostgreSQL opens a database that belongs to the exporter itself.
@@ -68,7 +70,15 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	for statement := range strings.SplitSeq(gentle, ";") {
+	cockroach, err := IsCockroachDB(conn)
+	if err != nil {
+		return err
+	}
+	settings := gentle + ";" + alone
+	if cockroach {
+		settings = gentle
+	}
+	for statement := range strings.SplitSeq(settings, ";") {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("set time-outs: %w", err)
 		}
@@ -78,5 +88,19 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		return fmt.Errorf("ask for the server's version: %w", err)
 	}
 	version, _, _ = strings.Cut(version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
-	return read(ctx, View{Tx: tx, Engine: PostgreSQL, Version: version, conn: conn.Conn})
+	view := View{Tx: tx, Engine: PostgreSQL, Version: version}
+	if !cockroach { // which has no COPY in binary form to us
+		view.conn = conn.Conn
+	}
+	return read(ctx, view)
+}
+
+// IsCockroachDB says whether a server that speaks PostgreSQL's protocol is
+// CockroachDB: it tells its own version when a connection begins.
+func IsCockroachDB(conn *sqlx.Conn) (is bool, err error) {
+	err = conn.Raw(func(driver any) error {
+		is = driver.(*stdlib.Conn).Conn().PgConn().ParameterStatus("crdb_version") != ""
+		return nil
+	})
+	return is, err
 }
