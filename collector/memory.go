@@ -99,22 +99,18 @@ func (m *memory) forgetGone(f DomainFacts, now time.Time) {
 		since -= activity.RetentionDays
 	}
 	gone, known := m.calendar.Gone(f.Name, since)
+	emptied := make(map[string]time.Time) // that of the refresh before stays as it is
+	maps.Copy(emptied, m.emptied)
+	m.emptied = emptied
 	if len(gone) > fewGone && 2*len(gone) > known {
-		began, noticed := m.emptied[f.Name]
-		if !noticed || began.After(now) {
-			began = now
+		if began, noticed := emptied[f.Name]; !noticed || began.After(now) {
+			emptied[f.Name] = now
 		}
-		m.emptied = maps.Clone(m.emptied) // that of the refresh before stays as it is
-		if m.emptied == nil {
-			m.emptied = make(map[string]time.Time)
-		}
-		m.emptied[f.Name] = began
-		if now.Sub(began) < emptiedFor {
+		if now.Sub(emptied[f.Name]) < emptiedFor {
 			return
 		}
-	} else if _, noticed := m.emptied[f.Name]; noticed {
-		m.emptied = maps.Clone(m.emptied)
-		delete(m.emptied, f.Name)
+	} else {
+		delete(emptied, f.Name)
 	}
 	m.calendar.ForgetUsers(f.Name, gone)
 }

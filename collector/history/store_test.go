@@ -369,16 +369,23 @@ func TestAPlaceThatComesLater(t *testing.T) {
 	}
 }
 
+// beside opens the file of a store on the side.
+func beside(t *testing.T, folder string) *sqlx.DB {
+	t.Helper()
+	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
 func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder)
 	cal := newCalendar(s)
 	fill(cal, 20_000)
 	save(t, s, cal, "d")
-	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	_, err = db.ExecContext(t.Context(), `
+	db := beside(t, folder)
+	_, err := db.ExecContext(t.Context(), `
 		CREATE TABLE writes (what TEXT);
 		CREATE TRIGGER a AFTER INSERT ON history_visits BEGIN INSERT INTO writes VALUES ('day ' || NEW.day); END;
 		CREATE TRIGGER b AFTER UPDATE ON history_users BEGIN INSERT INTO writes VALUES ('users ' || NEW.part); END;
@@ -411,9 +418,7 @@ func TestOldDaysTakeLess(t *testing.T) {
 	cal := newCalendar(s)
 	fill(cal, 20_000)
 	save(t, s, cal, "d")
-	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
+	db := beside(t, folder)
 	sizes := func() (recent, old int64) {
 		must(t, db.QueryRowContext(t.Context(), `SELECT SUM(LENGTH(users)) FILTER (WHERE day > ?), SUM(LENGTH(users)) FILTER (WHERE day <= ?) FROM history_visits`,
 			int64(today)-30, int64(today)-30).Scan(&recent, &old))
@@ -433,7 +438,7 @@ func TestOldDaysTakeLess(t *testing.T) {
 	if diff := cmp.Diff(figures(cal, "d"), figures(loaded, "d")); diff != "" {
 		t.Errorf("-saved +loaded:\n%s", diff)
 	}
-	_, err = db.ExecContext(t.Context(), `CREATE TABLE writes (n); CREATE TRIGGER a AFTER INSERT ON history_visits BEGIN INSERT INTO writes VALUES (1); END`)
+	_, err := db.ExecContext(t.Context(), `CREATE TABLE writes (n); CREATE TRIGGER a AFTER INSERT ON history_visits BEGIN INSERT INTO writes VALUES (1); END`)
 	must(t, err)
 	must(t, again.Save(t.Context(), "server", []string{"d"}, loaded, activity.SynapseClasses(), later))
 	var writes int

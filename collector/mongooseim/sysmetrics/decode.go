@@ -51,7 +51,7 @@ func decode(body []byte) (events, error) {
 		if numbers(body, &request) != nil {
 			return events{}, ErrShape
 		}
-		return collect(events{client: request.ClientID, most: maxEvents}, request.Events)
+		return collect(events{client: request.ClientID, most: MaxRequestEvents}, request.Events)
 	case bytes.HasPrefix(body, []byte("v=1&")):
 		return lines(string(body))
 	}

@@ -77,12 +77,11 @@ type Part struct {
 	First, Last bool
 }
 
-// MaxRequestEvents is how many events one request holds at most.
-const MaxRequestEvents = maxEvents
+// MaxRequestEvents is how many events one request holds at most, since 6.1.
+const MaxRequestEvents = 25
 
 const (
-	maxEvents    = 25 // of a request since 6.1
-	maxOldEvents = 20 // of one before
+	maxOldEvents = 20 // of a request before
 	// maxNames bounds how many different names one report may bring in each of
 	// its lists, and maxName how long they are: reports are not authenticated.
 	maxNames = 200
