@@ -110,7 +110,7 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 		if facts, err = reader.Read(ctx, time.Time{}, b.clock(), calendar); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.Visits && !d.Past }) {
+		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.KeepsVisits && !d.AllVisits }) {
 			break
 		}
 	}

@@ -92,7 +92,7 @@ func importLogins(ctx context.Context, e environment, store *history.Store, c *c
 		return err
 	}
 	// The zero moment: the next refresh reads everything.
-	if err := store.Save(ctx, server.Name, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), Anew: time.UnixMilli(0)}); err != nil {
+	if err := store.Save(ctx, server.Name, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), FullRead: time.UnixMilli(0)}); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(e.stdout, "%s: %d logins recorded, of %d domains\n", server.Name, logins, len(domains))

@@ -59,7 +59,7 @@ func (l *logins) Read(_ context.Context, since, _ time.Time, rec activity.Record
 			rec.Visit([]byte(name), []byte(row.user), activity.Unknown, activity.DayOf(row.at))
 		}
 	}
-	return collector.Facts{Whole: l.whole, Domains: []collector.DomainFacts{{Name: name, Activity: true, Visits: !l.whole}}}, nil
+	return collector.Facts{Complete: l.whole, Domains: []collector.DomainFacts{{Name: name, HasLastSeen: true, KeepsVisits: !l.whole}}}, nil
 }
 
 // since counts who came after a moment.

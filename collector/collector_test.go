@@ -46,7 +46,7 @@ func matrix(_ context.Context, now time.Time, rec activity.Recorder) (collector.
 	return collector.Facts{
 		Database: "postgresql 15.18",
 		Domains: []collector.DomainFacts{{
-			Name: "example.org", Activity: true, Clients: true, Visits: true, Kept: now.AddDate(0, 0, -28),
+			Name: "example.org", HasLastSeen: true, Clients: true, KeepsVisits: true, LastSeenSince: now.AddDate(0, 0, -28),
 			Registered: map[collector.AccountType]int{collector.Native: 7, collector.Bridged: 2, collector.Guest: 0},
 			Created:    map[collector.AccountType]int{collector.Native: 1, collector.Bridged: 0, collector.Guest: 0},
 			Usage: &collector.Usage{
@@ -64,7 +64,7 @@ func xmpp(_ context.Context, now time.Time, rec activity.Recorder) (collector.Fa
 	return collector.Facts{
 		Database: "files", OwnNames: true,
 		Domains: []collector.DomainFacts{
-			{Name: "chat.example.org", Activity: true, Registered: map[collector.AccountType]int{collector.Native: 3}, Damaged: 1},
+			{Name: "chat.example.org", HasLastSeen: true, Registered: map[collector.AccountType]int{collector.Native: 3}, Damaged: 1},
 			{Name: "bücher.example", Registered: map[collector.AccountType]int{collector.Native: 1}},
 		},
 		Modules: []collector.Module{

@@ -41,7 +41,7 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 		}
 		visitors := cal.Visitors(f.Name, date, days)
 		users := ActiveUsers{Window: w, Users: visitors.Users}
-		if f.Visits || f.Clients {
+		if f.KeepsVisits || f.Clients {
 			users.Clients = named(visitors.Clients, classes)
 		}
 		d.Active = append(d.Active, users)

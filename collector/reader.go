@@ -42,9 +42,9 @@ type Facts struct {
 	// Database is the kind of storage that was read: "postgresql 15.18",
 	// "sqlite", "files".
 	Database string
-	// Whole says that all last-seen times there are have been reported, and
+	// Complete says that all last-seen times there are have been reported, and
 	// will be again at the next Read, whatever since it is given.
-	Whole bool
+	Complete bool
 	// OwnNames asks to show the figures under the server's own names as well.
 	OwnNames bool
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
@@ -64,26 +64,26 @@ type Facts struct {
 // DomainFacts are what a Reader learns of one domain beside activity.
 type DomainFacts struct {
 	Name string
-	// Activity says that last-seen times of this domain are kept: without
+	// HasLastSeen says that last-seen times of this domain are kept: without
 	// them active users are unknown, not none.
-	Activity bool
-	// Counted are the active users by window where the server itself has
+	HasLastSeen bool
+	// ActiveByServer are the active users by window where the server itself has
 	// counted them, and better than its records can tell.
-	Counted map[activity.Window]int
+	ActiveByServer map[activity.Window]int
 	// Clients says that the classes of clients are recorded with activity.
 	Clients bool
-	// Kept is the moment from which last-seen times are complete: the server
+	// LastSeenSince is the moment from which last-seen times are complete: the server
 	// has pruned older ones. The zero time if it prunes none.
-	Kept time.Time
-	// Visits says that the server itself keeps each day's visits, which is
+	LastSeenSince time.Time
+	// KeepsVisits says that the server itself keeps each day's visits, which is
 	// what retention is counted from. Of servers that do not, the exporter
 	// records them: their Activity is then all last-seen times there are.
-	// Past says that also those before the days of retention have been
+	// AllVisits says that also those before the days of retention have been
 	// reported, back to MaxWindow, without which growth is not known.
-	Visits, Past bool
-	// Traceless says that people who are online may leave without a last-seen
+	KeepsVisits, AllVisits bool
+	// LogoutsUnrecorded says that people who are online may leave without a last-seen
 	// time in the server's records.
-	Traceless bool
+	LogoutsUnrecorded bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
 	// Created is the number of those made in the last 24 hours.
 	Registered, Created map[AccountType]int
@@ -137,44 +137,3 @@ const (
 	Bridged AccountType = "bridged" // made by an application service (a bridge)
 	Guest   AccountType = "guest"
 )
-
-// A Module is one module of a chat server on one domain.
-type Module struct {
-	Domain string // a virtual host or component, AllDomains for a global module
-	Name   string
-	Status ModuleStatus
-	// Loaded is false for a module that is required but absent; it then has
-	// no Status.
-	Loaded bool
-	// Required says that the operator asked to watch this module.
-	Required bool
-}
-
-// AllDomains is the domain of modules that belong to the server as a whole, as
-// Prosody's mod_http_status writes it.
-const AllDomains = "*"
-
-// ModuleStatus is Prosody's scale of module states (module:set_status in
-// core/moduleapi.lua, since 0.12).
-type ModuleStatus int
-
-// The states of a module, with the values that mod_measure_modules gave them.
-const (
-	ModuleCore  ModuleStatus = 0 // loaded, nothing to say
-	ModuleInfo  ModuleStatus = 1
-	ModuleWarn  ModuleStatus = 2
-	ModuleError ModuleStatus = 3
-)
-
-// Trouble says in a few words what is wrong with the module, "" if nothing is.
-func (m Module) Trouble() string {
-	switch {
-	case m.Required && !m.Loaded:
-		return "required but not loaded"
-	case m.Loaded && m.Status == ModuleWarn:
-		return "warning"
-	case m.Loaded && m.Status >= ModuleError:
-		return "error"
-	}
-	return ""
-}

@@ -56,7 +56,7 @@ type History interface {
 type Refresher struct {
 	RefresherOptions
 	status atomic.Pointer[Status]
-	memory memory // of Refresh alone
+	state  refreshState // of Refresh alone
 }
 
 // Status is all that is known of one chat server at one moment. It does not
@@ -157,7 +157,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	defer cancel()
 	started := time.Now()
 	now := r.Now()
-	r.remember(ctx)
+	r.loadHistory(ctx)
 	fresh, facts, err := r.read(ctx, now)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // the exporter stops: no failure of the server
@@ -184,7 +184,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	r.status.Store(&next)
 	r.log(next, facts)
 	if next.Succeeded.Equal(now) {
-		r.save(ctx, facts)
+		r.saveHistory(ctx, facts)
 	}
 	return err
 }
@@ -207,15 +207,15 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		}
 	}()
 	for try := 1; ; try++ {
-		next, since := r.memory.goOn(now)
+		next, since := r.state.resume(now)
 		facts, err = r.readInto(ctx, since, now, next.calendar)
 		if errors.Is(err, ErrStartOver) && !since.IsZero() {
-			next, since = r.memory.anew(now)
+			next, since = r.state.fullRead(now)
 			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
-			next.settle(now, r.memory.at, facts, r.Retention)
-			r.memory = next
+			next.commit(now, r.state.lastSuccess, facts, r.Retention)
+			r.state = next
 			return r.snapshot(now, facts, next.calendar), facts, nil
 		}
 		if try == lockedTries || reasonOf(err) != Locked {

@@ -108,17 +108,17 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 	for i, w := range windows {
 		after[i] = w.Since(now)
 	}
-	active := cal.ActiveAfterEach(f.Name, after, f.Kept)
+	active := cal.ActiveAfterEach(f.Name, after, f.LastSeenSince)
 	for i, w := range windows {
 		users := ActiveUsers{Window: w, Users: active[i].Users}
-		counted, told := f.Counted[w]
+		counted, told := f.ActiveByServer[w]
 		switch {
 		case told:
-			if !f.Activity {
+			if !f.HasLastSeen {
 				users.Users = 0
 			}
 			users.Users = max(users.Users, counted)
-		case !f.Activity:
+		case !f.HasLastSeen:
 			continue
 		case f.Clients:
 			users.Clients = named(active[i].Clients, classes)
@@ -131,23 +131,23 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 // here, retention is told once two of them can lie far enough apart, growth
 // once there are two times 30 days: before, figures would be false zeros.
 func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar, classes *activity.Classes) {
-	if !f.Visits && !f.Activity {
+	if !f.KeepsVisits && !f.HasLastSeen {
 		return
 	}
 	days := cal.HistoryDays(f.Name, now)
 	d.History = Known(days)
 	r, g := cal.Returning(f.Name, now)
-	if f.Visits || days >= activity.RetentionHistory {
+	if f.KeepsVisits || days >= activity.RetentionHistory {
 		d.Retention = &Retention{Users: r.Users}
-		if f.Visits || f.Clients {
+		if f.KeepsVisits || f.Clients {
 			d.Retention.Clients = named(r.Clients, classes)
 		}
 	}
-	if f.Visits || days >= activity.HabitDays {
+	if f.KeepsVisits || days >= activity.HabitDays {
 		habit := cal.Habit(f.Name, now)
 		d.Habit = &habit
 	}
-	if f.Visits && f.Past || !f.Visits && days >= activity.GrowthHistory {
+	if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.GrowthHistory {
 		d.Growth = &g
 	}
 }

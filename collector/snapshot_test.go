@@ -40,7 +40,7 @@ func TestVisitorsOfPastDays(t *testing.T) {
 						rec.Visit([]byte("example.org"), []byte(user), activity.Unknown, today-activity.Day(ago))
 					}
 				}
-				return collector.Facts{Domains: []collector.DomainFacts{{Name: "example.org", Activity: true, Visits: true}}}, nil
+				return collector.Facts{Domains: []collector.DomainFacts{{Name: "example.org", HasLastSeen: true, KeepsVisits: true}}}, nil
 			}),
 		})
 		if err := r.Refresh(t.Context()); err != nil {

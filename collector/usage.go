@@ -19,7 +19,7 @@ func (u Usage) withActivity(now time.Time, f DomainFacts, cal *activity.Calendar
 		"monthly_active_users": activity.Monthly(),
 	} {
 		after := w.Since(now)
-		if first := f.Kept.Add(-time.Millisecond); first.After(after) {
+		if first := f.LastSeenSince.Add(-time.Millisecond); first.After(after) {
 			after = first
 		}
 		u.Statistics[name] = float64(cal.ActiveAfter(f.Name, after, time.Time{}).Users)

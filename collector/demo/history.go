@@ -22,7 +22,7 @@ func ProsodyHistory(ctx context.Context, store *history.Store, server string, no
 			calendar.Visit([]byte(hostOf(i)), []byte(p.name), activity.Unknown, activity.DayOf(s.last))
 		}
 	}
-	return store.Save(ctx, server, []string{oldHost, newHost}, calendar, classes, history.Moment{At: now.Add(-time.Hour), Anew: now.Add(-time.Hour)})
+	return store.Save(ctx, server, []string{oldHost, newHost}, calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now.Add(-time.Hour)})
 }
 
 // hostOf is where a person of Prosody's population has the account.

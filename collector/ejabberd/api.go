@@ -138,7 +138,7 @@ func (r *running) add(sessions []string) {
 }
 
 // report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found collector.Found, rec activity.Recorder) {
+func (r *running) report(now time.Time, found collector.DomainSet, rec activity.Recorder) {
 	for name, users := range r.online {
 		found.Of([]byte(name)).Online = collector.Known(len(users))
 		for user := range users {
@@ -163,7 +163,7 @@ func (n *number) UnmarshalJSON(text []byte) error {
 }
 
 // countAccounts counts the accounts of hosts that have none in the database.
-func (a api) countAccounts(ctx context.Context, server *running, found collector.Found) (warnings []string, err error) {
+func (a api) countAccounts(ctx context.Context, server *running, found collector.DomainSet) (warnings []string, err error) {
 	for _, h := range server.hosts {
 		if found.Of([]byte(h)).Registered.Known {
 			continue
@@ -186,7 +186,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 
 // readLast asks for the last activity of every account, one by one: where it
 // is kept in Mnesia there is no other way from outside.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) error {
+func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
 	if server.hosts == nil {
 		return a.Fail("registered_vhosts", "denied", "refused, so the virtual hosts are not known")
 	}
@@ -207,7 +207,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 	return nil
 }
 
-func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *collector.FoundDomain, rec activity.Recorder) error {
+func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *collector.DomainBuilder, rec activity.Recorder) error {
 	oldest := now.Add(-activity.MaxWindow)
 	for _, user := range slices.Sorted(slices.Values(users)) {
 		if server.online[name][user] {
@@ -219,14 +219,14 @@ func (a api) lastOf(ctx context.Context, name string, users []string, server *ru
 		}
 		err := a.call(ctx, "get_last", arguments{"user": user, "host": name}, &last)
 		switch {
-		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.Activity:
+		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.HasLastSeen:
 			return nil // mod_last is not loaded on this host
 		case err != nil:
 			return err
 		case last.Timestamp.IsZero():
 			return a.Fail("get_last", "unexpected", "the answer has no timestamp")
 		}
-		found.Activity = true
+		found.HasLastSeen = true
 		switch last.Status {
 		case "NOT FOUND", "Registered but didn't login": // with the time of the question, of the registration
 		case "ONLINE":
@@ -237,6 +237,6 @@ func (a api) lastOf(ctx context.Context, name string, users []string, server *ru
 			}
 		}
 	}
-	found.Activity = len(users) > 0
+	found.HasLastSeen = len(users) > 0
 	return nil
 }

@@ -31,12 +31,12 @@ type reading struct {
 	sqldb.View
 	host  string // of a database with the legacy schema
 	now   time.Time
-	found collector.Found
+	found collector.DomainSet
 	rec   activity.Recorder
 }
 
 // readDatabase reads one database and adds to what is found.
-func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found collector.Found, rec activity.Recorder, facts *collector.Facts) error {
+func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder, facts *collector.Facts) error {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -96,10 +96,10 @@ func (r *reading) last(ctx context.Context) error {
 	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name := name(row)
 		found := r.found.Of(name)
-		found.Activity = true
+		found.HasLastSeen = true
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
-			found.Good = true
+			found.AnyReadable = true
 			return
 		}
 		seconds, err := strconv.ParseInt(text, 10, 64)
@@ -107,7 +107,7 @@ func (r *reading) last(ctx context.Context) error {
 			found.Damaged++
 			return
 		}
-		found.Good = true
+		found.AnyReadable = true
 		if seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
 		}

@@ -68,8 +68,8 @@ func (r *Reader) Close() error {
 // online are counted beside it. They are asked for first: whoever logs out in
 // between is then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	facts := collector.Facts{Whole: true, Database: "api"}
-	found := make(collector.Found)
+	facts := collector.Facts{Complete: true, Database: "api"}
+	found := make(collector.DomainSet)
 	var server *running
 	if !r.options.API.IsZero() {
 		var err error
@@ -95,7 +95,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 			return collector.Facts{}, err
 		}
 		facts.Warnings = append(facts.Warnings, warning...)
-		if len(found) > 0 && !found.Activity() {
+		if len(found) > 0 && !found.HasLastSeen() {
 			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
 			if err := r.api.readLast(ctx, server, now, found, rec); err != nil {
 				facts.Warnings = append(facts.Warnings, fmt.Sprintf("the table last is empty, and the API does not tell who was active: %s", err))
@@ -105,7 +105,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)
 	}
-	if found.Lost() {
+	if found.AllDamaged() {
 		return collector.Facts{}, fmt.Errorf("%s: the time in all rows of the table last is no number", r.options.Databases[0].Source)
 	}
 	facts.Domains = found.Facts()
@@ -127,7 +127,7 @@ func (r *Reader) modules() (all []collector.Module) {
 }
 
 // warnings tells of rows that were left out.
-func warnings(found collector.Found) (all []string) {
+func warnings(found collector.DomainSet) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if n := found[name].Damaged; n > 0 {
 			all = append(all, fmt.Sprintf("%d damaged rows of %q in the table last left out: their time is no number", n, name))

@@ -40,11 +40,11 @@ func figures(cal *activity.Calendar, facts collector.Facts, now time.Time) map[s
 	all := make(map[string]figure)
 	for _, d := range facts.Domains {
 		h := figure{-1, -1, -1, -1, -1, -1}
-		if d.Activity {
-			h.day = cal.ActiveAfter(d.Name, activity.Daily().Since(now), d.Kept).Users
+		if d.HasLastSeen {
+			h.day = cal.ActiveAfter(d.Name, activity.Daily().Since(now), d.LastSeenSince).Users
 			week, _ := activity.ParseWindow("7d")
-			h.week = cal.ActiveAfter(d.Name, week.Since(now), d.Kept).Users
-			h.month = cal.ActiveAfter(d.Name, activity.Monthly().Since(now), d.Kept).Users
+			h.week = cal.ActiveAfter(d.Name, week.Since(now), d.LastSeenSince).Users
+			h.month = cal.ActiveAfter(d.Name, activity.Monthly().Since(now), d.LastSeenSince).Users
 		}
 		if n, known := d.Registered[collector.Native]; known {
 			h.registered = n
@@ -184,7 +184,7 @@ func TestFiguresOfRealServers(t *testing.T) {
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(figure{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if facts.Version != c.version || !facts.Whole || len(facts.Warnings) > 0 {
+			if facts.Version != c.version || !facts.Complete || len(facts.Warnings) > 0 {
 				t.Errorf("version %q, warnings %q", facts.Version, facts.Warnings)
 			}
 		})

@@ -22,12 +22,12 @@ type Loaded struct {
 
 // row of history_domains.
 type domainRow struct {
-	Domain string
-	ID     int64
-	Saved  int64  `db:"saved_at"`
-	Anew   int64  `db:"anew_at"`
-	Since  *int64 `db:"recorded_since"`
-	Rules  string
+	Domain   string
+	ID       int64
+	Saved    int64  `db:"saved_at"`
+	FullRead int64  `db:"anew_at"`
+	Since    *int64 `db:"recorded_since"`
+	Rules    string
 }
 
 // Load adds to an empty calendar what was saved of a server. What is damaged is
@@ -45,7 +45,7 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 		return l, fmt.Errorf("read the history: %w", err)
 	}
 	for i, row := range rows {
-		moment := Moment{time.UnixMilli(row.Saved), time.UnixMilli(row.Anew)}
+		moment := Moment{time.UnixMilli(row.Saved), time.UnixMilli(row.FullRead)}
 		switch {
 		case i == 0:
 			l.Moment = moment

@@ -116,7 +116,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 	if err := w.exec(ctx, `
 		INSERT INTO history_domains (server, domain, id, saved_at, anew_at, recorded_since, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (server, domain) DO UPDATE SET saved_at = excluded.saved_at, anew_at = excluded.anew_at, recorded_since = excluded.recorded_since, rules = excluded.rules`,
-		server, domain, id, at.At.UnixMilli(), at.Anew.UnixMilli(), since, w.classes.Fingerprint()); err != nil {
+		server, domain, id, at.At.UnixMilli(), at.FullRead.UnixMilli(), since, w.classes.Fingerprint()); err != nil {
 		return nil, err
 	}
 	w.new.hashes, w.new.changed = len(state.Hashes), state.Changed

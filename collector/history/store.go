@@ -141,9 +141,9 @@ func (s *Store) Close() error {
 
 // A Moment says when a history was saved.
 type Moment struct {
-	// At is the moment of the refresh that was saved, Anew that of the last
+	// At is the moment of the refresh that was saved, FullRead that of the last
 	// one that read everything.
-	At, Anew time.Time
+	At, FullRead time.Time
 }
 
 // errFormat says that stored bytes are not what was written.

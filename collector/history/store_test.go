@@ -42,7 +42,7 @@ func newCalendar(s *history.Store) *activity.Calendar {
 	return activity.NewCalendar(s.Key(), activity.SynapseClasses())
 }
 
-var saved = history.Moment{At: noon, Anew: noon.Add(-time.Hour)}
+var saved = history.Moment{At: noon, FullRead: noon.Add(-time.Hour)}
 
 func save(t *testing.T, s *history.Store, cal *activity.Calendar, domains ...string) {
 	t.Helper()
@@ -109,7 +109,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 			t.Errorf("%s (-saved +loaded):\n%s", domain, diff)
 		}
 	}
-	if !loaded.At.Equal(saved.At) || !loaded.Anew.Equal(saved.Anew) || loaded.Damage != nil {
+	if !loaded.At.Equal(saved.At) || !loaded.FullRead.Equal(saved.FullRead) || loaded.Damage != nil {
 		t.Errorf("loaded %+v, want %+v", loaded, saved)
 	}
 	for name, mode := range map[string]os.FileMode{"key": 0o600, "history.db": 0o600} {
@@ -425,7 +425,7 @@ func TestOldDaysTakeLess(t *testing.T) {
 		return recent, old
 	}
 	recent, before := sizes()
-	later := history.Moment{At: noon.AddDate(0, 0, 37), Anew: noon}
+	later := history.Moment{At: noon.AddDate(0, 0, 37), FullRead: noon}
 	must(t, s.Save(t.Context(), "server", []string{"d"}, cal, activity.SynapseClasses(), later))
 	stillRecent, after := sizes()
 	if recent != stillRecent || float64(after) > 0.95*float64(before) {

@@ -30,13 +30,13 @@ type reading struct {
 	sqldb.View
 	host  string // of a database without the column server
 	now   time.Time
-	found collector.Found
+	found collector.DomainSet
 	rec   activity.Recorder
 }
 
 // readDatabase adds what the database holds to what is found, and returns what
 // kind it is and the id of the cluster, "" if it is not there.
-func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) (kind, cluster string, err error) {
+func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -94,7 +94,7 @@ func (r *reading) last(ctx context.Context) error {
 		}
 	})
 	for _, d := range r.found {
-		d.Activity = rows > 0
+		d.HasLastSeen = rows > 0
 	}
 	return err
 }

@@ -62,8 +62,8 @@ func (r *Reader) Close() error {
 // online are counted beside it. They are asked for first: whoever logs out in
 // between is then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	facts := collector.Facts{Whole: true, Database: "graphql"}
-	found := make(collector.Found)
+	facts := collector.Facts{Complete: true, Database: "graphql"}
+	found := make(collector.DomainSet)
 	var server *running
 	if !r.options.GraphQL.IsZero() {
 		var err error
@@ -79,7 +79,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		err = r.api.readLast(ctx, server, now, found, rec)
 	} else {
 		facts.Database, cluster, err = r.readDatabase(ctx, server, now, found, rec)
-		if err == nil && server != nil && !found.Activity() {
+		if err == nil && server != nil && !found.HasLastSeen() {
 			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
 			err = r.api.readLast(ctx, server, now, found, rec)
 		}

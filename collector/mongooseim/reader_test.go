@@ -34,8 +34,8 @@ func figures(cal *activity.Calendar, facts collector.Facts, now time.Time) map[s
 	all := make(map[string]domain)
 	for _, d := range facts.Domains {
 		f := domain{-1, -1, -1, -1}
-		if d.Activity {
-			f.month = cal.ActiveAfter(d.Name, activity.Monthly().Since(now), d.Kept).Users
+		if d.HasLastSeen {
+			f.month = cal.ActiveAfter(d.Name, activity.Monthly().Since(now), d.LastSeenSince).Users
 		}
 		if n, known := d.Registered[collector.Native]; known {
 			f.registered = n
@@ -94,7 +94,7 @@ func TestFiguresEqualTheServersOwn(t *testing.T) {
 	database := dump(t, "mim-pg-last-spread.sql.gz")
 	cal, facts, err := readAll(t, mongooseim.Options{Database: database}, now)
 	must(t, err)
-	if !facts.Whole || !strings.HasPrefix(facts.Database, "postgresql ") || len(facts.Domains) != 2 {
+	if !facts.Complete || !strings.HasPrefix(facts.Database, "postgresql ") || len(facts.Domains) != 2 {
 		t.Errorf("%+v", facts)
 	}
 	answers := captured(t)

@@ -195,7 +195,7 @@ func (a api) connected(ctx context.Context, only string) (people, error) {
 }
 
 // report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found collector.Found, rec activity.Recorder) {
+func (r *running) report(now time.Time, found collector.DomainSet, rec activity.Recorder) {
 	for _, name := range r.domains {
 		found.Of([]byte(name)).Online = collector.Known(0)
 	}
@@ -208,7 +208,7 @@ func (r *running) report(now time.Time, found collector.Found, rec activity.Reco
 // countAccounts counts the accounts of domains that have none in the database,
 // and completes who is online: nobody, on a domain that is not in the list of
 // all sessions.
-func (a api) countAccounts(ctx context.Context, server *running, found collector.Found) error {
+func (a api) countAccounts(ctx context.Context, server *running, found collector.DomainSet) error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		d := found[name]
@@ -247,7 +247,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 // readLast asks for everybody's last activity: where it is kept in Mnesia
 // there is no other way from outside. It costs the server a look into its
 // tables of sessions and of last activity for each account.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.Found, rec activity.Recorder) error {
+func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
 	// Everybody who was not active since tomorrow, and is not connected.
 	before := quoted(now.Add(24 * time.Hour).UTC().Format(time.RFC3339))
 	if server.domains == nil {
@@ -262,7 +262,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 		if err != nil {
 			return err
 		}
-		found.Of([]byte(name)).Activity = kept
+		found.Of([]byte(name)).HasLastSeen = kept
 	}
 	// Whoever logged in while the list was made may be in neither.
 	online, err := a.connected(ctx, server.only)
@@ -274,7 +274,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 }
 
 // oldUsers reports one list, and whether last activity is kept there at all.
-func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, found collector.Found, rec activity.Recorder) (kept bool, err error) {
+func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, found collector.DomainSet, rec activity.Recorder) (kept bool, err error) {
 	var answer struct {
 		Last struct {
 			Old []struct {
@@ -305,7 +305,7 @@ func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, foun
 		if u.Timestamp == nil {
 			continue
 		}
-		d.Activity = true
+		d.HasLastSeen = true
 		if u.Timestamp.After(oldest) {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, *u.Timestamp)
 		}

@@ -41,7 +41,7 @@ type databaseHosts struct {
 
 // readDatabase reads SQL storage.
 func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
-	facts := collector.Facts{Whole: true}
+	facts := collector.Facts{Complete: true}
 	hosts := databaseHosts{byName: make(map[string]*hostRows)}
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
@@ -91,7 +91,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 }
 
 func (h *hostRows) facts(name string) collector.DomainFacts {
-	facts := collector.DomainFacts{Name: name, Activity: h.knows(), Clients: h.uses != nil, Damaged: h.damaged}
+	facts := collector.DomainFacts{Name: name, HasLastSeen: h.knows(), Clients: h.uses != nil, Damaged: h.damaged}
 	if h.accounts > 0 {
 		facts.Registered = map[collector.AccountType]int{collector.Native: h.accounts}
 	}

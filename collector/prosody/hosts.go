@@ -67,7 +67,7 @@ func findHosts(dataPath string) ([]host, error) {
 // a disk gives zeros after a power cut, who was active is not known: that must
 // not look like nobody.
 func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
-	facts := collector.DomainFacts{Name: h.name, Activity: h.lastlog2.exists || h.activity.exists || h.lastlog.exists, Clients: h.clients.exists}
+	facts := collector.DomainFacts{Name: h.name, HasLastSeen: h.lastlog2.exists || h.activity.exists || h.lastlog.exists, Clients: h.clients.exists}
 	if h.accounts.exists {
 		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts.users)}
 	}
@@ -86,8 +86,8 @@ func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.
 			last[user] = max(last[user], times[i])
 		}
 	}
-	if facts.Activity && damage.total() {
-		facts.Activity = false
+	if facts.HasLastSeen && damage.total() {
+		facts.HasLastSeen = false
 		damage.sentences = append(damage.sentences, "who is active on "+h.name+" is not known: all records are damaged")
 	}
 	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {

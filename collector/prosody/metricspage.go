@@ -125,11 +125,11 @@ func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage) {
 	known := make(map[string]bool)
 	for i, d := range facts.Domains {
 		known[d.Name] = true
-		facts.Domains[i].Counted = page.active[d.Name]
+		facts.Domains[i].ActiveByServer = page.active[d.Name]
 	}
 	for host, counted := range page.active {
 		if !known[host] && r.options.serves(host) {
-			facts.Domains = append(facts.Domains, collector.DomainFacts{Name: host, Counted: counted})
+			facts.Domains = append(facts.Domains, collector.DomainFacts{Name: host, ActiveByServer: counted})
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestProsodysOwnMetrics(t *testing.T) {
 		must(t, err)
 		got := make(map[string]map[activity.Window]int)
 		for _, d := range facts.Domains {
-			got[d.Name] = d.Counted
+			got[d.Name] = d.ActiveByServer
 		}
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b activity.Window) bool { return a == b })); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", run, diff)
@@ -103,7 +103,7 @@ func TestRecordsAndPage(t *testing.T) {
 		_, _ = w.Write([]byte("prosody_mod_measure_active_users__active_users_1d{host=\"example.org\"} 7\nprosody_mod_measure_active_users__active_users_1d{host=\"a\\\\\\\"b\"} 1\n# EOF\n"))
 	})
 	must(t, err)
-	if len(facts.Domains) != 2 || !facts.Domains[0].Activity || facts.Domains[0].Counted[activity.Daily()] != 7 || facts.Domains[1].Name != `a"b` {
+	if len(facts.Domains) != 2 || !facts.Domains[0].HasLastSeen || facts.Domains[0].ActiveByServer[activity.Daily()] != 7 || facts.Domains[1].Name != `a"b` {
 		t.Errorf("%+v", facts.Domains)
 	}
 }

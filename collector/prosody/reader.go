@@ -135,7 +135,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
-	facts := collector.Facts{Database: "files", Whole: true}
+	facts := collector.Facts{Database: "files", Complete: true}
 	known, lost := false, false
 	for _, h := range hosts {
 		if !r.options.serves(h.name) {
@@ -146,7 +146,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
 		}
-		known, lost = known || domain.Activity, lost || !domain.Activity && domain.Damaged > 0
+		known, lost = known || domain.HasLastSeen, lost || !domain.HasLastSeen && domain.Damaged > 0
 		facts.Domains = append(facts.Domains, domain)
 		facts.Warnings = append(facts.Warnings, warnings...)
 	}

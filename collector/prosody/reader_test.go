@@ -114,7 +114,7 @@ func TestWhatIsNotStoredIsUnknown(t *testing.T) {
 		t.Errorf("accounts alone (-want +got):\n%s", diff)
 	}
 	_, facts = read(t, map[string]string{"lastlog2/u.dat": login("5")})
-	want = []collector.DomainFacts{{Name: "example.org", Activity: true}}
+	want = []collector.DomainFacts{{Name: "example.org", HasLastSeen: true}}
 	if diff := cmp.Diff(want, facts.Domains); diff != "" {
 		t.Errorf("activity alone (-want +got):\n%s", diff)
 	}
@@ -126,7 +126,7 @@ func TestFilesThatAreNoRecordsAreIgnored(t *testing.T) {
 		"lastlog2/v.dat~": login("1749988700"), "lastlog2/w.list": "item({});", "lastlog2/.dat": login("1749988700"), "lastlog2/x": "",
 		"accounts/u.dat": "return {};\n", "accounts/u.dat~": "return {", "roster/u.dat": "nonsense",
 	})
-	want := []collector.DomainFacts{{Name: "example.org", Activity: true, Registered: map[collector.AccountType]int{collector.Native: 1}}}
+	want := []collector.DomainFacts{{Name: "example.org", HasLastSeen: true, Registered: map[collector.AccountType]int{collector.Native: 1}}}
 	if diff := cmp.Diff(want, facts.Domains); diff != "" || got["example.org"] != [3]int{1, 1, 1} {
 		t.Errorf("%v (-want +got):\n%s", got, diff)
 	}
@@ -187,7 +187,7 @@ func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
 		t.Errorf("active %v: accounts whose record is damaged are accounts", got)
 	}
 	for _, d := range facts.Domains {
-		if d.Activity != (d.Name == "example.net") || d.Damaged != 2 || d.Registered[collector.Native] != 2 {
+		if d.HasLastSeen != (d.Name == "example.net") || d.Damaged != 2 || d.Registered[collector.Native] != 2 {
 			t.Errorf("%+v", d)
 		}
 	}

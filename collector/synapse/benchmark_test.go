@@ -197,7 +197,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 	b.Helper()
 	folder := b.TempDir()
 	store := history.New(folder, "")
-	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), Anew: now}); err != nil {
+	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
 		b.Fatal(err)
 	}
 	if err := store.Close(); err != nil {

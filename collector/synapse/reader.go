@@ -77,7 +77,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 			return nil
 		}
 		reading := reading{View: view, since: since, now: now, server: []byte(server), rec: rec, classify: r.classes.Classifier()}
-		domain := collector.DomainFacts{Name: server, Activity: true, Visits: true}
+		domain := collector.DomainFacts{Name: server, HasLastSeen: true, KeepsVisits: true}
 		found, err := reading.access(ctx)
 		if err != nil {
 			return err
@@ -93,16 +93,16 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		if newest = ends.newest(); !since.IsZero() && (newest < r.newest || newest > 0 && newest < reading.known.UnixMilli()) {
 			return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
 		}
-		domain.Kept = ends.kept(now)
+		domain.LastSeenSince = ends.kept(now)
 		// Visits come first, for they come in the order of days: users then
 		// have numbers in that order, and the sets of older days are shorter.
 		if err := reading.visits(ctx, r.turn); err != nil {
 			return fmt.Errorf("read visits from user_daily_visits: %w", err)
 		}
-		if domain.Past, err = reading.past(ctx); err != nil {
+		if domain.AllVisits, err = reading.past(ctx); err != nil {
 			return fmt.Errorf("read older visits from user_daily_visits: %w", err)
 		}
-		if err := reading.lastSeen(ctx, domain.Kept); err != nil {
+		if err := reading.lastSeen(ctx, domain.LastSeenSince); err != nil {
 			return fmt.Errorf("read last-seen times: %w", err)
 		}
 		if err := reading.usage(ctx, &domain); err != nil {

@@ -23,7 +23,7 @@ func lastLogins(users map[string]time.Duration) fakeReader {
 		for name, ago := range users {
 			rec.Seen([]byte("chat.example.org"), []byte(name), activity.Unknown, now.Add(-ago))
 		}
-		return collector.Facts{Whole: true, Domains: []collector.DomainFacts{{Name: "chat.example.org", Activity: true}}}, nil
+		return collector.Facts{Complete: true, Domains: []collector.DomainFacts{{Name: "chat.example.org", HasLastSeen: true}}}, nil
 	}
 }
 
@@ -183,7 +183,7 @@ func TestDamageForgetsNobody(t *testing.T) {
 			if damaged == 0 {
 				rec.Seen([]byte("chat.example.org"), []byte("a"), 0, now)
 			}
-			return collector.Facts{Whole: true, Domains: []collector.DomainFacts{{Name: "chat.example.org", Activity: true, Damaged: damaged}}}, nil
+			return collector.Facts{Complete: true, Domains: []collector.DomainFacts{{Name: "chat.example.org", HasLastSeen: true, Damaged: damaged}}}, nil
 		}),
 		Key: store.Key(), History: store, Now: func() time.Time { return now }, Logger: log.NewNopLogger(),
 	})
@@ -212,7 +212,7 @@ func TestPeopleWhoLeaveWithoutATrace(t *testing.T) {
 				for _, user := range users {
 					rec.Seen([]byte("d"), []byte(user), activity.Unknown, now)
 				}
-				return collector.Facts{Whole: true, Domains: []collector.DomainFacts{{Name: "d", Activity: true, Traceless: traceless}}}, nil
+				return collector.Facts{Complete: true, Domains: []collector.DomainFacts{{Name: "d", HasLastSeen: true, LogoutsUnrecorded: traceless}}}, nil
 			}),
 			Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Now: func() time.Time { return at }, Logger: log.NewNopLogger(),
 		})

@@ -12,45 +12,46 @@ import (
 	"active_users_exporter/collector/history"
 )
 
-// memory is what the next refresh goes on from.
-type memory struct {
-	calendar *activity.Calendar // nil before the first try
-	at       time.Time          // of the last success
-	anewAt   time.Time          // of the last one that read everything
-	whole    bool               // the reader reports everything each time
-	loaded   bool               // what the history holds is in the calendar
+// refreshState is what the next refresh goes on from.
+type refreshState struct {
+	calendar     *activity.Calendar // nil before the first try
+	lastSuccess  time.Time          // of the last success
+	lastFullRead time.Time          // of the last one that read everything
+	readsAll     bool               // the reader reports everything each time
+	loaded       bool               // what the history holds is in the calendar
 	// emptied are the domains most of whose users have vanished, and since when.
 	emptied map[string]time.Time
 }
 
-// anewAfter is the age at which last-seen times are read again in full, so that
+// fullReadEvery is the age at which last-seen times are read again in full, so that
 // rows that somebody deleted are noticed.
-const anewAfter = 7 * 24 * time.Hour
+const fullReadEvery = 7 * 24 * time.Hour
 
-// goOn returns a copy to record into and the moment from which on. A clock that
+// resume returns a copy to record into, and the moment since which to read. A clock that
 // was set back makes everything uncertain that was recorded later.
-func (m *memory) goOn(now time.Time) (next memory, since time.Time) {
-	if m.at.IsZero() || m.whole || m.setBack(now) || now.Sub(m.anewAt) >= anewAfter {
-		return m.anew(now)
+func (m *refreshState) resume(now time.Time) (next refreshState, since time.Time) {
+	if m.lastSuccess.IsZero() || m.readsAll || m.setBack(now) || now.Sub(m.lastFullRead) >= fullReadEvery {
+		return m.fullRead(now)
 	}
-	return memory{calendar: m.calendar.Clone(), at: now, anewAt: m.anewAt, loaded: m.loaded, emptied: m.emptied}, m.at
+	return refreshState{calendar: m.calendar.Clone(), lastSuccess: now, lastFullRead: m.lastFullRead, loaded: m.loaded, emptied: m.emptied}, m.lastSuccess
 }
 
-// slewed is by how much a clock may lag without having been set back: what came
+// clockSlack is by how much a clock may lag without having been set back: what came
 // in that time is read twice anyway.
-const slewed = time.Minute
+const clockSlack = time.Minute
 
 // setBack says that the clock shows an earlier moment than at the last success,
 // or a later one, but not by as much as has passed: package time keeps count of
 // that in moments of this process, and compares them by it.
-func (m *memory) setBack(now time.Time) bool {
-	passed, shown := now.Sub(m.at), now.Round(0).Sub(m.at.Round(0))
-	return shown < 0 || shown < passed-slewed
+func (m *refreshState) setBack(now time.Time) bool {
+	passed, shown := now.Sub(m.lastSuccess), now.Round(0).Sub(m.lastSuccess.Round(0))
+	return shown < 0 || shown < passed-clockSlack
 }
 
-// anew is goOn from the beginning, but for visits.
-func (m *memory) anew(now time.Time) (next memory, since time.Time) {
-	next = memory{calendar: m.calendar.Clone(), at: now, anewAt: now, loaded: m.loaded, emptied: m.emptied}
+// fullRead returns a copy to record into that forgets all last-seen times, so that
+// they are read again in full; visits stay.
+func (m *refreshState) fullRead(now time.Time) (next refreshState, since time.Time) {
+	next = refreshState{calendar: m.calendar.Clone(), lastSuccess: now, lastFullRead: now, loaded: m.loaded, emptied: m.emptied}
 	next.calendar.ForgetLastSeen()
 	return next, time.Time{}
 }
@@ -59,18 +60,18 @@ func (m *memory) anew(now time.Time) (next memory, since time.Time) {
 // clock that is years ahead, for once, must not cost the history.
 const purgeStep = 24 * time.Hour
 
-// settle ends a reading that succeeded: visits of servers that keep none are
+// commit ends a reading that succeeded: visits of servers that keep none are
 // recorded, and what is not needed any longer goes. Users of whom such a server
 // knows nothing any more are forgotten, unless some of its records could not be
 // read. The success before it was at last.
-func (m *memory) settle(now, last time.Time, facts Facts, retention time.Duration) {
-	m.whole = facts.Whole
+func (m *refreshState) commit(now, last time.Time, facts Facts, retention time.Duration) {
+	m.readsAll = facts.Complete
 	for _, f := range facts.Domains {
-		if !f.Activity || f.Visits {
+		if !f.HasLastSeen || f.KeepsVisits {
 			continue
 		}
 		m.calendar.RecordVisits(f.Name, now)
-		if facts.Whole && f.Damaged == 0 {
+		if facts.Complete && f.Damaged == 0 {
 			m.forgetGone(f, now)
 		}
 	}
@@ -83,26 +84,26 @@ func (m *memory) settle(now, last time.Time, facts Facts, retention time.Duratio
 }
 
 const (
-	// A domain that lost more than half of its users, and more than fewGone, since
+	// A domain that lost more than half of its users, and more than forgetAtOnce, since
 	// the last refresh has lost them if they are still gone after emptiedFor:
 	// somebody may be restoring a backup.
-	fewGone    = 10
-	emptiedFor = 24 * time.Hour
+	forgetAtOnce = 10
+	emptiedFor   = 24 * time.Hour
 )
 
 // forgetGone forgets the users whom the server does not know any more. Where
 // people online may leave no trace in its records, that is those who have not
 // come for as long as retention looks back.
-func (m *memory) forgetGone(f DomainFacts, now time.Time) {
+func (m *refreshState) forgetGone(f DomainFacts, now time.Time) {
 	since := activity.DayOf(now) + 1
-	if f.Traceless {
+	if f.LogoutsUnrecorded {
 		since -= activity.RetentionDays
 	}
 	gone, known := m.calendar.Gone(f.Name, since)
 	emptied := make(map[string]time.Time) // that of the refresh before stays as it is
 	maps.Copy(emptied, m.emptied)
 	m.emptied = emptied
-	if len(gone) > fewGone && 2*len(gone) > known {
+	if len(gone) > forgetAtOnce && 2*len(gone) > known {
 		if began, noticed := emptied[f.Name]; !noticed || began.After(now) {
 			emptied[f.Name] = now
 		}
@@ -115,14 +116,14 @@ func (m *memory) forgetGone(f DomainFacts, now time.Time) {
 	m.calendar.ForgetUsers(f.Name, gone)
 }
 
-// remember takes up what the history holds, before the first refresh or, while
+// loadHistory takes up what the history holds, before the first refresh or, while
 // it cannot be read, before a later one.
-func (r *Refresher) remember(ctx context.Context) {
-	known := r.memory.calendar
+func (r *Refresher) loadHistory(ctx context.Context) {
+	known := r.state.calendar
 	if known == nil {
-		r.memory.calendar = activity.NewCalendar(r.Key, r.Classes)
+		r.state.calendar = activity.NewCalendar(r.Key, r.Classes)
 	}
-	if r.History == nil || r.memory.loaded {
+	if r.History == nil || r.state.loaded {
 		return
 	}
 	calendar := activity.NewCalendar(r.Key, r.Classes)
@@ -134,10 +135,10 @@ func (r *Refresher) remember(ctx context.Context) {
 	for _, what := range loaded.Damage {
 		_ = level.Error(r.Logger).Log("msg", what)
 	}
-	r.memory = memory{calendar: calendar, at: loaded.At, anewAt: loaded.Anew, loaded: true}
+	r.state = refreshState{calendar: calendar, lastSuccess: loaded.At, lastFullRead: loaded.FullRead, loaded: true}
 	if known != nil { // it comes late: what was read meanwhile is not to be lost
 		calendar.Merge(known)
-		r.memory.at = time.Time{}
+		r.state.lastSuccess = time.Time{}
 	}
 	r.update(func(s *Status) {
 		s.HistorySaved = loaded.At
@@ -145,26 +146,26 @@ func (r *Refresher) remember(ctx context.Context) {
 	})
 }
 
-// save writes to the history what a refresh has found.
-func (r *Refresher) save(ctx context.Context, facts Facts) {
-	if !r.memory.loaded { // what is on disk would be written over
+// saveHistory writes to the history what a refresh has found.
+func (r *Refresher) saveHistory(ctx context.Context, facts Facts) {
+	if !r.state.loaded { // what is on disk would be written over
 		return
 	}
 	var domains []string
 	for _, f := range facts.Domains {
-		if f.Activity && (!f.Visits || r.Cache) {
+		if f.HasLastSeen && (!f.KeepsVisits || r.Cache) {
 			domains = append(domains, f.Name)
 		}
 	}
 	if len(domains) == 0 {
 		return
 	}
-	at := history.Moment{At: r.memory.at, Anew: r.memory.anewAt}
-	switch err := r.History.Save(ctx, r.Server, domains, r.memory.calendar, r.Classes, at); {
+	at := history.Moment{At: r.state.lastSuccess, FullRead: r.state.lastFullRead}
+	switch err := r.History.Save(ctx, r.Server, domains, r.state.calendar, r.Classes, at); {
 	case errors.Is(err, history.ErrFollower):
 		return
 	case errors.Is(err, history.ErrTakenOver):
-		r.memory.loaded = false // and is united with what is known at the next refresh
+		r.state.loaded = false // and is united with what is known at the next refresh
 		return
 	case err != nil:
 		r.historyFailed(err)

@@ -1,0 +1,76 @@
+package collector
+
+import (
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// DomainSet is what a Reader has found of the domains of a server, by name, while it
+// gathers that from several tables and questions.
+type DomainSet map[string]*DomainBuilder
+
+// A DomainBuilder is one of them. Its accounts are native ones.
+type DomainBuilder struct {
+	// HasLastSeen says that last-seen times are kept.
+	HasLastSeen                 bool
+	Registered, Created, Online Count
+	// Damaged is how many last-seen times could not be read; Good says that
+	// one could.
+	Damaged     int
+	AnyReadable bool
+}
+
+// hasReadable says whether it is known who was active. If all records are damaged, as
+// when a version to come writes them otherwise, nobody must take that for
+// nobody.
+func (d *DomainBuilder) hasReadable() bool { return d.HasLastSeen && (d.AnyReadable || d.Damaged == 0) }
+
+// Of returns a domain, with what was found before.
+func (f DomainSet) Of(name []byte) *DomainBuilder {
+	d, ok := f[string(name)]
+	if !ok {
+		d = &DomainBuilder{}
+		f[string(name)] = d
+	}
+	return d
+}
+
+// HasLastSeen says that last-seen times of any domain are kept.
+func (f DomainSet) HasLastSeen() bool {
+	for _, d := range f {
+		if d.HasLastSeen {
+			return true
+		}
+	}
+	return false
+}
+
+// AllDamaged says that records are damaged, and no domain is left of which it is known
+// who was active.
+func (f DomainSet) AllDamaged() bool {
+	damaged := false
+	for _, d := range f {
+		if d.hasReadable() {
+			return false
+		}
+		damaged = damaged || d.Damaged > 0
+	}
+	return damaged
+}
+
+// Facts returns the domains in the order of their names, without those whose
+// name can be no label.
+func (f DomainSet) Facts() (all []DomainFacts) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if !utf8.ValidString(name) {
+			continue
+		}
+		d := f[name]
+		all = append(all, DomainFacts{
+			Name: name, HasLastSeen: d.hasReadable(), Online: d.Online, LogoutsUnrecorded: d.Online.Known, Damaged: d.Damaged,
+			Registered: d.Registered.Native(), Created: d.Created.Native(),
+		})
+	}
+	return all
+}
