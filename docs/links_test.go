@@ -1,4 +1,5 @@
-package main
+// Package docs_test checks the documents, and makes those that are generated.
+package docs_test
 
 import (
 	"io/fs"
@@ -10,11 +11,14 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"active_users_exporter/test/must"
 )
 
 // Every relative link in a Markdown file leads to a file, and to a heading in
 // it if it names one.
 func TestLinks(t *testing.T) {
+	t.Chdir("..")
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	var files []string
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -33,7 +37,7 @@ func TestLinks(t *testing.T) {
 	}
 	links := 0
 	for _, file := range files {
-		for _, found := range link.FindAllStringSubmatch(readText(t, file), -1) {
+		for _, found := range link.FindAllStringSubmatch(must.ReadFile(t, file), -1) {
 			target, err := url.Parse(found[1])
 			if err != nil {
 				t.Errorf("%s: %s: %v", file, found[1], err)
@@ -51,7 +55,7 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: %s leads nowhere", file, found[1])
 				continue
 			}
-			if target.Fragment != "" && !slices.Contains(anchors(readText(t, path)), target.Fragment) {
+			if target.Fragment != "" && !slices.Contains(anchors(must.ReadFile(t, path)), target.Fragment) {
 				t.Errorf("%s: %s: there is no such heading", file, found[1])
 			}
 		}
@@ -59,15 +63,6 @@ func TestLinks(t *testing.T) {
 	if links < 10 {
 		t.Errorf("only %d links were found in %d files", links, len(files))
 	}
-}
-
-func readText(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
 
 // anchors are the fragments by which headings are linked to, as GitHub makes

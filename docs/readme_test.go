@@ -1,4 +1,4 @@
-package main
+package docs_test
 
 import (
 	"flag"
@@ -12,6 +12,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/config"
+	"active_users_exporter/test/must"
 )
 
 var update = flag.Bool("update", false, "write the generated documentation anew")
@@ -19,32 +20,25 @@ var update = flag.Bool("update", false, "write the generated documentation anew"
 // docs/metrics.md is made from the catalogue and from nothing else.
 func TestMetricsAreDocumented(t *testing.T) {
 	var text strings.Builder
-	text.WriteString("# Metrics\n\nMade from the catalogue in `collector/` by `go test . -update`; do not edit.\n\n| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
+	text.WriteString("# Metrics\n\nMade from the catalogue in `collector/` by `go test ./docs -update`; do not edit.\n\n| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, d := range collector.Descriptions() {
 		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, strings.Join(d.Labels, ", "), d.Help)
 	}
-	const path = "docs/metrics.md"
+	const path = "metrics.md"
 	if *update {
-		writeFile(t, path, text.String())
+		must.WriteFile(t, path, text.String())
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(content), text.String()); diff != "" {
-		t.Errorf("%s is not of this catalogue: run go test . -update (-file +catalogue)\n%s", path, diff)
+	if diff := cmp.Diff(must.ReadFile(t, path), text.String()); diff != "" {
+		t.Errorf("%s is not of this catalogue: run go test ./docs -update (-file +catalogue)\n%s", path, diff)
 	}
 }
 
 // The README lists no metric that does not exist, and every one whose name
 // begins with chat_.
 func TestReadmeListsTheMetrics(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := must.ReadFile(t, "../README.md")
 	listed := make(map[string]bool)
-	for line := range strings.Lines(string(readme)) {
+	for line := range strings.Lines(readme) {
 		if name, ok := strings.CutPrefix(line, "| `"); ok && strings.Contains(line, "` | server") {
 			name, _, _ = strings.Cut(name, "`")
 			listed[name] = true
@@ -63,14 +57,11 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 
 // The README's configuration file works as it stands.
 func TestReadmeConfiguration(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, content, _ := strings.Cut(string(readme), "```yaml\nrefresh_interval")
+	readme := must.ReadFile(t, "../README.md")
+	_, content, _ := strings.Cut(readme, "```yaml\nrefresh_interval")
 	content, _, _ = strings.Cut(content, "```")
 	path := filepath.Join(t.TempDir(), "active_users.yml")
-	writeFile(t, path, "refresh_interval"+content)
+	must.WriteFile(t, path, "refresh_interval"+content)
 	c, err := config.Source{File: path, LookupEnv: os.LookupEnv}.Load()
 	if err != nil {
 		t.Fatal(err)

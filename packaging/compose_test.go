@@ -1,4 +1,4 @@
-package main
+package packaging_test
 
 import (
 	"os"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"active_users_exporter/test/must"
 )
 
 // A compose is what compose.yaml has; an unknown key is a mistake.
@@ -27,16 +29,20 @@ type composeService struct {
 	DependsOn   []string          `yaml:"depends_on"`
 }
 
+// readCompose reads compose.yaml, in whose folder the test then is.
 func readCompose(t *testing.T) (c compose) {
 	t.Helper()
-	readYAML(t, "compose.yaml", &c)
+	t.Chdir("..")
+	decoder := yaml.NewDecoder(strings.NewReader(must.ReadFile(t, "compose.yaml")))
+	decoder.KnownFields(true)
+	must.Succeed(t, decoder.Decode(&c))
 	return c
 }
 
 // readPart reads of another program's file what into has keys for.
 func readPart(t *testing.T, path string, into any) {
 	t.Helper()
-	if err := yaml.Unmarshal([]byte(readText(t, path)), into); err != nil {
+	if err := yaml.Unmarshal([]byte(must.ReadFile(t, path)), into); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 }
@@ -96,7 +102,7 @@ func TestComposeAddresses(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"dashboards/provisioning/prometheus.yml", "dashboards/provisioning/datasources/prometheus.yaml"} {
-		asked := regexp.MustCompile(`\b(exporter|alertmanager|prometheus):[0-9]+`).FindAllString(readText(t, file), -1)
+		asked := regexp.MustCompile(`\b(exporter|alertmanager|prometheus):[0-9]+`).FindAllString(must.ReadFile(t, file), -1)
 		if len(asked) == 0 {
 			t.Errorf("%s asks nobody", file)
 		}

@@ -1,4 +1,5 @@
-package main
+// Package packaging_test checks what is packaged, and compose.yaml.
+package packaging_test
 
 import (
 	"bytes"
@@ -13,21 +14,19 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/config"
+	"active_users_exporter/test/must"
 )
 
 // Every example of a configuration that is packaged works once its servers are
 // no comments any longer.
 func TestPackagedConfiguration(t *testing.T) {
-	content, err := os.ReadFile("packaging/active_users.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := must.ReadFile(t, "active_users.yml")
 	token := filepath.Join(t.TempDir(), "push")
-	writeFile(t, token, "secret\n")
-	text := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAllString(string(content), "$1")
+	must.WriteFile(t, token, "secret\n")
+	text := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAllString(content, "$1")
 	text = strings.ReplaceAll(text, "/run/credentials/active_users_exporter.service/push", token)
 	path := filepath.Join(t.TempDir(), "active_users.yml")
-	writeFile(t, path, text)
+	must.WriteFile(t, path, text)
 	c, err := config.Source{File: path, LookupEnv: os.LookupEnv, StoragePath: "data"}.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -36,15 +35,10 @@ func TestPackagedConfiguration(t *testing.T) {
 		t.Errorf("%d servers, %d tokens; want 4 and 1", len(c.Servers), len(c.Reports.Tokens))
 	}
 
-	content, err = os.ReadFile("packaging/kubernetes/configmap.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	content = must.ReadFile(t, "kubernetes/configmap.yaml")
 	var configMap struct{ Data map[string]string }
-	if err := yaml.Unmarshal(content, &configMap); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, path, configMap.Data["active_users.yml"])
+	must.Succeed(t, yaml.Unmarshal([]byte(content), &configMap))
+	must.WriteFile(t, path, configMap.Data["active_users.yml"])
 	if _, err := (config.Source{File: path, LookupEnv: os.LookupEnv}).Load(); err != nil {
 		t.Error(err)
 	}
@@ -53,8 +47,8 @@ func TestPackagedConfiguration(t *testing.T) {
 // What Kubernetes, Prometheus, Compose and nfpm are to read is YAML, each key
 // once.
 func TestPackagedYAML(t *testing.T) {
-	files := []string{"compose.yaml", "packaging/nfpm.yaml"}
-	for _, pattern := range []string{"packaging/kubernetes/*.yaml", "packaging/prometheus/*.yml"} {
+	files := []string{"../compose.yaml", "nfpm.yaml"}
+	for _, pattern := range []string{"kubernetes/*.yaml", "prometheus/*.yml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Errorf("%s: %d files, %v", pattern, len(found), err)

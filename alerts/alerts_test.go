@@ -1,0 +1,146 @@
+// Package alerts_test checks the rules for Prometheus and their tests.
+package alerts_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A ruleFile is one of Prometheus' rules.
+type ruleFile struct {
+	Groups []struct {
+		Name     string `yaml:"name"`
+		Interval string `yaml:"interval"`
+		Rules    []rule `yaml:"rules"`
+	} `yaml:"groups"`
+}
+
+type rule struct {
+	Record      string            `yaml:"record"`
+	Alert       string            `yaml:"alert"`
+	Expr        string            `yaml:"expr"`
+	For         string            `yaml:"for"`
+	Labels      map[string]string `yaml:"labels"`
+	Annotations map[string]string `yaml:"annotations"`
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func readRules(t *testing.T) (rules []rule) {
+	t.Helper()
+	var file ruleFile
+	readYAML(t, "active_users.rules.yml", &file)
+	for _, g := range file.Groups {
+		rules = append(rules, g.Rules...)
+	}
+	return rules
+}
+
+// Every alert says how bad it is and what to do, has a section in
+// docs/runbooks.md, and promtool tests one case in which it fires and one in
+// which it does not.
+func TestAlerts(t *testing.T) {
+	runbooks, err := os.ReadFile("../docs/runbooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := make(map[string]bool)
+	for line := range strings.Lines(string(runbooks)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "## "); ok {
+			sections[name] = true
+		}
+	}
+	fires, quiet := testedAlerts(t)
+	for _, r := range readRules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) {
+			t.Errorf("%s: severity %q", r.Alert, r.Labels["severity"])
+		}
+		for _, name := range []string{"summary", "description"} {
+			if text := r.Annotations[name]; !strings.HasSuffix(text, ".") {
+				t.Errorf("%s: %s is no sentence: %s", r.Alert, name, text)
+			}
+		}
+		if got, want := r.Annotations["runbook_url"], "docs/runbooks.md#"+strings.ToLower(r.Alert); got != want {
+			t.Errorf("%s: runbook_url %q, want %q", r.Alert, got, want)
+		}
+		if !sections[r.Alert] {
+			t.Errorf("%s has no runbook", r.Alert)
+		}
+		delete(sections, r.Alert)
+		if !fires[r.Alert] || !quiet[r.Alert] {
+			t.Errorf("%s: tested when it fires: %v, when it does not: %v", r.Alert, fires[r.Alert], quiet[r.Alert])
+		}
+	}
+	for name := range sections {
+		t.Errorf("docs/runbooks.md tells of %s, which does not exist", name)
+	}
+}
+
+// What rules record is told of.
+func TestRecordedSeriesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/dashboards.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range readRules(t) {
+		if r.Record != "" && !strings.Contains(string(text), "| `"+r.Record+"` |") {
+			t.Errorf("docs/dashboards.md does not say what %s is", r.Record)
+		}
+	}
+}
+
+func testedAlerts(t *testing.T) (fires, quiet map[string]bool) {
+	t.Helper()
+	fires, quiet = make(map[string]bool), make(map[string]bool)
+	paths, err := filepath.Glob("*.tests.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		var file struct {
+			Tests []struct {
+				Cases []struct {
+					Alertname string `yaml:"alertname"`
+					Expected  []any  `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			} `yaml:"tests"`
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(content, &file); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, test := range file.Tests {
+			for _, c := range test.Cases {
+				if len(c.Expected) > 0 {
+					fires[c.Alertname] = true
+				} else {
+					quiet[c.Alertname] = true
+				}
+			}
+		}
+	}
+	return fires, quiet
+}
