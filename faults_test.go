@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"active_users_exporter/collector"
 	"active_users_exporter/collector/demo"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/config"
 )
 
@@ -36,7 +36,7 @@ type fault struct {
 	breaks, mend func(t *testing.T)
 	// reasons are those of the failure, of which any is right; without any, a
 	// refresh must succeed in spite of the fault.
-	reasons []collector.Reason
+	reasons []failure.Reason
 	// alone is the prefix of the families that fail alone: all others are then
 	// as fresh as ever.
 	alone string
@@ -143,8 +143,8 @@ func checkFailure(t *testing.T, e *byHand, f fault, good, broken series) {
 	if broken[`chat_server_up{server="broken"}`] != "0" || broken[`chat_last_refresh_timestamp_seconds{server="broken"}`] != e.unix() {
 		t.Error("the failure does not show")
 	}
-	var reasons []collector.Reason
-	for _, r := range collector.Reasons() {
+	var reasons []failure.Reason
+	for _, r := range failure.Reasons() {
 		if counter := `chat_refresh_failures_total{reason="` + string(r) + `",server="broken"}`; good[counter] != broken[counter] {
 			reasons = append(reasons, r)
 		}

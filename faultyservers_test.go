@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jmoiron/sqlx"
 
-	"active_users_exporter/collector"
 	"active_users_exporter/collector/demo"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse/synapsetest"
@@ -164,8 +164,8 @@ func mongooseIMMariaDB(t *testing.T) faulty {
 	server := mongooseIMTables(t)
 	p, through := proxied(t, server.Location)
 	return faulty{"software: mongooseim, from: '" + through + "'", append(networkFaults(p),
-		fault{name: "stopped in its tracks", breaks: func(*testing.T) { server.Pause() }, mend: func(*testing.T) { server.Resume() }, reasons: []collector.Reason{collector.Timeout}, hangs: true},
-		fault{name: "killed", breaks: func(*testing.T) { server.Kill() }, mend: func(t *testing.T) { server.Start(t) }, reasons: []collector.Reason{collector.Unreachable, collector.Unexpected}})}
+		fault{name: "stopped in its tracks", breaks: func(*testing.T) { server.Pause() }, mend: func(*testing.T) { server.Resume() }, reasons: []failure.Reason{failure.Timeout}, hangs: true},
+		fault{name: "killed", breaks: func(*testing.T) { server.Kill() }, mend: func(t *testing.T) { server.Start(t) }, reasons: []failure.Reason{failure.Unreachable, failure.Unexpected}})}
 }
 
 func mongooseIMGraphQL(t *testing.T) faulty {
@@ -261,7 +261,7 @@ func proxied(t *testing.T, location string) (p *proxy, through string) {
 func lockedTable(location, table string) fault {
 	var connection *pgx.Conn
 	return fault{
-		name: "a locked table", reasons: []collector.Reason{collector.Locked},
+		name: "a locked table", reasons: []failure.Reason{failure.Locked},
 		breaks: func(t *testing.T) {
 			var err error
 			connection, err = pgx.Connect(t.Context(), location)
@@ -288,10 +288,10 @@ func fileFaults(path string) []fault {
 		must(t, os.RemoveAll(path))
 		must(t, os.Rename(aside, path))
 	}
-	unexpected := []collector.Reason{collector.Unexpected}
+	unexpected := []failure.Reason{failure.Unexpected}
 	var writer *sqlx.DB
 	return []fault{
-		{name: "deleted", breaks: func(t *testing.T) { must(t, os.Rename(path, aside)) }, mend: back, reasons: []collector.Reason{collector.Unreachable}},
+		{name: "deleted", breaks: func(t *testing.T) { must(t, os.Rename(path, aside)) }, mend: back, reasons: []failure.Reason{failure.Unreachable}},
 		{name: "a folder in its place", mend: back, reasons: unexpected, breaks: func(t *testing.T) {
 			must(t, os.Rename(path, aside))
 			must(t, os.Mkdir(path, 0o700))
@@ -304,12 +304,12 @@ func fileFaults(path string) []fault {
 			return content
 		})},
 		{
-			name: "a transaction that does not end", reasons: []collector.Reason{collector.Locked},
+			name: "a transaction that does not end", reasons: []failure.Reason{failure.Locked},
 			breaks: func(t *testing.T) { writeFile(t, path+"-journal", "journal") },
 			mend:   func(t *testing.T) { must(t, os.Remove(path+"-journal")) },
 		},
 		{
-			name: "locked", reasons: []collector.Reason{collector.Locked, collector.Timeout}, hangs: true, // for longer than a test should last
+			name: "locked", reasons: []failure.Reason{failure.Locked, failure.Timeout}, hangs: true, // for longer than a test should last
 			breaks: func(t *testing.T) {
 				var err error
 				writer, err = sqldb.CreateSQLite(path)
@@ -333,7 +333,7 @@ func folderFaults(folder string) []fault {
 		must(t, os.RemoveAll(folder))
 		must(t, os.Rename(aside, folder))
 	}
-	unexpected := []collector.Reason{collector.Unexpected}
+	unexpected := []failure.Reason{failure.Unexpected}
 	// Records are overwritten in a copy, in whose place the good ones return.
 	overwrite := func(pattern, content string) func(t *testing.T) {
 		return func(t *testing.T) {
@@ -350,7 +350,7 @@ func folderFaults(folder string) []fault {
 		}
 	}
 	return []fault{
-		{name: "not mounted", breaks: gone, mend: back, reasons: []collector.Reason{collector.Unreachable}},
+		{name: "not mounted", breaks: gone, mend: back, reasons: []failure.Reason{failure.Unreachable}},
 		{name: "an empty mount point", mend: back, reasons: unexpected, breaks: func(t *testing.T) {
 			gone(t)
 			must(t, os.Mkdir(folder, 0o700))

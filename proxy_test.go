@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"active_users_exporter/collector"
+	"active_users_exporter/collector/failure"
 )
 
 // A proxy stands between the exporter and a server, and does what servers and
@@ -170,11 +170,11 @@ func page(exporter, server net.Conn) {
 func networkFaults(p *proxy) []fault {
 	is := func(w way) func(*testing.T) { return func(t *testing.T) { p.goes(t, w) } }
 	through := is(p.through)
-	unusable := []collector.Reason{collector.Unexpected, collector.Unreachable}
+	unusable := []failure.Reason{failure.Unexpected, failure.Unreachable}
 	return []fault{
-		{name: "nobody listens", breaks: func(*testing.T) { p.close() }, mend: p.open, reasons: []collector.Reason{collector.Unreachable}},
-		{name: "silent", breaks: is(silence), mend: through, reasons: []collector.Reason{collector.Timeout}, hangs: true},
-		{name: "silent in the middle", breaks: is(p.halfThenSilence), mend: through, reasons: []collector.Reason{collector.Timeout}, hangs: true},
+		{name: "nobody listens", breaks: func(*testing.T) { p.close() }, mend: p.open, reasons: []failure.Reason{failure.Unreachable}},
+		{name: "silent", breaks: is(silence), mend: through, reasons: []failure.Reason{failure.Timeout}, hangs: true},
+		{name: "silent in the middle", breaks: is(p.halfThenSilence), mend: through, reasons: []failure.Reason{failure.Timeout}, hangs: true},
 		{name: "cut in the middle", breaks: is(p.half), mend: through, reasons: unusable},
 		{name: "garbage", breaks: is(garbage), mend: through, reasons: unusable},
 		{name: "a web server", breaks: is(page), mend: through, reasons: unusable},

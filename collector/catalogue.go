@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"active_users_exporter/collector/failure"
 )
 
 // A family is one metric family: everything about it but its values, and how
@@ -291,7 +293,7 @@ func refreshes() []family {
 			name: "chat_refresh_failures_total", kind: counter, labels: []string{"reason"},
 			help: "Refreshes that failed, or failed in part, since the exporter was started, by reason.",
 			read: func(s Status, emit emit) {
-				for _, r := range Reasons() {
+				for _, r := range failure.Reasons() {
 					emit(float64(s.Failures[r]), string(r))
 				}
 			},

@@ -22,9 +22,8 @@ type Reader interface {
 	// It obeys ctx, never writes to the server and logs nothing. An error
 	// means that the activity is not complete and none of it may be shown;
 	// what else could not be read stands in the Facts. Errors say what was
-	// being done to what, carry no user's name, and may have a method
-	// Reason() string that names one of the Reasons. ErrStartOver asks to be
-	// called again for everything.
+	// being done to what and carry no user's name; failure.Of finds their
+	// reason. ErrStartOver asks to be called again for everything.
 	Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (Facts, error)
 	// Close lets go of connections. No Read is running or follows.
 	Close() error

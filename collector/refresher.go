@@ -3,7 +3,6 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime/debug"
@@ -14,6 +13,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/history"
 )
 
@@ -74,7 +74,7 @@ type Status struct {
 	// last one that gave figures; the zero time if there was none.
 	Attempted, Succeeded time.Time
 	Duration             time.Duration // of the last refresh
-	Failures             map[Reason]uint64
+	Failures             map[failure.Reason]uint64
 	// HistorySaved is the moment of the last refresh that the history holds,
 	// the zero time if there is none; HistoryFailures counts what could not be
 	// read from it or written to it.
@@ -177,9 +177,9 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	if err != nil {
 		next.Failures = maps.Clone(next.Failures)
 		if next.Failures == nil {
-			next.Failures = make(map[Reason]uint64)
+			next.Failures = make(map[failure.Reason]uint64)
 		}
-		next.Failures[reasonOf(err)]++
+		next.Failures[failure.Of(err)]++
 	}
 	r.status.Store(&next)
 	r.log(next, facts)
@@ -202,8 +202,9 @@ const (
 // motion may be wrong.
 func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = &panicked{value: p, stack: debug.Stack()}
+		// A defect of a Reader stops neither the process nor the other servers.
+		if value := recover(); value != nil {
+			err = failure.New(failure.Internal, "defect of the exporter: %v\n%s", value, debug.Stack())
 		}
 	}()
 	for try := 1; ; try++ {
@@ -218,7 +219,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 			r.state = next
 			return r.snapshot(now, facts, next.calendar), facts, nil
 		}
-		if try == lockedTries || reasonOf(err) != Locked {
+		if try == lockedTries || failure.Of(err) != failure.Locked {
 			return nil, facts, err
 		}
 		select {
@@ -248,22 +249,8 @@ func (r *Refresher) log(s Status, facts Facts) {
 		_ = level.Warn(r.Logger).Log("msg", w)
 	}
 	if s.Err != nil {
-		_ = level.Error(r.Logger).Log("msg", "refresh failed", "reason", reasonOf(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)
+		_ = level.Error(r.Logger).Log("msg", "refresh failed", "reason", failure.Of(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)
 		return
 	}
 	_ = level.Info(r.Logger).Log("msg", "refreshed", "domains", len(s.Snapshot.Domains), "duration", s.Duration.Round(time.Millisecond))
 }
-
-// panicked is a defect of a Reader, made an error so that it stops neither the
-// process nor the other servers.
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string {
-	return fmt.Sprintf("defect of the exporter: %v\n%s", p.value, p.stack)
-}
-
-// Reason says that the server is not to blame.
-func (p *panicked) Reason() string { return string(Internal) }

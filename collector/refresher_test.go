@@ -16,6 +16,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,7 +52,7 @@ func TestFailedRefreshKeepsLastGoodFigures(t *testing.T) {
 		clock = now.Add(time.Duration(hours) * time.Hour)
 		_ = r.Refresh(t.Context())
 		s := r.Status()
-		if s.Up || s.Snapshot != first.Snapshot || !s.Succeeded.Equal(now) || !s.Attempted.Equal(clock) || s.Failures[collector.Unexpected] != uint64(hours) {
+		if s.Up || s.Snapshot != first.Snapshot || !s.Succeeded.Equal(now) || !s.Attempted.Equal(clock) || s.Failures[failure.Unexpected] != uint64(hours) {
 			t.Errorf("after %d failures: %+v", hours, s)
 		}
 	}
@@ -69,36 +70,31 @@ func TestFailedRefreshKeepsLastGoodFigures(t *testing.T) {
 func TestReasons(t *testing.T) {
 	for name, c := range map[string]struct {
 		read fakeReader
-		want collector.Reason
+		want failure.Reason
 	}{
 		"panic": {func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
 			panic("index out of range")
-		}, collector.Internal},
-		"missing file":     {failing(fmt.Errorf("open: %w", fs.ErrNotExist)), collector.Unreachable},
-		"no permission":    {failing(fmt.Errorf("open: %w", fs.ErrPermission)), collector.Denied},
-		"too slow":         {failing(fmt.Errorf("query: %w", context.DeadlineExceeded)), collector.Timeout},
-		"told":             {failing(fmt.Errorf("query: %w", told("denied"))), collector.Denied},
-		"told in no words": {failing(told("because")), collector.Unexpected},
-		"anything else":    {failing(errors.New("hmm")), collector.Unexpected},
+		}, failure.Internal},
+		"missing file":      {failing(fmt.Errorf("open: %w", fs.ErrNotExist)), failure.Unreachable},
+		"no permission":     {failing(fmt.Errorf("open: %w", fs.ErrPermission)), failure.Denied},
+		"too slow":          {failing(fmt.Errorf("query: %w", context.DeadlineExceeded)), failure.Timeout},
+		"named":             {failing(fmt.Errorf("query: %w", failure.New(failure.Denied, "denied"))), failure.Denied},
+		"no reason of ours": {failing(failure.New("because", "because")), failure.Unexpected},
+		"anything else":     {failing(errors.New("hmm")), failure.Unexpected},
 		"modules alone": {func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
-			return collector.Facts{ModulesErr: told("unreachable")}, nil
-		}, collector.Unreachable},
+			return collector.Facts{ModulesErr: failure.New(failure.Unreachable, "unreachable")}, nil
+		}, failure.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := refresher(t, "s", c.read, still)
 			err := r.Refresh(t.Context())
 			s := r.Status()
-			if diff := cmp.Diff(map[collector.Reason]uint64{c.want: 1}, s.Failures); err == nil || s.Up || diff != "" {
+			if diff := cmp.Diff(map[failure.Reason]uint64{c.want: 1}, s.Failures); err == nil || s.Up || diff != "" {
 				t.Errorf("error %v, up %v, failures (-want +got):\n%s", err, s.Up, diff)
 			}
 		})
 	}
 }
-
-type told string
-
-func (t told) Error() string  { return "told: " + string(t) }
-func (t told) Reason() string { return string(t) }
 
 // A status page that fails says nothing about activity.
 func TestModulesFailAlone(t *testing.T) {
@@ -131,7 +127,7 @@ func TestLockedRecordsAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inMotion := func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 			rec.Seen([]byte("example.org"), []byte("ghost"), activity.Unknown, now)
-			return collector.Facts{}, told("locked")
+			return collector.Facts{}, failure.New(failure.Locked, "locked")
 		}
 		r := refresher(t, "matrix", script(inMotion, inMotion, matrix), still)
 		if err := r.Refresh(t.Context()); err != nil {
@@ -141,7 +137,7 @@ func TestLockedRecordsAreReadAgain(t *testing.T) {
 			t.Errorf("%d users, want 1", users)
 		}
 		r = refresher(t, "matrix", inMotion, still)
-		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[collector.Locked] != 1 {
+		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[failure.Locked] != 1 {
 			t.Errorf("error %v, failures %v", err, r.Status().Failures)
 		}
 	})
@@ -186,7 +182,7 @@ func TestRefreshEndsInTime(t *testing.T) {
 			<-ctx.Done()
 			return collector.Facts{}, fmt.Errorf("query: %w", ctx.Err())
 		}, time.Now)
-		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[collector.Timeout] != 1 {
+		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[failure.Timeout] != 1 {
 			t.Errorf("error %v, failures %v", err, r.Status().Failures)
 		}
 		// But when the exporter stops, no server has failed.

@@ -12,6 +12,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/webapi"
 )
 
@@ -50,7 +51,7 @@ func (a api) list(ctx context.Context, command string, args arguments) (names []
 		return nil, err
 	}
 	if names == nil { // null
-		return nil, a.Fail(command, "unexpected", "the answer is no list")
+		return nil, a.Fail(command, failure.Unexpected, "the answer is no list")
 	}
 	return names, nil
 }
@@ -174,7 +175,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 		case err == nil && n >= 0:
 			found.Of([]byte(h)).Registered = collector.Known(int(n))
 		case err == nil:
-			return nil, a.Fail("stats_host", "unexpected", "the answer is no number")
+			return nil, a.Fail("stats_host", failure.Unexpected, "the answer is no number")
 		case refused(err):
 			return []string{fmt.Sprintf("accounts of %q are not known: %s", h, err)}, nil
 		default:
@@ -188,7 +189,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 // is kept in Mnesia there is no other way from outside.
 func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
 	if server.hosts == nil {
-		return a.Fail("registered_vhosts", "denied", "refused, so the virtual hosts are not known")
+		return a.Fail("registered_vhosts", failure.Denied, "refused, so the virtual hosts are not known")
 	}
 	asked := 0
 	for _, name := range server.hosts {
@@ -197,7 +198,7 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 			return err
 		}
 		if asked += len(users); asked > maxAccounts {
-			return a.Fail("get_last", "unexpected", "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
+			return a.Fail("get_last", failure.Unexpected, "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
 		}
 		found.Of([]byte(name)).Registered = collector.Known(len(users))
 		if err := a.lastOf(ctx, name, users, server, now, found.Of([]byte(name)), rec); err != nil {
@@ -224,7 +225,7 @@ func (a api) lastOf(ctx context.Context, name string, users []string, server *ru
 		case err != nil:
 			return err
 		case last.Timestamp.IsZero():
-			return a.Fail("get_last", "unexpected", "the answer has no timestamp")
+			return a.Fail("get_last", failure.Unexpected, "the answer has no timestamp")
 		}
 		found.HasLastSeen = true
 		switch last.Status {

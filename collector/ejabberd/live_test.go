@@ -1,7 +1,6 @@
 package ejabberd_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/collector/xmpptest"
@@ -66,8 +66,7 @@ func TestFiguresOfARunningServer(t *testing.T) {
 	e.kill()
 	check("the table after it was killed", ejabberd.Options{Databases: database}, table)
 	_, _, err := read(t, ejabberd.Options{Databases: database, API: e.api}, time.Now())
-	var told interface{ Reason() string }
-	if !errors.As(err, &told) || told.Reason() != "unreachable" {
+	if failure.Of(err) != failure.Unreachable {
 		t.Errorf("error %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/webapi"
 )
 
@@ -52,7 +53,7 @@ func (a api) query(ctx context.Context, query string, into any) (codes, error) {
 	case err != nil:
 		return nil, err
 	case !decoded:
-		return nil, a.Fail("", "unexpected", "the answer is not that of a GraphQL interface")
+		return nil, a.Fail("", failure.Unexpected, "the answer is not that of a GraphQL interface")
 	case len(answer.Data) == 0 || string(answer.Data) == "null":
 		return nil, a.failed("the query", first)
 	}
@@ -70,9 +71,9 @@ func word(code string) string {
 
 // failed returns the error for a field without a value.
 func (a api) failed(what, code string) error {
-	reason := "unexpected"
+	reason := failure.Unexpected
 	if code == "no_permissions" || code == "wrong_credentials" {
-		reason = "denied"
+		reason = failure.Denied
 	}
 	if code == "" {
 		code = "nothing"

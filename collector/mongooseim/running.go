@@ -11,6 +11,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 )
 
 // running is what a running MongooseIM tells about itself.
@@ -68,12 +69,12 @@ func (a api) ask(ctx context.Context) (*running, error) {
 		return nil, err
 	}
 	if auth.CheckAuth.Status != "AUTHORIZED" {
-		return nil, a.Fail("", "denied", "this needs the user and password of the listener (schema_endpoint admin or domain_admin)")
+		return nil, a.Fail("", failure.Denied, "this needs the user and password of the listener (schema_endpoint admin or domain_admin)")
 	}
 	r := &running{only: auth.CheckAuth.Domain}
 	if r.only != "" {
 		r.domains = []string{r.only}
-		r.modulesErr = a.Fail("", "denied", "modules are told to the administrator of all domains alone")
+		r.modulesErr = a.Fail("", failure.Denied, "modules are told to the administrator of all domains alone")
 	} else if err := a.askServer(ctx, r); err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (a api) askServer(ctx context.Context, r *running) error {
 	}
 	r.version = versionIn(answer.Server.Status.Message)
 	if !newer {
-		r.modulesErr = a.Fail("", "unexpected", "MongooseIM tells its modules since 6.6, this one does not")
+		r.modulesErr = a.Fail("", failure.Unexpected, "MongooseIM tells its modules since 6.6, this one does not")
 		return nil
 	}
 	r.hostTypes, r.databases = answer.Server.HostTypes, answer.Server.Global.Databases

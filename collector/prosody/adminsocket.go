@@ -70,13 +70,13 @@ const (
 // ask asks the running server through its admin socket (mod_admin_socket):
 // an XML stream in which mod_admin_shell evaluates a line that begins with >.
 func ask(ctx context.Context, path string) (*running, error) {
-	answer, err := evaluate(ctx, path, question)
-	if err != nil {
-		return nil, &socketError{path, err}
-	}
 	var r running
-	if err := json.Unmarshal([]byte(answer), &r); err != nil || r.Hosts == nil {
-		return nil, &socketError{path, errAnswer}
+	answer, err := evaluate(ctx, path, question)
+	if err == nil && (json.Unmarshal([]byte(answer), &r) != nil || r.Hosts == nil) {
+		err = errAnswer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the running Prosody through %s: %w", path, err)
 	}
 	return &r, nil
 }
@@ -137,18 +137,3 @@ func result(stream io.Reader) (string, error) {
 		return text, nil
 	}
 }
-
-// socketError says which socket did not answer, and why.
-type socketError struct {
-	path string
-	err  error
-}
-
-func (e *socketError) Error() string {
-	return fmt.Sprintf("ask the running Prosody through %s: %v", e.path, e.err)
-}
-
-func (e *socketError) Unwrap() error { return e.err }
-
-// Reason tells a server that is not there from one that answers nonsense.
-func (e *socketError) Reason() string { return string(networkReason(e.err)) }

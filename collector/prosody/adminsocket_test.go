@@ -12,6 +12,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
 )
 
@@ -107,8 +108,7 @@ func TestSocketsThatDoNotAnswer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), c.patience)
 		got, _, err := readWithSocket(ctx, t, c.path)
 		cancel()
-		reasoned, ok := err.(interface{ Reason() string })
-		if !ok || reasoned.Reason() != c.reason || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.path) {
+		if string(failure.Of(err)) != c.reason || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.path) {
 			t.Errorf("%s: error %v, want reason %q and %q", name, err, c.reason, c.says)
 		}
 		if len(got) != 0 {

@@ -15,6 +15,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 )
 
 // metricsPage is what Prosody's own page of metrics (mod_http_openmetrics)
@@ -29,15 +30,16 @@ type metricsPage struct {
 // for the first time after fifteen seconds, and the page is made at intervals.
 const counting = time.Minute
 
-func (r *Reader) metrics(ctx context.Context, now time.Time) (*metricsPage, error) {
-	body, err := r.page(ctx, r.options.MetricsURL)
-	if err == nil {
-		var page *metricsPage
-		if page, err = parseMetrics(body, now); err == nil {
-			return page, nil
-		}
+func (r *Reader) readMetrics(ctx context.Context, now time.Time) (*metricsPage, error) {
+	body, err := r.metrics.Get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read Prosody's metrics: %w", allowed(err))
 	}
-	return nil, &pageError{what: "Prosody's metrics", where: withoutPassword(r.options.MetricsURL), err: err}
+	page, err := parseMetrics(body, now)
+	if err != nil {
+		return nil, fmt.Errorf("read Prosody's metrics: %w", r.metrics.Fail("", failure.Unexpected, "%w", err))
+	}
+	return page, nil
 }
 
 // parseMetrics reads the page. The text format's parser takes all of it: lines

@@ -1,7 +1,6 @@
 package prosody_test
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
 )
 
@@ -73,23 +73,22 @@ func TestPagesThatAreOfNoUse(t *testing.T) {
 	for name, c := range map[string]struct {
 		status     int
 		body, says string
-		reason     collector.Reason
+		reason     failure.Reason
 	}{
-		"no statistics":   {404, "No statistics provider configured", "answered 404", collector.Unexpected},
-		"not allowed":     {403, "", "openmetrics_allow_ips", collector.Denied},
-		"another page":    {200, "<html>", "no page of metrics", collector.Unexpected},
-		"no such modules": {200, "prosody_x 1\n# EOF\n", "neither mod_measure_active_users nor", collector.Unexpected},
+		"no statistics":   {404, "No statistics provider configured", "answered 404", failure.Unexpected},
+		"not allowed":     {403, "", "openmetrics_allow_ips", failure.Denied},
+		"another page":    {200, "<html>", "no page of metrics", failure.Unexpected},
+		"no such modules": {200, "prosody_x 1\n# EOF\n", "neither mod_measure_active_users nor", failure.Unexpected},
 		"just started": {
 			200, "prosody_mod_x_created{} " + strconv.FormatInt(now.Add(-20*time.Second).Unix(), 10) + "\nprosody_mod_measure_active_users__active_users_1d{host=\"a\"} 0\n# EOF\n",
-			"started 20s ago", collector.Unexpected,
+			"started 20s ago", failure.Unexpected,
 		},
 	} {
 		_, err := readPage(t, "", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.status)
 			_, _ = w.Write([]byte(c.body))
 		})
-		var reasoned interface{ Reason() string }
-		if err == nil || !strings.Contains(err.Error(), c.says) || !errors.As(err, &reasoned) || reasoned.Reason() != string(c.reason) {
+		if err == nil || !strings.Contains(err.Error(), c.says) || failure.Of(err) != c.reason {
 			t.Errorf("%s: error %v, want %q and reason %s", name, err, c.says, c.reason)
 		}
 	}

@@ -6,7 +6,6 @@ package prosody
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
 )
 
 // Options say where a Prosody's records are.
@@ -48,7 +48,9 @@ type Options struct {
 type Reader struct {
 	options Options
 	classes *activity.Classes
-	client  *http.Client
+	// status and metrics read the pages of the running server; nil for those that
+	// are not configured.
+	status, metrics *webapi.Client
 	// memory is what the last Read learned of the files of each host.
 	memory map[string]*hostMemory
 }
@@ -56,7 +58,14 @@ type Reader struct {
 // New returns a Reader that sorts clients into the given classes. It opens
 // nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	return &Reader{options: o, classes: classes, client: newPageClient(), memory: make(map[string]*hostMemory)}
+	r := &Reader{options: o, classes: classes, memory: make(map[string]*hostMemory)}
+	if o.StatusURL != "" {
+		r.status = webapi.NewPage(o.StatusURL)
+	}
+	if o.MetricsURL != "" {
+		r.metrics = webapi.NewPage(o.MetricsURL)
+	}
+	return r
 }
 
 // Read implements collector.Reader. A virtual host is whatever has records in
@@ -86,8 +95,8 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if err != nil {
 		return collector.Facts{}, err
 	}
-	if r.options.MetricsURL != "" {
-		page, err := r.metrics(ctx, now)
+	if r.metrics != nil {
+		page, err := r.readMetrics(ctx, now)
 		if err != nil {
 			return collector.Facts{}, err
 		}
@@ -99,7 +108,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		facts.Domains = withOnline(facts.Domains, server)
 		facts.Modules = server.modules()
 	}
-	if r.options.StatusURL != "" {
+	if r.status != nil {
 		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
 	}
 	if facts.ModulesErr == nil {
@@ -163,6 +172,10 @@ func (o Options) serves(host string) bool {
 
 // Close implements collector.Reader.
 func (r *Reader) Close() error {
-	r.client.CloseIdleConnections()
+	for _, client := range []*webapi.Client{r.status, r.metrics} {
+		if client != nil {
+			client.Close()
+		}
+	}
 	return nil
 }

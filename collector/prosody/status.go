@@ -3,9 +3,12 @@ package prosody
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"net/http"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/webapi"
 )
 
 // modulesOfPage reads the page of mod_http_status: for each host and component
@@ -14,7 +17,7 @@ import (
 func (r *Reader) modulesOfPage(ctx context.Context) ([]collector.Module, error) {
 	page, err := r.statusPage(ctx)
 	if err != nil {
-		return nil, &pageError{what: "the states of modules", where: withoutPassword(r.options.StatusURL), err: err}
+		return nil, fmt.Errorf("read the states of modules: %w", allowed(err))
 	}
 	var modules []collector.Module
 	for host, states := range page {
@@ -31,14 +34,22 @@ type statusPage map[string]map[string]struct {
 }
 
 func (r *Reader) statusPage(ctx context.Context) (page statusPage, err error) {
-	body, err := r.page(ctx, r.options.StatusURL)
+	body, err := r.status.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(body, &page); err != nil || page == nil {
-		return nil, errors.New("the answer is not the JSON of mod_http_status")
+		return nil, r.status.Fail("", failure.Unexpected, "the answer is not the JSON of mod_http_status")
 	}
 	return page, nil
+}
+
+// allowed says what to do about a page that Prosody does not show to the exporter.
+func allowed(err error) error {
+	if webapi.StatusOf(err) == http.StatusForbidden {
+		return fmt.Errorf("%w (add the exporter's address to http_status_allow_ips or openmetrics_allow_ips in Prosody's configuration)", err)
+	}
+	return err
 }
 
 // statusOf returns the state of that name; Prosody takes an unknown one for

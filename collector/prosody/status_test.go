@@ -14,6 +14,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
 )
 
@@ -125,14 +126,13 @@ func TestSlowPageEndsWithTheRefresh(t *testing.T) {
 	defer stop()
 	facts, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 	must(t, err)
-	checkStatusError(t, "slow", facts.ModulesErr, "timeout", "no answer")
+	checkStatusError(t, "slow", facts.ModulesErr, "timeout", "no complete answer in time")
 	must(t, reader.Close())
 }
 
 func checkStatusError(t *testing.T, name string, err error, reason, says string) {
 	t.Helper()
-	reasoned, ok := err.(interface{ Reason() string })
-	if !ok || reasoned.Reason() != reason || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+	if string(failure.Of(err)) != reason || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%s: error %v, want reason %q and %q", name, err, reason, says)
 	}
 }

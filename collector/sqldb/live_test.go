@@ -3,7 +3,6 @@ package sqldb_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	osexec "os/exec"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 )
 
@@ -63,13 +63,12 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 			}
 			return err
 		})
-		var reasoned interface{ Reason() string }
 		switch {
 		case err == nil && (sum != 0 || rows != 100):
 			t.Fatalf("sum %d of %d rows: not what was written", sum, rows)
 		case err == nil:
 			good[scan]++
-		case errors.As(err, &reasoned) && reasoned.Reason() == "locked":
+		case failure.Of(err) == failure.Locked:
 			refused++
 		default:
 			t.Fatal(err)

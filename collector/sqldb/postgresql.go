@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/failure"
 )
 
 const connectTimeout = 10 * time.Second
@@ -32,7 +34,7 @@ SET LOCAL jit = off`
 func OpenPostgreSQL(location string) (*sqlx.DB, error) {
 	config, err := pgx.ParseConfig(location)
 	if err != nil {
-		return nil, fail("unexpected", "not a valid PostgreSQL URL: %s", withoutLocation(err))
+		return nil, failure.New(failure.Unexpected, "not a valid PostgreSQL URL: %s", withoutLocation(err))
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
@@ -44,7 +46,7 @@ func OpenPostgreSQL(location string) (*sqlx.DB, error) {
 func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context.Context, View) error) error {
 	config, err := pgx.ParseConfig(s.dsn)
 	if err != nil {
-		return fail("unexpected", "%s", withoutLocation(err))
+		return failure.New(failure.Unexpected, "%s", withoutLocation(err))
 	}
 	if config.Password, err = o.password(config.Password); err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/failure"
 )
 
 // An Engine is a kind of database.
@@ -134,10 +136,9 @@ type Options struct {
 // stays open in between, so a refresh an hour costs the server nothing in the
 // meantime.
 //
-// Its errors are safe to print. They have a method Reason() that tells
-// "denied", "locked", "timeout", "unexpected" and "unreachable" apart.
-// "locked" is also said of an SQLite file that was written to while being
-// read: what read has seen may then be inconsistent, and trying again helps.
+// Its errors are safe to print, and failure.Of finds their reason. An SQLite
+// file that was written to while being read is failure.Locked, too: what read has
+// seen may then be inconsistent, and trying again helps.
 func (s Source) Read(ctx context.Context, o Options, read func(context.Context, View) error) error {
 	var err error
 	switch s.engine {
@@ -162,7 +163,7 @@ func (o Options) password(located string) (string, error) {
 	}
 	content, err := os.ReadFile(o.PasswordFile)
 	if err != nil {
-		return "", fail("denied", "read the password: %w", err)
+		return "", failure.New(failure.Denied, "read the password: %w", err)
 	}
 	return strings.TrimRight(string(content), "\r\n"), nil
 }

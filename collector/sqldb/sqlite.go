@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/jmoiron/sqlx"
+
+	"active_users_exporter/collector/failure"
 )
 
 // How a live SQLite file is read depends on its journal mode, which stands in
@@ -36,7 +38,7 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 		return readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}}), View{Version: before.version}, read)
 	}
 	if before.journalFile {
-		return fail("locked", "a transaction is being written to it")
+		return failure.New(failure.Locked, "a transaction is being written to it")
 	}
 	readErr := readTransaction(ctx, connection(s.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}), View{Version: before.version, file: s.path}, read)
 	// The state comes first: an inconsistent read fails in strange ways.
@@ -45,7 +47,7 @@ func (s Source) readSQLite(ctx context.Context, read func(context.Context, View)
 		return err
 	}
 	if after != before {
-		return fail("locked", "it was written to while being read")
+		return failure.New(failure.Locked, "it was written to while being read")
 	}
 	return readErr
 }
@@ -109,7 +111,7 @@ func examine(path string) (fileState, error) {
 		return fileState{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return fileState{}, fail("unexpected", "not a file")
+		return fileState{}, failure.New(failure.Unexpected, "not a file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -118,7 +120,7 @@ func examine(path string) (fileState, error) {
 	defer func() { _ = file.Close() }()
 	header := make([]byte, headerSize)
 	if _, err := io.ReadFull(file, header); err != nil || !strings.HasPrefix(string(header), headerMagic) {
-		return fileState{}, fail("unexpected", "not an SQLite database")
+		return fileState{}, failure.New(failure.Unexpected, "not an SQLite database")
 	}
 	state := fileState{
 		wal:     header[headerReadMode] == 2,

@@ -3,7 +3,6 @@ package sqldb_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 )
 
@@ -69,8 +69,7 @@ func TestReadingTakesNoLockOnARollbackJournal(t *testing.T) {
 		_, err := db.ExecContext(ctx, `INSERT INTO users VALUES ('d')`)
 		return err
 	})
-	var reasoned interface{ Reason() string }
-	if !errors.As(err, &reasoned) || reasoned.Reason() != "locked" || !strings.Contains(err.Error(), "written to while being read") {
+	if failure.Of(err) != failure.Locked || !strings.Contains(err.Error(), "written to while being read") {
 		t.Errorf("error %v, want one that says that the file was written to", err)
 	}
 	if n, err := countUsers(t, path); err != nil || n != 4 {
@@ -101,8 +100,7 @@ func TestReadingNoticesWhatWasTakenBack(t *testing.T) {
 		_, err := db.ExecContext(ctx, `ROLLBACK`)
 		return err
 	})
-	var reasoned interface{ Reason() string }
-	if !errors.As(err, &reasoned) || reasoned.Reason() != "locked" {
+	if failure.Of(err) != failure.Locked {
 		t.Errorf("error %v, want one that says that the file was written to", err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -139,8 +137,7 @@ func TestBadFiles(t *testing.T) {
 			if err == nil {
 				t.Fatalf("no error, and %d users", n)
 			}
-			var reasoned interface{ Reason() string }
-			if !errors.As(err, &reasoned) || reasoned.Reason() != c.reason {
+			if string(failure.Of(err)) != c.reason {
 				t.Errorf("%v: want reason %q", err, c.reason)
 			}
 			for _, part := range []string{path, c.says} {

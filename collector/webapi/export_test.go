@@ -2,5 +2,5 @@ package webapi
 
 import "time"
 
-// SetPatience shortens how long one answer may take.
-func (c *Client) SetPatience(d time.Duration) { c.patience = d }
+// SetTimeout shortens how long one answer may take.
+func (c *Client) SetTimeout(d time.Duration) { c.timeout = d }

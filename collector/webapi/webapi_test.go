@@ -1,7 +1,6 @@
 package webapi_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/webapi"
 )
 
@@ -74,8 +74,7 @@ func TestWhoAsks(t *testing.T) {
 	}
 	c := webapi.New(at("me@"), file+".nowhere")
 	_, err := c.Post(t.Context(), "", nil)
-	var told interface{ Reason() string }
-	if !errors.As(err, &told) || told.Reason() != "denied" || !strings.Contains(err.Error(), "read the password") || webapi.StatusOf(err) != 0 {
+	if failure.Of(err) != failure.Denied || !strings.Contains(err.Error(), "read the password") || webapi.StatusOf(err) != 0 {
 		t.Errorf("error %v", err)
 	}
 }
@@ -85,8 +84,7 @@ func TestStatusesOfErrors(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		c := webapi.New(endpoint(t, server.URL), "")
 		_, err := c.Post(t.Context(), "", nil)
-		var told interface{ Reason() string }
-		if !errors.As(err, &told) || told.Reason() != reason || webapi.StatusOf(err) != status || webapi.StatusOf(fmt.Errorf("x: %w", err)) != status {
+		if string(failure.Of(err)) != reason || webapi.StatusOf(err) != status || webapi.StatusOf(fmt.Errorf("x: %w", err)) != status {
 			t.Errorf("%d: error %v", status, err)
 		}
 		c.Close()
@@ -121,13 +119,61 @@ func TestPatienceEnds(t *testing.T) {
 		}))
 		t.Cleanup(server.Close)
 		c := webapi.New(endpoint(t, server.URL), "")
-		c.SetPatience(50 * time.Millisecond)
+		c.SetTimeout(50 * time.Millisecond)
 		_, err := c.Post(t.Context(), "", nil)
-		var told interface{ Reason() string }
-		if !errors.As(err, &told) || told.Reason() != "timeout" || !strings.Contains(err.Error(), "no complete answer in time") {
+		if failure.Of(err) != failure.Timeout || !strings.Contains(err.Error(), "no complete answer in time") {
 			t.Errorf("%s: error %v", name, err)
 		}
 		c.Close()
 	}
 	close(release)
+}
+
+// A page is read by its whole URL, with the user in it, and must not be large.
+func TestGet(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if r.Method != http.MethodGet || r.Header.Get("Content-Type") != "" || user+" "+password != "me secret" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		switch r.URL.Query().Get("page") {
+		case "good":
+			_, _ = io.WriteString(w, "fine")
+		case "large":
+			_, _ = io.WriteString(w, strings.Repeat(" ", 5<<20))
+		case "elsewhere":
+			http.Redirect(w, r, "/?page=good", http.StatusFound)
+		}
+	}))
+	t.Cleanup(server.Close)
+	authority := strings.TrimPrefix(server.URL, "http://")
+	get := func(userinfo, page string) (string, error) {
+		c := webapi.NewPage("http://" + userinfo + authority + "/?page=" + page)
+		defer c.Close()
+		body, err := c.Get(t.Context())
+		return string(body), err
+	}
+	if body, err := get("me:secret@", "good"); err != nil || body != "fine" {
+		t.Errorf("answer %q, error %v", body, err)
+	}
+	for name, c := range map[string]struct {
+		userinfo, page string
+		reason         failure.Reason
+		status         int
+		says           string
+	}{
+		"no password":    {"", "good", failure.Denied, 403, "403 Forbidden"},
+		"wrong password": {"me:terces@", "good", failure.Denied, 403, "403 Forbidden"},
+		"too large":      {"me:secret@", "large", failure.Unexpected, 0, "larger than 4 MiB"},
+		"a redirect":     {"me:secret@", "elsewhere", failure.Unexpected, 302, "302 Found"},
+	} {
+		_, err := get(c.userinfo, c.page)
+		switch {
+		case err == nil || failure.Of(err) != c.reason || webapi.StatusOf(err) != c.status || !strings.Contains(err.Error(), c.says):
+			t.Errorf("%s: error %v, want reason %s, status %d and %q", name, err, c.reason, c.status, c.says)
+		case strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "terces"):
+			t.Errorf("%s: error %v tells a password", name, err)
+		}
+	}
 }

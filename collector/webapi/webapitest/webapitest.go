@@ -5,7 +5,6 @@ package webapitest
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"active_users_exporter/collector/failure"
 )
 
 // Replay gives a captured answer: its status, head and body, byte for byte.
@@ -76,9 +77,8 @@ func (f Failure) Check(t *testing.T, name string, read func(context.Context) err
 	defer cancel()
 	err := read(ctx)
 	text := fmt.Sprintf("%v %+v", err, err)
-	var told interface{ Reason() string }
 	switch {
-	case err == nil || !errors.As(err, &told) || told.Reason() != f.Reason || !strings.Contains(text, f.Says) || !strings.Contains(text, f.Where):
+	case err == nil || string(failure.Of(err)) != f.Reason || !strings.Contains(text, f.Says) || !strings.Contains(text, f.Where):
 		t.Errorf("%s: error %v, want reason %q, %q and %q", name, err, f.Reason, f.Says, f.Where)
 	case strings.Contains(text, "secret") || strings.Contains(text, "alice") || strings.Contains(text, "me@"):
 		t.Errorf("%s: error %v tells what it should not", name, err)
