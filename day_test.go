@@ -59,7 +59,7 @@ func dayOfRefreshes(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(host, "account_activity", user+".dat"), fmt.Appendf(nil, "return {\n\t[\"timestamp\"] = %d;\n};\n", e.clock().Unix()), 0o600))
 			must(t, os.WriteFile(filepath.Join(host, "accounts", user+".dat"), []byte("return {};\n"), 0o600))
 		}
-		for _, s := range *e.servers.Load() {
+		for _, s := range e.running.Load().servers {
 			err := refreshWithin(t, s, long)
 			if want := s.settings.Name == "gone" || s.settings.Name == "xmpp" && broken; (err != nil) != want {
 				t.Fatalf("step %d: %s: error %v", step, s.settings.Name, err)

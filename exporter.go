@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
+	"active_users_exporter/web"
 )
 
 // newReader is the one table of chat servers: it says which reader reads which
@@ -55,11 +57,18 @@ type Exporter struct {
 	receiver *reports.Receiver
 
 	applying sync.Mutex // one configuration is applied at a time
-	servers  atomic.Pointer[[]*server]
-	nodeInfo atomic.Pointer[config.NodeInfo]
+	running  atomic.Pointer[running]
 
 	reloadOK, reloadTime prometheus.Gauge
-	reloads              atomic.Int64 // that have been tried
+}
+
+// running is what runs since the last reload. It does not change once made.
+type running struct {
+	servers  []*server
+	windows  []activity.Window
+	nodeInfo config.NodeInfo
+	// version increases with each attempt to reload.
+	version uint64
 }
 
 // server is a configured chat server with its running refresher.
@@ -80,8 +89,19 @@ type settings struct {
 	cohorts, halfYear    bool
 }
 
-// NewExporter returns an Exporter of the servers that source tells. It runs
-// nothing before Start.
+// settingsOf returns the settings of one of the servers of a configuration.
+func settingsOf(s config.Server, c *config.Config) settings {
+	return settings{
+		Server:   s,
+		interval: c.RefreshInterval, staleAfter: c.StaleAfter,
+		windows: c.Windows, clients: c.Clients,
+		storage: c.Storage,
+		cohorts: c.Cohorts, halfYear: c.NodeInfo.Enabled,
+	}
+}
+
+// NewExporter returns an Exporter of the servers that source names. It runs
+// nothing before the first Reload.
 func NewExporter(source config.Source, clock func() time.Time, logger log.Logger) *Exporter {
 	e := &Exporter{
 		source: source, clock: clock, logger: logger,
@@ -97,8 +117,7 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 	}
 	// A key that lives as long as the process, unless there is a history.
 	_, _ = rand.Read(e.key[:]) // never fails (crypto/rand)
-	e.servers.Store(&[]*server{})
-	e.nodeInfo.Store(&config.NodeInfo{})
+	e.running.Store(&running{})
 	return e
 }
 
@@ -109,7 +128,7 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 func (e *Exporter) Reload(ctx context.Context) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	defer e.reloads.Add(1)
+	defer e.nextVersion()
 	c, err := e.source.Load()
 	if err != nil {
 		err = &usageError{err}
@@ -127,6 +146,13 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	e.reloadOK.Set(1)
 	e.reloadTime.Set(float64(e.clock().Unix()))
 	return nil
+}
+
+// nextVersion says that what is shown of reloads has changed.
+func (e *Exporter) nextVersion() {
+	next := *e.running.Load()
+	next.version++
+	e.running.Store(&next)
 }
 
 // settle opens, the first time, what stays for the life of the process, and
@@ -171,12 +197,12 @@ func withoutTokens(r config.Reports) config.Reports {
 // apply builds everything new before it stops anything old.
 func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	old := make(map[string]*server)
-	for _, s := range *e.servers.Load() {
+	for _, s := range e.running.Load().servers {
 		old[s.settings.Name] = s
 	}
 	var all, fresh []*server
 	for _, s := range c.Servers {
-		want := settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, c.NodeInfo.Enabled}
+		want := settingsOf(s, c)
 		if running, ok := old[s.Name]; ok && reflect.DeepEqual(running.settings, want) {
 			all = append(all, running)
 			continue
@@ -204,8 +230,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	if e.receiver != nil {
 		e.receiver.SetTokens(c.Reports.Tokens)
 	}
-	e.servers.Store(&all)
-	e.nodeInfo.Store(&c.NodeInfo)
+	e.running.Store(&running{servers: all, windows: c.Windows, nodeInfo: c.NodeInfo, version: e.running.Load().version + 1})
 	return nil
 }
 
@@ -249,7 +274,7 @@ func (e *Exporter) start(ctx context.Context, s, predecessor *server) {
 // after the given time.
 func (e *Exporter) Wait(atMost time.Duration) {
 	deadline := time.After(atMost)
-	for _, s := range *e.servers.Load() {
+	for _, s := range e.running.Load().servers {
 		select {
 		case <-s.stopped:
 		case <-deadline:
@@ -306,7 +331,7 @@ func (e *Exporter) Reports() *collector.Reports {
 
 // Statuses returns what is known of each server, in configured order.
 func (e *Exporter) Statuses() []collector.Status {
-	servers := *e.servers.Load()
+	servers := e.running.Load().servers
 	statuses := make([]collector.Status, len(servers))
 	for i, s := range servers {
 		statuses[i] = s.Status()
@@ -322,4 +347,48 @@ func (e *Exporter) Ready() bool {
 		}
 	}
 	return true
+}
+
+// Pages returns the pages of the main listener. POST /-/reload calls reload, and
+// is refused if that is nil.
+func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler {
+	o := web.Options{
+		TelemetryPath: telemetryPath, Reload: reload, Program: program,
+		Figures:       []prometheus.Collector{collector.New(e.Statuses, e.Reports), e.reloadOK, e.reloadTime},
+		Statuses:      e.Statuses,
+		Configuration: e.webConfiguration,
+		Protocol:      protocolOf,
+		Clock:         e.clock, Logger: e.logger,
+	}
+	if e.receiver != nil {
+		o.Received, o.ReportsVersion = e.received, e.receiver.Changes
+	}
+	return web.New(o)
+}
+
+func (e *Exporter) webConfiguration() web.Configuration {
+	now := e.running.Load()
+	return web.Configuration{Version: now.version, Windows: now.windows, NodeInfo: web.NodeInfo(now.nodeInfo)}
+}
+
+// received sums up what has been pushed.
+func (e *Exporter) received() web.Received {
+	reports := e.Reports()
+	sum := web.Received{
+		Homeservers: len(reports.Homeservers) + reports.Overflow, Clusters: len(reports.Clusters),
+		Within: e.first.Reports.ExpireAfter,
+	}
+	for _, n := range reports.Rejected {
+		sum.Rejected += n
+	}
+	return sum
+}
+
+// protocolOf returns what a chat server speaks. NodeInfo knows the name matrix
+// since 2.2; no other name would be true.
+func protocolOf(software string) string {
+	if software == string(config.Synapse) {
+		return "matrix"
+	}
+	return "xmpp"
 }

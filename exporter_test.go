@@ -55,7 +55,7 @@ func waitUntil(t *testing.T, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not happen in ten seconds")
+			t.Fatal("it did not happen within a minute")
 		}
 	}
 }
@@ -74,7 +74,7 @@ func TestPages(t *testing.T) {
 	exporter, _ := newTestExporter(t, "servers:\n"+
 		"  - {name: matrix, software: synapse, from: sqlite:"+directory+"/homeserver.db}\n"+
 		"  - {name: gone, software: synapse, from: sqlite:"+directory+"/gone.db}\n")
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	handler := exporter.Pages("/metrics", nil)
 	ctx, stop := context.WithCancel(t.Context())
 	if err := exporter.Reload(ctx); err != nil {
 		t.Fatal(err)
@@ -114,8 +114,8 @@ func TestNotReadyBeforeTheFirstRefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exporter.servers.Store(&[]*server{built})
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	exporter.running.Store(&running{servers: []*server{built}})
+	handler := exporter.Pages("/metrics", nil)
 	if code, _ := get(t, handler, http.MethodGet, "/-/ready"); code != http.StatusServiceUnavailable {
 		t.Errorf("ready: %d, want 503", code)
 	}
@@ -134,7 +134,7 @@ func TestReload(t *testing.T) {
 	two := "  - {name: gone, software: synapse, from: sqlite:" + directory + "/gone.db}\n"
 	exporter, path := newTestExporter(t, "servers:\n"+one+two)
 	ctx, stop := context.WithCancel(t.Context())
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics", reload: func() error { return exporter.Reload(ctx) }})
+	handler := exporter.Pages("/metrics", func() error { return exporter.Reload(ctx) })
 	reload := func() (int, string) { return get(t, handler, http.MethodPost, "/-/reload") }
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
@@ -202,7 +202,7 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 		content += "  - {name: " + name + ", software: " + software + ", from: " + interfaces.URL + "/" + name + "}\n"
 	}
 	exporter, _ := newTestExporter(t, content)
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	handler := exporter.Pages("/metrics", nil)
 	ctx, stop := context.WithCancel(t.Context())
 	if err := exporter.Reload(ctx); err != nil {
 		t.Fatal(err)

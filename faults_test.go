@@ -194,11 +194,11 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 	must(t, e.settle(t.Context(), c))
 	var all []*server
 	for _, s := range c.Servers {
-		built, err := e.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, c.NodeInfo.Enabled})
+		built, err := e.build(settingsOf(s, c))
 		must(t, err)
 		all = append(all, built)
 	}
-	e.servers.Store(&all)
+	e.running.Store(&running{servers: all})
 	t.Cleanup(func() {
 		for _, s := range all {
 			must(t, s.Reader.Close())
@@ -206,7 +206,7 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 		}
 		e.Wait(10 * time.Second)
 	})
-	return &byHand{Exporter: e, handler: e.Routes(routeOptions{telemetryPath: "/metrics"}), now: now}
+	return &byHand{Exporter: e, handler: e.Pages("/metrics", nil), now: now}
 }
 
 func (e *byHand) advance(d time.Duration) { e.now.Add(int64(d)) }
@@ -215,7 +215,7 @@ func (e *byHand) advance(d time.Duration) { e.now.Add(int64(d)) }
 func (e *byHand) unix() string { return strconv.FormatFloat(float64(e.clock().Unix()), 'g', -1, 64) }
 
 func (e *byHand) server(name string) *server {
-	for _, s := range *e.servers.Load() {
+	for _, s := range e.running.Load().servers {
 		if s.settings.Name == name {
 			return s
 		}

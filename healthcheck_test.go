@@ -13,7 +13,7 @@ func TestHealthcheck(t *testing.T) {
 	if err := exporter.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	healthy := httptest.NewServer(exporter.Routes(routeOptions{telemetryPath: "/metrics"}))
+	healthy := httptest.NewServer(exporter.Pages("/metrics", nil))
 	defer healthy.Close()
 	ill := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusServiceUnavailable)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){program: main, scrapeServer: serveScrapes})
+	testscript.Main(m, map[string]func(){program: main})
 }
 
 // TestScripts runs whole commands; testdata/script says what users see.

@@ -63,7 +63,9 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	statuses := make([]collector.Status, len(c.Servers))
 	var wait sync.WaitGroup
 	for i, s := range c.Servers {
-		server, err := exporter.build(settings{s, c.RefreshInterval, c.StaleAfter, c.Windows, c.Clients, c.Storage, c.Cohorts, false})
+		settings := settingsOf(s, c)
+		settings.halfYear = false // reports do not show it
+		server, err := exporter.build(settings)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func thirtyOfAHundred(t *testing.T) {
 		}
 	}
 	exporter, _ := newTestExporter(t, content)
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
+	handler := exporter.Pages("/metrics", nil)
 	ctx, stop := context.WithCancel(t.Context())
 	must(t, exporter.Reload(ctx))
 	var shown series

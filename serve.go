@@ -76,9 +76,9 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	go reloadOnHangup(ctx, hangup, reload)
-	routes := routeOptions{telemetryPath: pages.telemetryPath}
+	var reloadByHTTP func() error
 	if lifecycle {
-		routes.reload = reload
+		reloadByHTTP = reload
 	}
 	received := make(chan error, 1)
 	if receiver, address := exporter.Receiver(); receiver != nil {
@@ -94,7 +94,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	} else {
 		received <- nil
 	}
-	err := listen(ctx, exporter.Routes(routes), pages, listening, e)
+	err := listen(ctx, exporter.Pages(pages.telemetryPath, reloadByHTTP), pages, listening, e)
 	stop()
 	return errors.Join(err, <-received)
 }

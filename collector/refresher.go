@@ -80,6 +80,9 @@ type Status struct {
 	// read from it or written to it.
 	HistorySaved    time.Time
 	HistoryFailures uint64
+	// Version names this state: two statuses of one server that differ in
+	// anything have different versions.
+	Version uint64
 }
 
 // NewRefresher returns a Refresher that has not refreshed yet.
@@ -102,8 +105,15 @@ func (r *Refresher) Status() Status {
 	s := *r.status.Load()
 	if s.Snapshot != nil && r.Now().Sub(s.Snapshot.At) > r.StaleAfter {
 		s.Snapshot = nil
+		s.Version++ // what is published has even numbers
 	}
 	return s
+}
+
+// publish shows a status, under a version that none had before.
+func (r *Refresher) publish(s Status) {
+	s.Version = r.status.Load().Version&^1 + 2
+	r.status.Store(&s)
 }
 
 const (
@@ -181,7 +191,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 		}
 		next.Failures[failure.Of(err)]++
 	}
-	r.status.Store(&next)
+	r.publish(next)
 	r.log(next, facts)
 	if next.Succeeded.Equal(now) {
 		r.saveHistory(ctx, facts)

@@ -187,5 +187,5 @@ func (r *Refresher) update(change func(*Status)) {
 	next := *r.status.Load()
 	next.Failures = maps.Clone(next.Failures)
 	change(&next)
-	r.status.Store(&next)
+	r.publish(next)
 }

@@ -16,8 +16,9 @@ import (
 // code: the table of rooms in the design. Data flows one way, and the chat
 // servers' rooms never enter one another.
 var rooms = map[string][]string{
-	".":                               {"collector", "collector/activity", "collector/demo", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config"},
+	".":                               {"collector", "collector/activity", "collector/demo", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "config", "web"},
 	"config":                          {"collector/activity", "collector/ejabberd", "collector/history", "collector/mongooseim", "collector/prosody", "collector/reports", "collector/sqldb", "collector/synapse", "collector/webapi", "config/luaconfig"},
+	"web":                             {"collector", "collector/activity"},
 	"config/luaconfig":                {},
 	"collector":                       {"collector/activity", "collector/failure", "collector/history"},
 	"collector/ejabberd":              {"collector", "collector/activity", "collector/failure", "collector/sqldb", "collector/webapi"},

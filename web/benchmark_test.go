@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"active_users_exporter/collector"
 )
@@ -25,6 +26,10 @@ import (
 // scrapeServer is the name under which the test program serves a page for
 // BenchmarkScrape, in a process of its own, until its standard input ends.
 const scrapeServer = "scrape-server"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){scrapeServer: serveScrapes})
+}
 
 func serveScrapes() {
 	domains, err := strconv.Atoi(os.Args[2])

@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -72,48 +71,41 @@ type landingFigure struct {
 
 // landingReports is what the receiver has heard.
 type landingReports struct {
-	Homeservers, Clusters int
-	Within                string
-	Rejected              uint64
+	Received
+	Within string
 }
 
 // unknown stands for a figure that the server does not record.
 const unknown = "–"
 
 // landingPage serves a table of the servers' newest figures, without scripts.
-func (e *Exporter) landingPage(telemetryPath string) http.Handler {
+func (p *pages) landing() http.Handler {
 	page := template.Must(template.ParseFS(landingFiles, "landing.html"))
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		view := landingView{Version: version.Version, TelemetryPath: telemetryPath, NodeInfo: e.nodeInfo.Load().Enabled, Reports: e.landingReports()}
-		for _, s := range *e.servers.Load() {
-			if view.Windows == nil { // the same for all
-				view.Windows = landingWindows(s.settings.windows)
-			}
-			view.add(s.Status(), e.clock())
+		c := p.Configuration()
+		view := landingView{
+			Version: version.Version, TelemetryPath: p.TelemetryPath, NodeInfo: c.NodeInfo.Enabled,
+			Windows: landingWindows(c.Windows), Reports: p.landingReports(),
+		}
+		for _, s := range p.Statuses() {
+			view.add(s, p.Clock())
 		}
 		slices.SortStableFunc(view.Troubles, func(a, b landingTrouble) int { return cmp.Compare(a.rank(), b.rank()) })
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 		if err := page.Execute(w, view); err != nil {
-			_ = level.Debug(e.logger).Log("msg", "could not send the landing page", "err", err)
+			_ = level.Debug(p.Logger).Log("msg", "could not send the landing page", "err", err)
 		}
 	})
 }
 
 // landingReports returns what has been received, nil if nothing is.
-func (e *Exporter) landingReports() *landingReports {
-	reports := e.Reports()
-	if reports == nil {
+func (p *pages) landingReports() *landingReports {
+	if p.Received == nil {
 		return nil
 	}
-	view := &landingReports{
-		Homeservers: len(reports.Homeservers) + reports.Overflow, Clusters: len(reports.Clusters),
-		Within: span(e.first.Reports.ExpireAfter),
-	}
-	for _, n := range reports.Rejected {
-		view.Rejected += n
-	}
-	return view
+	received := p.Received()
+	return &landingReports{received, span(received.Within)}
 }
 
 // landingWindows names the windows as people call them.
@@ -184,45 +176,6 @@ func (l landingRow) of(d collector.Domain) landingRow {
 	}
 	l.Daily = newSparkline(d.Daily)
 	return l
-}
-
-// sparkline is a small line of visitors a day, in a box of sparklineWidth by
-// sparklineHeight.
-type sparkline struct {
-	Width, Height int
-	Points, Area  string // of an SVG polyline, and of the polygon below it
-	Label         string // the same for those who do not see it
-}
-
-const (
-	sparklineWidth  = 120
-	sparklineHeight = 28
-	// sparklineMargin keeps half the stroke within the box.
-	sparklineMargin = 2
-)
-
-// newSparkline draws the visitors of past days, from 0 at the bottom: a young
-// history takes as much less room as it is shorter. Nil if there is no line to
-// draw yet.
-func newSparkline(daily []int) *sparkline {
-	if len(daily) < 2 {
-		return nil
-	}
-	var points strings.Builder
-	most := max(1, slices.Max(daily))
-	const step = float64(sparklineWidth-2*sparklineMargin) / (collector.DailyDays - 1)
-	for i, n := range daily {
-		x := sparklineWidth - sparklineMargin - step*float64(len(daily)-1-i)
-		y := sparklineMargin + float64(sparklineHeight-2*sparklineMargin)*(1-float64(n)/float64(most))
-		_, _ = fmt.Fprintf(&points, "%.1f,%.1f ", x, y)
-	}
-	line := strings.TrimSpace(points.String())
-	const right, bottom = sparklineWidth - sparklineMargin, sparklineHeight - sparklineMargin
-	return &sparkline{
-		Width: sparklineWidth, Height: sparklineHeight, Points: line,
-		Area:  fmt.Sprintf("%.1f,%d %s %d,%d", right-step*float64(len(daily)-1), bottom, line, right, bottom),
-		Label: fmt.Sprintf("Visitors a day, the last %d days: between %d and %d, %d on the newest day", len(daily), slices.Min(daily), slices.Max(daily), daily[len(daily)-1]),
-	}
 }
 
 // age writes how long ago something was.

@@ -1,7 +1,6 @@
-package main
+package web
 
 import (
-	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -59,7 +58,7 @@ func TestAges(t *testing.T) {
 // What stands where on the page, for servers of every state.
 func TestLandingView(t *testing.T) {
 	windows := []activity.Window{activity.Daily(), activity.Monthly()}
-	moment := sampleClock()
+	moment := clock()
 	snapshot := &collector.Snapshot{
 		At: moment.Add(-3 * time.Hour),
 		Domains: []collector.Domain{
@@ -106,17 +105,14 @@ func TestLandingView(t *testing.T) {
 
 // Names are others' text: they stay text.
 func TestLandingPageEscapes(t *testing.T) {
-	exporter, _ := newTestExporter(t, "storage: {path: "+t.TempDir()+"}\nnodeinfo: {enabled: true}\nreports: {listen_address: 127.0.0.1:0, expire_after: 1d}\n"+
-		"servers: [{name: '\"><script>alert(1)</script>', software: synapse, from: 'sqlite:/nowhere/<b>.db'}]\n")
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
-	ctx, stop := context.WithCancel(t.Context())
-	if err := exporter.Reload(ctx); err != nil {
-		t.Fatal(err)
+	s := site{
+		statuses: []collector.Status{{
+			Server: `"><script>alert(1)</script>`, Software: "synapse", Attempted: clock(), Err: errors.New("/nowhere/<b>.db: no such file"),
+		}},
+		configuration: Configuration{Windows: activity.DefaultWindows(), NodeInfo: NodeInfo{Enabled: true}},
+		received:      &Received{Within: 24 * time.Hour},
 	}
-	waitUntil(t, exporter.Ready)
-	defer exporter.Wait(10 * time.Second)
-	defer stop()
-	_, body := get(t, handler, http.MethodGet, "/")
+	_, body := get(t, s.pages(nil), http.MethodGet, "/")
 	if strings.Contains(body, "<script") || strings.Contains(body, "<b>") {
 		t.Errorf("not escaped:\n%s", body)
 	}

@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"bytes"
@@ -19,8 +19,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-
-	"active_users_exporter/collector"
 )
 
 // A metricsPage serves /metrics: the figures of chat servers, then what the
@@ -228,34 +226,35 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// edition is what tells the figures of a server from earlier ones.
+// edition names the state that figures are made from.
 type edition struct {
-	server, software string
-	snapshot         *collector.Snapshot
-	attempted, saved time.Time
-	historyFailures  uint64
+	configuration uint64
+	statuses      []string // server and version of each
 }
 
-// changes returns a function that says whether figures, or the configuration,
-// have changed since it was last asked. Reports come at any time: of these, it
-// says so once a second at most, and of what their age alone changes, in parts of
-// a report that may still come or in reports that expire, twice a minute.
-func (e *Exporter) changes() func() bool {
+func (p *pages) edition() (now edition) {
+	now.configuration = p.Configuration().Version
+	for _, s := range p.Statuses() {
+		now.statuses = append(now.statuses, s.Server+"\x00"+strconv.FormatUint(s.Version, 10))
+	}
+	return now
+}
+
+// figuresChanged returns a function that returns true if figures may have changed
+// since its last call. Reports arrive at any time: it looks at them once a second
+// at most. Twice a minute, it takes their age into account, since reports expire
+// and parts of a report are waited for.
+func (p *pages) figuresChanged() func() bool {
 	const aging = 30 * time.Second
-	var last []edition
-	var reloads int64
+	var last edition
 	var reported uint64
-	second, aged := every(time.Second, e.clock), every(aging, e.clock)
+	second, aged := every(time.Second, p.Clock), every(aging, p.Clock)
 	return func() bool {
-		var now []edition
-		for _, s := range e.Statuses() {
-			now = append(now, edition{s.Server, s.Software, s.Snapshot, s.Attempted, s.HistorySaved, s.HistoryFailures})
-		}
-		reloaded := e.reloads.Load()
-		changed := !slices.Equal(now, last) || reloaded != reloads
-		last, reloads = now, reloaded
-		if e.receiver != nil && second() {
-			received := e.receiver.Changes()
+		now := p.edition()
+		changed := now.configuration != last.configuration || !slices.Equal(now.statuses, last.statuses)
+		last = now
+		if p.ReportsVersion != nil && second() {
+			received := p.ReportsVersion()
 			changed = aged() || received != reported || changed
 			reported = received
 		}

@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"compress/gzip"
@@ -21,7 +21,7 @@ import (
 
 // community is a chat server with five series for each domain.
 func community(domains int) collector.Status {
-	s := &collector.Snapshot{At: sampleClock()}
+	s := &collector.Snapshot{At: clock()}
 	for n := range domains {
 		d := collector.Domain{Name: fmt.Sprintf("community-%d.example", n), Online: collector.Known(n), Registered: []collector.Accounts{{Type: collector.Native, Users: 10 * n}}}
 		for i, w := range activity.DefaultWindows() {
@@ -73,7 +73,7 @@ func TestMetricsPageIsThatOfPromhttp(t *testing.T) {
 	figures := figuresOf(func() collector.Status { return community(3) })
 	process := prometheus.NewRegistry()
 	process.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "zoo_animals", Help: "Of the process."}, func() float64 { return 7 }))
-	page := newMetricsPage(figures, process, func() bool { return false }, sampleClock, log.NewNopLogger())
+	page := newMetricsPage(figures, process, func() bool { return false }, clock, log.NewNopLogger())
 	stock := promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{EnableOpenMetrics: true})
 	for _, accept := range []string{
 		"", "*/*", "text/plain;version=0.0.4",
@@ -110,7 +110,7 @@ func TestMetricsPageIsThatOfPromhttp(t *testing.T) {
 func TestMetricsPageFollowsRefreshes(t *testing.T) {
 	gathered := 0
 	changed := true
-	now := sampleClock()
+	now := clock()
 	process := prometheus.NewRegistry()
 	process.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "zoo_time", Help: "Of the process."}, func() float64 { return float64(now.Unix()) }))
 	figures := figuresOf(func() collector.Status { gathered++; return community(gathered) })
@@ -146,7 +146,7 @@ func TestMetricsThatCannotBeShown(t *testing.T) {
 	broken := community(2)
 	broken.Snapshot.Domains[0].Name = "\xff"
 	figures, process := figuresOf(func() collector.Status { return broken }), prometheus.NewRegistry()
-	page := newMetricsPage(figures, process, func() bool { return false }, sampleClock, log.NewNopLogger())
+	page := newMetricsPage(figures, process, func() bool { return false }, clock, log.NewNopLogger())
 	body, _ := scrape(t, page, http.Header{}, "")
 	for _, want := range []string{
 		`chat_online_users{domain="community-1.example",server="xmpp"} 1`,

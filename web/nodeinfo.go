@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"cmp"
@@ -12,7 +12,6 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/config"
 )
 
 // nodeInfoSchema names NodeInfo 2.1: http://nodeinfo.diaspora.software.
@@ -60,23 +59,30 @@ type nodeInfoLink struct {
 	Href string `json:"href"`
 }
 
+// NodeInfo says whether and how exactly the sizes of communities are published.
+type NodeInfo struct {
+	Enabled bool
+	// Minimum is the smallest number that is published. RoundTo is the step to the
+	// nearest multiple of which numbers are rounded. Both are at least 1.
+	Minimum, RoundTo int
+}
+
 // published is a domain with the server that it is on.
 type published struct {
 	collector.Domain
-	software config.Software
-	version  string
+	software, protocol, version string
 }
 
-// published returns the domains whose figures are known, each once: of two
-// servers with the same domain the first speaks for it.
-func (e *Exporter) published() (all []published) {
-	for _, s := range e.Statuses() {
+// published returns the domains whose figures are known, each once: if two
+// servers have the same domain, the first one wins.
+func (p *pages) published() (all []published) {
+	for _, s := range p.Statuses() {
 		if s.Snapshot == nil {
 			continue
 		}
 		for _, d := range s.Snapshot.Domains {
-			if !slices.ContainsFunc(all, func(p published) bool { return p.Name == d.Name }) {
-				all = append(all, published{d, config.Software(s.Software), s.Snapshot.Version})
+			if !slices.ContainsFunc(all, func(other published) bool { return other.Name == d.Name }) {
+				all = append(all, published{d, s.Software, p.Protocol(s.Software), s.Snapshot.Version})
 			}
 		}
 	}
@@ -100,8 +106,8 @@ func asked(r *http.Request, all []published) []published {
 }
 
 // nodeInfoIndex serves the links to the documents.
-func (e *Exporter) nodeInfoIndex(w http.ResponseWriter, r *http.Request) {
-	domains, ok := e.nodeInfoDomains(w, r)
+func (p *pages) nodeInfoIndex(w http.ResponseWriter, r *http.Request) {
+	domains, ok := p.nodeInfoDomains(w, r)
 	if !ok {
 		return
 	}
@@ -115,46 +121,46 @@ func (e *Exporter) nodeInfoIndex(w http.ResponseWriter, r *http.Request) {
 		base.RawQuery = url.Values{"domain": {d.Name}}.Encode()
 		index.Links = append(index.Links, nodeInfoLink{Rel: nodeInfoSchema, Href: base.String()})
 	}
-	e.answerJSON(w, http.StatusOK, "application/json", index)
+	p.answerJSON(w, http.StatusOK, "application/json", index)
 }
 
 // nodeInfoDocument serves the document of one domain.
-func (e *Exporter) nodeInfoDocument(w http.ResponseWriter, r *http.Request) {
-	domains, ok := e.nodeInfoDomains(w, r)
+func (p *pages) nodeInfoDocument(w http.ResponseWriter, r *http.Request) {
+	domains, ok := p.nodeInfoDomains(w, r)
 	switch {
 	case !ok:
 	case len(domains) > 1:
-		e.refuseJSON(w, http.StatusBadRequest, "which domain? Ask for /nodeinfo/2.1?domain=NAME")
+		p.refuseJSON(w, http.StatusBadRequest, "which domain? Ask for /nodeinfo/2.1?domain=NAME")
 	default:
-		e.answerJSON(w, http.StatusOK, `application/json; profile="`+nodeInfoSchema+`#"`, nodeInfoOf(domains[0], *e.nodeInfo.Load()))
+		p.answerJSON(w, http.StatusOK, `application/json; profile="`+nodeInfoSchema+`#"`, nodeInfoOf(domains[0], p.Configuration().NodeInfo))
 	}
 }
 
 // nodeInfoDomains returns the domains that a request is about, at least one; or
 // says why not.
-func (e *Exporter) nodeInfoDomains(w http.ResponseWriter, r *http.Request) (domains []published, ok bool) {
-	if !e.nodeInfo.Load().Enabled {
-		e.refuseJSON(w, http.StatusNotFound, "NodeInfo is off: nodeinfo.enabled in the configuration turns it on")
+func (p *pages) nodeInfoDomains(w http.ResponseWriter, r *http.Request) (domains []published, ok bool) {
+	if !p.Configuration().NodeInfo.Enabled {
+		p.refuseJSON(w, http.StatusNotFound, "NodeInfo is off: nodeinfo.enabled in the configuration turns it on")
 		return nil, false
 	}
-	if domains = asked(r, e.published()); len(domains) > 0 {
+	if domains = asked(r, p.published()); len(domains) > 0 {
 		return domains, true
 	}
-	if !e.Ready() { // clients give up at 404, and come back after this
+	if !p.ready() { // clients give up at 404, and come back after this
 		w.Header().Set("Retry-After", "60")
-		e.refuseJSON(w, http.StatusServiceUnavailable, "the first refresh is running")
+		p.refuseJSON(w, http.StatusServiceUnavailable, "the first refresh is running")
 		return nil, false
 	}
-	e.refuseJSON(w, http.StatusNotFound, "no such domain, or no figures of it")
+	p.refuseJSON(w, http.StatusNotFound, "no such domain, or no figures of it")
 	return nil, false
 }
 
-func nodeInfoOf(p published, how config.NodeInfo) nodeInfo {
+func nodeInfoOf(p published, how NodeInfo) nodeInfo {
 	document := nodeInfo{
 		Version: "2.1",
 		// A version is required, and not every chat server records it.
-		Software:  nodeInfoSoftware{Name: string(p.software), Version: cmp.Or(p.version, "unknown")},
-		Protocols: []string{protocolOf(p.software)},
+		Software:  nodeInfoSoftware{Name: p.software, Version: cmp.Or(p.version, "unknown")},
+		Protocols: []string{p.protocol},
 		Services:  nodeInfoServices{Inbound: []string{}, Outbound: []string{}},
 	}
 	users := &document.Usage.Users
@@ -174,18 +180,9 @@ func nodeInfoOf(p published, how config.NodeInfo) nodeInfo {
 	return document
 }
 
-// protocolOf returns what a chat server speaks. NodeInfo knows the name matrix
-// since 2.2; no other name would be true.
-func protocolOf(s config.Software) string {
-	if s == config.Synapse {
-		return "matrix"
-	}
-	return "xmpp"
-}
-
 // rounded returns the nearest number that may be published, nil if there is
 // none: numbers below the minimum are not, nor is 0 for somebody.
-func rounded(users int, how config.NodeInfo) *int {
+func rounded(users int, how NodeInfo) *int {
 	nearest := (users + how.RoundTo/2) / how.RoundTo * how.RoundTo
 	if users < how.Minimum || nearest == 0 {
 		return nil
@@ -193,14 +190,14 @@ func rounded(users int, how config.NodeInfo) *int {
 	return &nearest
 }
 
-func (e *Exporter) refuseJSON(w http.ResponseWriter, status int, why string) {
-	e.answerJSON(w, status, "application/json", map[string]string{"error": why})
+func (p *pages) refuseJSON(w http.ResponseWriter, status int, why string) {
+	p.answerJSON(w, status, "application/json", map[string]string{"error": why})
 }
 
-func (e *Exporter) answerJSON(w http.ResponseWriter, status int, contentType string, body any) {
+func (p *pages) answerJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		_ = level.Debug(e.logger).Log("msg", "could not send an answer", "err", err)
+		_ = level.Debug(p.Logger).Log("msg", "could not send an answer", "err", err)
 	}
 }

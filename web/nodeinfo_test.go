@@ -1,20 +1,17 @@
-package main
+package web
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/config"
 )
 
 func TestNodeInfoNumbers(t *testing.T) {
@@ -31,7 +28,7 @@ func TestNodeInfoNumbers(t *testing.T) {
 		"nobody":                 {0, 1, 1, 0},
 		"somebody, but not none": {4, 1, 10, 0},
 	} {
-		got := rounded(c.users, config.NodeInfo{Minimum: c.minimum, RoundTo: c.roundTo})
+		got := rounded(c.users, NodeInfo{Minimum: c.minimum, RoundTo: c.roundTo})
 		if c.want == 0 && got != nil || c.want != 0 && (got == nil || *got != c.want) {
 			t.Errorf("%s: %v, want %d", name, got, c.want)
 		}
@@ -46,27 +43,27 @@ func TestNodeInfoDocument(t *testing.T) {
 		want   string
 	}{
 		"everything is known": {
-			published{collector.Domain{Active: month, Registered: accounts, HalfYear: collector.Known(307)}, config.Prosody, "13.0.1"},
+			published{collector.Domain{Active: month, Registered: accounts, HalfYear: collector.Known(307)}, "prosody", "xmpp", "13.0.1"},
 			`{"version":"2.1","software":{"name":"prosody","version":"13.0.1"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200,"activeHalfyear":310}},"metadata":{}}`,
 		},
 		"a young history, no version": {
-			published{collector.Domain{Active: month, Registered: accounts}, config.Synapse, ""},
+			published{collector.Domain{Active: month, Registered: accounts}, "synapse", "matrix", ""},
 			`{"version":"2.1","software":{"name":"synapse","version":"unknown"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200}},"metadata":{}}`,
 		},
 		"nothing is known": {
-			published{collector.Domain{}, config.Ejabberd, "26.7"},
+			published{collector.Domain{}, "ejabberd", "xmpp", "26.7"},
 			`{"version":"2.1","software":{"name":"ejabberd","version":"26.7"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{}},"metadata":{}}`,
 		},
 		"a few people": {
-			published{collector.Domain{Registered: []collector.Accounts{{Type: collector.Native, Users: 12}}, HalfYear: collector.Known(3)}, config.MongooseIM, "6.8.0"},
+			published{collector.Domain{Registered: []collector.Accounts{{Type: collector.Native, Users: 12}}, HalfYear: collector.Known(3)}, "mongooseim", "xmpp", "6.8.0"},
 			`{"version":"2.1","software":{"name":"mongooseim","version":"6.8.0"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{}},"metadata":{}}`,
 		},
 	} {
-		got, err := json.Marshal(nodeInfoOf(c.domain, config.NodeInfo{Minimum: 50, RoundTo: 10}))
+		got, err := json.Marshal(nodeInfoOf(c.domain, NodeInfo{Minimum: 50, RoundTo: 10}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,19 +74,14 @@ func TestNodeInfoDocument(t *testing.T) {
 }
 
 func TestNodeInfoPages(t *testing.T) {
-	directory := samples(t)
-	one := "  - {name: matrix, software: synapse, from: sqlite:" + directory + "/homeserver.db}\n"
-	exporter, path := newTestExporter(t, "servers:\n"+one)
-	handler := exporter.Routes(routeOptions{telemetryPath: "/metrics"})
-	ctx, stop := context.WithCancel(t.Context())
-	reload := func(content string) {
-		t.Helper()
-		writeFile(t, path, content)
-		if err := exporter.Reload(ctx); err != nil {
-			t.Fatal(err)
-		}
-		waitUntil(t, exporter.Ready)
+	domain := func(name string) collector.Status {
+		return collector.Status{Server: name, Software: "synapse", Attempted: clock(), Snapshot: &collector.Snapshot{At: clock(), Domains: []collector.Domain{{
+			Name: name, Active: []collector.ActiveUsers{{Window: activity.Monthly(), Users: 39}},
+		}}}}
 	}
+	one, two := domain("sqlite.lab.test"), domain("xmpp.example")
+	var s site
+	handler := s.pages(nil)
 	type page struct {
 		path, host string
 		header     http.Header
@@ -99,7 +91,7 @@ func TestNodeInfoPages(t *testing.T) {
 	}
 	check := func(name string, p page) {
 		t.Helper()
-		request := httptest.NewRequestWithContext(ctx, http.MethodGet, p.path, nil)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, p.path, nil)
 		if request.Host = "exporter.example:10052"; p.host != "" {
 			request.Host = p.host
 		}
@@ -122,11 +114,11 @@ func TestNodeInfoPages(t *testing.T) {
 		}
 	}
 
-	reload("servers:\n" + one)
+	s.statuses = []collector.Status{one}
 	check("off", page{path: "/nodeinfo/2.1?domain=sqlite.lab.test", code: 404, says: "NodeInfo is off"})
 	check("off, the links", page{path: "/.well-known/nodeinfo", code: 404, says: "NodeInfo is off"})
 
-	reload("nodeinfo: {enabled: true, minimum: 30}\nservers:\n" + one)
+	s.configuration.NodeInfo = NodeInfo{Enabled: true, Minimum: 30, RoundTo: 10}
 	const rel = `{"rel":"http://nodeinfo.diaspora.software/ns/schema/2.1","href":"`
 	for name, p := range map[string]page{
 		"by name":        {path: "/nodeinfo/2.1?domain=sqlite.lab.test", code: 200, says: `"activeMonth":40}`},
@@ -144,21 +136,13 @@ func TestNodeInfoPages(t *testing.T) {
 	}
 
 	// Several domains, of which the request names none.
-	running := exporter.servers.Swap(&[]*server{})
+	s.statuses = nil
 	check("no servers at all", page{path: "/nodeinfo/2.1", code: 404, says: "no such domain"})
-	exporter.servers.Store(running)
-	reload("nodeinfo: {enabled: true}\nservers:\n" + one + "  - {name: xmpp, software: prosody, from: " + directory + "/prosody}\n")
+	s.statuses = []collector.Status{one, two}
 	check("which one?", page{path: "/nodeinfo/2.1", code: 400, says: "which domain?"})
 	check("links to all", page{path: "/.well-known/nodeinfo", code: 200, says: `domain=sqlite.lab.test"},` + rel})
 	check("a link by host", page{path: "/.well-known/nodeinfo", host: "sqlite.lab.test", code: 200, says: `{"links":[` + rel + `http://sqlite.lab.test/nodeinfo/2.1?domain=sqlite.lab.test"}]}`})
 
-	built, err := exporter.build(settings{Server: config.Server{Name: "new", Software: config.Synapse}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running = exporter.servers.Swap(&[]*server{built})
+	s.statuses = []collector.Status{{Server: "new", Software: "synapse"}}
 	check("before the first refresh", page{path: "/nodeinfo/2.1?domain=sqlite.lab.test", code: 503, says: "the first refresh is running"})
-	exporter.servers.Store(running)
-	stop()
-	exporter.Wait(10 * time.Second)
 }
