@@ -18,12 +18,19 @@ import (
 // A grafanaDashboard is what we use of Grafana's classic schema; an unknown
 // key is a mistake.
 type grafanaDashboard struct {
-	Annotations          json.RawMessage `json:"annotations"`
-	Description          string          `json:"description"`
-	Editable             bool            `json:"editable"`
-	FiscalYearStartMonth int             `json:"fiscalYearStartMonth"`
-	GraphTooltip         int             `json:"graphTooltip"`
-	ID                   *int            `json:"id"`
+	Annotations struct {
+		List []struct {
+			Name, Expr, Type, IconColor, Step, TitleFormat, TextFormat, TagKeys string
+			Datasource                                                          grafanaDatasource
+			BuiltIn                                                             int
+			Enable, Hide, UseValueForTime                                       bool
+		}
+	} `json:"annotations"`
+	Description          string `json:"description"`
+	Editable             bool   `json:"editable"`
+	FiscalYearStartMonth int    `json:"fiscalYearStartMonth"`
+	GraphTooltip         int    `json:"graphTooltip"`
+	ID                   *int   `json:"id"`
 	Links                []struct {
 		Title, Type, Icon, Tooltip, URL string
 		Tags                            []string
@@ -75,7 +82,7 @@ type grafanaPanel struct {
 			Custom            json.RawMessage
 			Mappings          []json.RawMessage
 			Decimals          *int
-			Max               *float64
+			Min, Max          *float64
 		}
 		Overrides []grafanaOverride
 	}
@@ -135,7 +142,7 @@ func TestDashboards(t *testing.T) {
 			t.Errorf("%s: uid %q is also that of %q", path, d.UID, other)
 		}
 		uids[d.UID] = path
-		if d.SchemaVersion != 39 || d.ID != nil || d.Title == "" || d.Description == "" || d.Timezone != "utc" {
+		if d.SchemaVersion != 39 || d.ID != nil || d.Title == "" || d.Description == "" || d.Timezone != "browser" {
 			t.Errorf("%s: schema version, id, title, description or time zone", path)
 		}
 		if !slices.Contains(d.Tags, "active_users") || len(d.Links) != 1 || !slices.Contains(d.Links[0].Tags, "active_users") || !d.Links[0].IncludeVars {

@@ -18,6 +18,7 @@ import (
 var elsewhere = map[string]string{
 	"up":                               "Prometheus itself makes it",
 	"process_resident_memory_bytes":    "client_golang's collector of the process",
+	"process_start_time_seconds":       "client_golang's collector of the process",
 	"synapse_admin_mau_max":            "Synapse's own, if the same Prometheus scrapes it",
 	"active_users_exporter_build_info": "of the exporter, not of a chat server",
 	"active_users_exporter_config_last_reload_successful": "of the exporter, not of a chat server",
@@ -89,7 +90,15 @@ func TestQueriesUseTheMetrics(t *testing.T) {
 				queries[where] = append(queries[where], q.Expr)
 			}
 		}
+		for _, a := range d.Annotations.List {
+			if a.Expr != "" {
+				queries[path+", annotation "+a.Name] = []string{a.Expr}
+			}
+		}
 		for _, v := range d.Templating.List[1:] {
+			if v.Type != "query" {
+				continue
+			}
 			expression, _, _ := strings.Cut(strings.TrimPrefix(v.Definition, "label_values("), ",")
 			queries[path+", variable "+v.Name] = []string{expression}
 		}

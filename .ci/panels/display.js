@@ -7,8 +7,8 @@ import {
 } from '@grafana/data';
 import { lastValueFrom } from 'rxjs';
 
-const { mergeTransformer, organizeFieldsTransformer, groupingToMatrixTransformer } = standardTransformers;
-standardTransformersRegistry.setInit(() => [mergeTransformer, organizeFieldsTransformer, groupingToMatrixTransformer]
+const { mergeTransformer, organizeFieldsTransformer, groupingToMatrixTransformer, filterFieldsByNameTransformer } = standardTransformers;
+standardTransformersRegistry.setInit(() => [mergeTransformer, organizeFieldsTransformer, groupingToMatrixTransformer, filterFieldsByNameTransformer]
 	.map((transformation) => ({ id: transformation.id, name: transformation.name, transformation })));
 
 const standard = ['displayName', 'unit', 'min', 'max', 'decimals', 'noValue', 'color', 'thresholds', 'mappings', 'links', 'filterable'];
