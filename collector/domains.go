@@ -10,21 +10,27 @@ import (
 // gathers that from several tables and questions.
 type DomainSet map[string]*DomainBuilder
 
-// A DomainBuilder is one of them. Its accounts are native ones.
+// A DomainBuilder is one of them. Its accounts are native ones. Its Online, if known,
+// was not read from the records that hold last-seen times, so that a logout may be
+// in neither.
 type DomainBuilder struct {
-	// HasLastSeen says that last-seen times are kept.
-	HasLastSeen                 bool
+	// HasLastSeen says that last-seen times are kept, Clients that classes of
+	// clients are kept with them.
+	HasLastSeen, Clients        bool
 	Registered, Created, Online Count
-	// Damaged is how many last-seen times could not be read; Good says that
-	// one could.
-	Damaged     int
-	AnyReadable bool
+	// Damaged is how many last-seen times could not be read; AnyReadable says that
+	// one could. DamagedOther is how many other records could not be read, such as
+	// those of clients.
+	Damaged, DamagedOther int
+	AnyReadable           bool
 }
 
-// hasReadable says whether it is known who was active. If all records are damaged, as
-// when a version to come writes them otherwise, nobody must take that for
-// nobody.
-func (d *DomainBuilder) hasReadable() bool { return d.HasLastSeen && (d.AnyReadable || d.Damaged == 0) }
+// ActivityKnown says whether it is known who was active. If all records are
+// damaged, as after a power cut or when a version to come writes them otherwise,
+// that must not look as if nobody was active.
+func (d *DomainBuilder) ActivityKnown() bool {
+	return d.HasLastSeen && (d.AnyReadable || d.Damaged == 0)
+}
 
 // Of returns a domain, with what was found before.
 func (f DomainSet) Of(name []byte) *DomainBuilder {
@@ -51,10 +57,10 @@ func (f DomainSet) HasLastSeen() bool {
 func (f DomainSet) AllDamaged() bool {
 	damaged := false
 	for _, d := range f {
-		if d.hasReadable() {
+		if d.ActivityKnown() {
 			return false
 		}
-		damaged = damaged || d.Damaged > 0
+		damaged = damaged || d.HasLastSeen && d.Damaged > 0
 	}
 	return damaged
 }
@@ -68,8 +74,8 @@ func (f DomainSet) Facts() (all []DomainFacts) {
 		}
 		d := f[name]
 		all = append(all, DomainFacts{
-			Name: name, HasLastSeen: d.hasReadable(), Online: d.Online, LogoutsUnrecorded: d.Online.Known, Damaged: d.Damaged,
-			Registered: d.Registered.Native(), Created: d.Created.Native(),
+			Name: name, HasLastSeen: d.ActivityKnown(), Clients: d.Clients, Online: d.Online, LogoutsUnrecorded: d.Online.Known,
+			Damaged: d.Damaged + d.DamagedOther, Registered: d.Registered.Native(), Created: d.Created.Native(),
 		})
 	}
 	return all

@@ -16,18 +16,14 @@ import (
 
 // hostRows is what the table prosody (mod_storage_sql) holds of one host.
 type hostRows struct {
-	stored      bool // lastlog2 or account_activity has a row
+	// domain has what is shown of the host. Its HasLastSeen says that lastlog2 or
+	// account_activity has a row.
+	domain      collector.DomainBuilder
 	hasActivity bool // a store account_activity, so it is Prosody 13's
 	users       userTable
 	accounts    int
 	uses        map[string][]clientUse // by user; nil if clients are not recorded
-	damaged     int
-	good        bool // a time could be read
 }
-
-// knows says whether it is known who was active. If all times are damaged,
-// nobody must take that for nobody.
-func (h *hostRows) knows() bool { return h.stored && (h.good || h.damaged == 0) }
 
 // databaseHosts are the hosts found in a database.
 type databaseHosts struct {
@@ -39,63 +35,77 @@ type databaseHosts struct {
 	times timeQueue
 }
 
-// readDatabase reads SQL storage.
+// readDatabase reads SQL storage: first all rows, then it reports the hosts one
+// after the other.
 func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
-	facts := collector.Facts{Complete: true}
+	hosts, kind, err := r.readHosts(ctx)
+	facts := collector.Facts{Complete: true, Database: kind}
+	if err != nil {
+		return facts, err
+	}
+	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
+		return facts, fmt.Errorf("%s: the table prosody has no rows of the stores lastlog2, account_activity or accounts: are they kept in files?", r.options.Database)
+	}
+	found := make(collector.DomainSet)
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		if !r.options.serves(name) {
+			continue
+		}
+		h := hosts[name]
+		found[name] = h.built()
+		if n := h.domain.Damaged + h.domain.DamagedOther; n > 0 {
+			facts.Warnings = append(facts.Warnings, fmt.Sprintf("%d damaged records of %s left out: their value is not what Prosody writes there", n, name))
+		}
+		r.reportRows(name, h, now, rec, server)
+	}
+	if found.AllDamaged() {
+		return facts, fmt.Errorf("%s: all times of the stores lastlog2 and account_activity are damaged: %w", r.options.Database, errValue)
+	}
+	facts.Domains = found.Facts()
+	return facts, nil
+}
+
+// readHosts reads the rows of all hosts that Prosody still keeps, and returns also
+// the kind of database. A host that has rows of clients alone is not kept.
+func (r *Reader) readHosts(ctx context.Context) (byName map[string]*hostRows, kind string, err error) {
 	hosts := databaseHosts{byName: make(map[string]*hostRows)}
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
-	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
-		facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
+	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
+		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
 		if err := readRows(ctx, view, hosts.add); err != nil {
 			return fmt.Errorf("read lastlog2, account_activity and accounts from the table prosody (is this the database of mod_storage_sql?): %w", err)
 		}
 		hosts.times.flush()
 		return nil
 	})
-	if err != nil {
-		return facts, err
-	}
-	// A host with clients alone is none that Prosody still keeps.
-	maps.DeleteFunc(hosts.byName, func(_ string, h *hostRows) bool { return !h.stored && h.accounts == 0 })
-	if len(hosts.byName) == 0 && server == nil { // a new server that runs may have none yet
-		return facts, fmt.Errorf("%s: the table prosody has no rows of the stores lastlog2, account_activity or accounts: are they kept in files?", r.options.Database)
-	}
-	known, lost := false, false
-	oldest := float64(now.Add(-activity.MaxWindow).Unix())
-	for _, name := range slices.Sorted(maps.Keys(hosts.byName)) {
-		if !r.options.serves(name) {
-			continue
-		}
-		h := hosts.byName[name]
-		known, lost = known || h.knows(), lost || h.stored && !h.knows()
-		facts.Domains = append(facts.Domains, h.facts(name))
-		if h.damaged > 0 {
-			facts.Warnings = append(facts.Warnings, fmt.Sprintf("%d damaged records of %s left out: their value is not what Prosody writes there", h.damaged, name))
-		}
-		domain := []byte(name)
-		for u := range h.users.drain {
-			at := u.latest()
-			switch {
-			case !u.stored():
-			case server.isOnline(name, string(u.name())):
-				r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
-			case at > oldest && counts(u.account(), h.hasActivity, h.accounts > 0):
-				r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
-			}
-		}
-	}
-	if lost && !known {
-		return facts, fmt.Errorf("%s: all times of the stores lastlog2 and account_activity are damaged: %w", r.options.Database, errValue)
-	}
-	return facts, nil
+	maps.DeleteFunc(hosts.byName, func(_ string, h *hostRows) bool { return !h.domain.HasLastSeen && h.accounts == 0 })
+	return hosts.byName, kind, err
 }
 
-func (h *hostRows) facts(name string) collector.DomainFacts {
-	facts := collector.DomainFacts{Name: name, HasLastSeen: h.knows(), Clients: h.uses != nil, Damaged: h.damaged}
+// built returns what is shown of the host.
+func (h *hostRows) built() *collector.DomainBuilder {
+	h.domain.Clients = h.uses != nil
 	if h.accounts > 0 {
-		facts.Registered = map[collector.AccountType]int{collector.Native: h.accounts}
+		h.domain.Registered = collector.Known(h.accounts)
 	}
-	return facts
+	return &h.domain
+}
+
+// reportRows tells rec who of a host was last seen when, by the same rule as for
+// files: see host.report. The host's users are gone afterwards.
+func (r *Reader) reportRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
+	oldest := float64(now.Add(-activity.MaxWindow).Unix())
+	domain := []byte(name)
+	for u := range h.users.drain {
+		at := u.latest()
+		switch {
+		case !u.stored():
+		case server.isOnline(name, string(u.name())):
+			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
+		case at > oldest && counts(u.account(), h.hasActivity, h.accounts > 0):
+			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
+		}
+	}
 }
 
 // readRows calls use with the rows of the stores that tell who was last there
@@ -168,7 +178,7 @@ func (d *databaseHosts) of(name []byte) *hostRows {
 // addTime takes a row of lastlog2, which has one for each of login, logout and
 // registered, or of account_activity, which has one for the timestamp.
 func (d *databaseHosts) addTime(h *hostRows, user []byte, store string, row *sqldb.Row) {
-	h.stored = true
+	h.domain.HasLastSeen = true
 	h.hasActivity = h.hasActivity || store == "account_activity"
 	parse, which := timestampIn, recordLogin
 	switch store + " " + string(row.Text(3)) {
@@ -182,10 +192,11 @@ func (d *databaseHosts) addTime(h *hostRows, user []byte, store string, row *sql
 		return
 	}
 	seconds, err := parse(row.Text(4), row.Text(5))
-	h.good = h.good || err == nil
 	if err != nil {
-		h.damaged++
+		h.domain.Damaged++
 		which = noTime
+	} else {
+		h.domain.AnyReadable = true
 	}
 	d.times.add(h, user, which, seconds)
 }
@@ -208,7 +219,7 @@ func (h *hostRows) addAccount(user []byte, row *sqldb.Row) {
 func (h *hostRows) addClient(user, kind, value []byte) {
 	use, err := clientOfJSON(kind, value)
 	if err != nil {
-		h.damaged++
+		h.domain.DamagedOther++
 		return
 	}
 	if h.uses == nil {

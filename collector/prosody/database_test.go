@@ -119,6 +119,21 @@ func TestAllTimesOfADatabaseAreDamaged(t *testing.T) {
 	}
 }
 
+// Damaged records of clients say nothing of who was active.
+func TestClientsOfADatabaseAreDamaged(t *testing.T) {
+	client := row{"ada", "clients", "client/1", "string", "soon"}
+	_, facts, err := readRows(t, client, row{"ada", "accounts", "stored_key", "string", "abc"})
+	must(t, err)
+	if d := facts.Domains[0]; d.HasLastSeen || d.Damaged != 1 {
+		t.Errorf("without last-seen times: %+v", d)
+	}
+	got, facts, err := readRows(t, client, row{"ada", "lastlog2", "registered", "json", `{"timestamp":5}`})
+	must(t, err)
+	if d := facts.Domains[0]; !d.HasLastSeen || d.Damaged != 1 || got["example.org"] != [3]int{0, 0, 0} {
+		t.Errorf("of somebody who never logged in: %+v and %v", d, got)
+	}
+}
+
 // Rows in any order, users with several of them far from each other: the later
 // row of each counts.
 func TestManyRowsInADatabase(t *testing.T) {

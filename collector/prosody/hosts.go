@@ -22,7 +22,7 @@ type host struct {
 	// lastlog is the older community module's, which counts where there is
 	// neither of the others; clients is that of mod_client_management.
 	lastlog, clients store
-	*hostMemory
+	*hostCaches
 }
 
 // findHosts returns the hosts with records below Prosody's data_path, perhaps
@@ -62,44 +62,53 @@ func findHosts(dataPath string) ([]host, error) {
 	return hosts, nil
 }
 
-// read reports the host's activity and returns what else there is to know,
-// with a few sentences about damaged files. If all records are damaged, as when
-// a disk gives zeros after a power cut, who was active is not known: that must
-// not look like nobody.
-func (h *host) read(ctx context.Context, r *Reader, now time.Time, rec activity.Recorder, server *running) (collector.DomainFacts, []string, error) {
-	facts := collector.DomainFacts{Name: h.name, HasLastSeen: h.lastlog2.exists || h.activity.exists || h.lastlog.exists, Clients: h.clients.exists}
+// read reports the host's activity to rec and fills in what else there is to know.
+// It returns a few sentences about damaged files.
+func (h *host) read(ctx context.Context, r *Reader, now time.Time, domain *collector.DomainBuilder, rec activity.Recorder, server *running) ([]string, error) {
+	domain.HasLastSeen = h.lastlog2.exists || h.activity.exists || h.lastlog.exists
+	domain.Clients = h.clients.exists
 	if h.accounts.exists {
-		facts.Registered = map[collector.AccountType]int{collector.Native: len(h.accounts.users)}
+		domain.Registered = collector.Known(len(h.accounts.users))
 	}
 	var damage damage
+	last, err := h.lastTimes(ctx, &damage)
+	if err != nil {
+		return nil, err
+	}
+	domain.Damaged, domain.AnyReadable = damage.files, damage.good
+	if domain.HasLastSeen && !domain.ActivityKnown() {
+		damage.sentences = append(damage.sentences, "who is active on "+h.name+" is not known: all records are damaged")
+	}
+	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {
+		return nil, err
+	}
+	domain.DamagedOther = damage.files - domain.Damaged
+	return damage.sentences, nil
+}
+
+// lastTimes returns the newest time that any store has of each user, in Unix
+// seconds; 0 for never.
+func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float64, error) {
 	last := make(map[string]float64, max(len(h.lastlog2.users), len(h.activity.users)))
 	for _, s := range []struct {
-		store  store
-		memory *memory[float64]
-		parse  func([]byte) (float64, error)
+		store store
+		cache *fileCache[float64]
+		parse func([]byte) (float64, error)
 	}{{h.lastlog2, &h.logins, lastLogin}, {h.activity, &h.activities, lastActivity}, {h.lastlog, &h.events, lastEvent}} {
-		times, err := readAll(ctx, s.store, s.store.users, s.memory, &damage, s.parse)
+		times, err := readAll(ctx, s.store, s.store.users, s.cache, damage, s.parse)
 		if err != nil {
-			return facts, nil, err
+			return nil, err
 		}
 		for i, user := range s.store.users {
 			last[user] = max(last[user], times[i])
 		}
 	}
-	if facts.HasLastSeen && damage.total() {
-		facts.HasLastSeen = false
-		damage.sentences = append(damage.sentences, "who is active on "+h.name+" is not known: all records are damaged")
-	}
-	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {
-		return facts, nil, err
-	}
-	facts.Damaged = damage.files
-	return facts, damage.sentences, nil
+	return last, nil
 }
 
-// report tells rec who was seen last when: now, of those in a store who are
-// online, whatever their account says; else those whose accounts count. This
-// is the order in which mod_measure_active_users looks.
+// report tells rec who was last seen when. A user who is online was seen now,
+// whatever the account says; for others the account decides. This is the order in
+// which mod_measure_active_users looks.
 func (h *host) report(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())

@@ -51,14 +51,13 @@ type Reader struct {
 	// status and metrics read the pages of the running server; nil for those that
 	// are not configured.
 	status, metrics *webapi.Client
-	// memory is what the last Read learned of the files of each host.
-	memory map[string]*hostMemory
+	caches          map[string]*hostCaches // of the files of each host
 }
 
 // New returns a Reader that sorts clients into the given classes. It opens
 // nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	r := &Reader{options: o, classes: classes, memory: make(map[string]*hostMemory)}
+	r := &Reader{options: o, classes: classes, caches: make(map[string]*hostCaches)}
 	if o.StatusURL != "" {
 		r.status = webapi.NewPage(o.StatusURL)
 	}
@@ -145,23 +144,22 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
 	facts := collector.Facts{Database: "files", Complete: true}
-	known, lost := false, false
+	found := make(collector.DomainSet)
 	for _, h := range hosts {
 		if !r.options.serves(h.name) {
 			continue
 		}
-		h.hostMemory = r.memoryOf(h.name)
-		domain, warnings, err := h.read(ctx, r, now, rec, server)
+		h.hostCaches = r.cachesOf(h.name)
+		warnings, err := h.read(ctx, r, now, found.Of([]byte(h.name)), rec, server)
 		if err != nil {
 			return collector.Facts{}, fmt.Errorf("read the records of %s: %w", h.name, err)
 		}
-		known, lost = known || domain.HasLastSeen, lost || !domain.HasLastSeen && domain.Damaged > 0
-		facts.Domains = append(facts.Domains, domain)
 		facts.Warnings = append(facts.Warnings, warnings...)
 	}
-	if lost && !known {
+	if found.AllDamaged() {
 		return collector.Facts{}, fmt.Errorf("%s: all records of who was active are damaged", r.options.DataPath)
 	}
+	facts.Domains = found.Facts()
 	return facts, nil
 }
 
