@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/expfmt"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/metric"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/usagereport"
 	"active_users_exporter/config"
 )
 
@@ -53,9 +56,9 @@ type backfill struct {
 }
 
 func (b backfill) run(ctx context.Context) error {
-	days := make(map[activity.Day]*collector.Past)
+	days := make(map[activity.Day]*metric.Past[collector.Status])
 	for date := b.first; date <= b.last; date++ {
-		days[date] = &collector.Past{At: (date + 1).Start()}
+		days[date] = &metric.Past[collector.Status]{At: (date + 1).Start()}
 	}
 	var store *history.Store
 	if path := b.config.Storage.Path; path != "" && (history.Shared(path) || history.Exists(path)) {
@@ -67,7 +70,7 @@ func (b backfill) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	var moments []collector.Past
+	var moments []metric.Past[collector.Status]
 	for date := b.first; date <= b.last; date++ {
 		moments = append(moments, *days[date])
 	}
@@ -75,10 +78,14 @@ func (b backfill) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	moments = append(moments, reported...)
-	slices.SortStableFunc(moments, func(x, y collector.Past) int { return x.At.Compare(y.At) })
 	out := bufio.NewWriter(b.stdout)
 	if err := collector.WritePast(out, moments); err != nil {
+		return err
+	}
+	if err := metric.WritePast(out, usagereport.Owner(), usagereport.Families(), reported); err != nil {
+		return err
+	}
+	if _, err := expfmt.FinalizeOpenMetrics(out); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -88,8 +95,11 @@ func (b backfill) run(ctx context.Context) error {
 const mostReads = 100
 
 // server adds what is known of one chat server to the days.
-func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*collector.Past) error {
-	reader := s.Source.NewReader(b.config.Clients)
+func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*metric.Past[collector.Status]) error {
+	reader, err := newReader(s, b.config.Clients)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = reader.Close() }()
 	key := activity.Key{} // nothing of it is kept
 	if store != nil {
@@ -104,7 +114,6 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 	var facts collector.Facts
 	for read := range mostReads {
 		b.progress("%s: reading (%d)", s.Name, read+1)
-		var err error
 		if facts, err = reader.Read(ctx, time.Time{}, b.clock(), calendar); err != nil {
 			return err
 		}
@@ -118,29 +127,30 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 		for _, f := range facts.Domains {
 			snapshot.Domains = append(snapshot.Domains, collector.PastDomain(date, f, calendar, b.config.Windows, b.config.Clients))
 		}
-		days[date].Statuses = append(days[date].Statuses, collector.Status{Server: s.Name, Software: s.Software, Snapshot: snapshot})
+		days[date].Subjects = append(days[date].Subjects, collector.Status{Server: s.Name, Software: string(s.Software), Snapshot: snapshot})
 	}
 	b.progress("%s: done\n", s.Name)
 	return nil
 }
 
 // reports returns the stored usage reports of the days.
-func (b backfill) reports(ctx context.Context) (all []collector.Past, err error) {
+func (b backfill) reports(ctx context.Context) (all []metric.Past[usagereport.Homeserver], err error) {
 	if b.config.Storage.Path == "" {
 		return nil, nil
 	}
 	counts := make(map[string]uint64)
 	err = reports.Each(ctx, b.config.Storage.Path, b.first.Start(), (b.last + 1).Start(), func(a reports.Archived) error {
-		r, err := reports.Parse(a.Report)
+		r, err := usagereport.Parse(a.Report)
 		if err != nil {
 			return nil //nolint:nilerr // stored by an exporter that was less strict
 		}
 		counts[r.Homeserver]++
-		all = append(all, collector.Past{At: a.Received, Homeservers: []collector.Homeserver{{
-			Name: r.Homeserver, Usage: collector.Usage{Statistics: r.Statistics, Info: r.Info}, Reported: a.Received, Reports: counts[r.Homeserver],
+		all = append(all, metric.Past[usagereport.Homeserver]{At: a.Received, Subjects: []usagereport.Homeserver{{
+			Name: r.Homeserver, Statistics: r.Statistics, Info: r.Info, Reported: a.Received, Reports: counts[r.Homeserver],
 		}}})
 		return nil
 	})
+	slices.SortStableFunc(all, func(x, y metric.Past[usagereport.Homeserver]) int { return x.At.Compare(y.At) })
 	return all, err
 }
 

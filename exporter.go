@@ -17,12 +17,31 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/mongooseim"
+	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
+
+// newReader is the one table of chat servers: it says which reader reads which
+// software.
+func newReader(s config.Server, classes *activity.Classes) (collector.Reader, error) {
+	switch s.Software {
+	case config.Synapse:
+		return synapse.New(s.Synapse, classes), nil
+	case config.Prosody:
+		return prosody.New(s.Prosody, classes), nil
+	case config.Ejabberd:
+		return ejabberd.New(s.Ejabberd), nil
+	case config.MongooseIM:
+		return mongooseim.New(s.MongooseIM), nil
+	}
+	return nil, fmt.Errorf("server %q: software %q has no reader", s.Name, s.Software)
+}
 
 // An Exporter keeps one refresher running for each configured chat server and
 // serves what they know.
@@ -117,11 +136,13 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	if err == nil {
 		err = e.settle(ctx, c)
 	}
+	if err == nil {
+		err = e.apply(ctx, c)
+	}
 	if err != nil {
 		e.reloadOK.Set(0)
 		return err
 	}
-	e.apply(ctx, c)
 	e.reloadOK.Set(1)
 	e.reloadTime.Set(float64(e.clock().Unix()))
 	return nil
@@ -174,7 +195,7 @@ func withoutTokens(r config.Reports) config.Reports {
 }
 
 // apply builds everything new before it stops anything old.
-func (e *Exporter) apply(ctx context.Context, c *config.Config) {
+func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 	old := make(map[string]*server)
 	for _, s := range e.running.Load().servers {
 		old[s.settings.Name] = s
@@ -186,7 +207,10 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) {
 			all = append(all, running)
 			continue
 		}
-		built := e.build(want)
+		built, err := e.build(want)
+		if err != nil {
+			return err
+		}
 		if running, ok := old[s.Name]; ok && running.settings.Software == s.Software {
 			built.TakeOver(running.Status())
 		}
@@ -207,11 +231,16 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) {
 		e.receiver.SetTokens(c.Reports.Tokens)
 	}
 	e.running.Store(&running{servers: all, windows: c.Windows, nodeInfo: c.NodeInfo, version: e.running.Load().version + 1})
+	return nil
 }
 
-func (e *Exporter) build(s settings) *server {
+func (e *Exporter) build(s settings) (*server, error) {
+	reader, err := newReader(s.Server, s.clients)
+	if err != nil {
+		return nil, err
+	}
 	options := collector.RefresherOptions{
-		Server: s.Name, Software: s.Software, Reader: s.Source.NewReader(s.clients),
+		Server: s.Name, Software: string(s.Software), Reader: reader,
 		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear,
 		Classes: s.clients, Key: e.key, Now: e.clock,
 		Cache: s.storage.Cache, Retention: s.storage.Retention,
@@ -225,7 +254,7 @@ func (e *Exporter) build(s settings) *server {
 		stop:      func() {},
 		stopped:   make(chan struct{}),
 		Refresher: collector.NewRefresher(options),
-	}
+	}, nil
 }
 
 // start runs a server's refresher once that of its predecessor has ended: the
@@ -274,32 +303,6 @@ func (e *Exporter) Receiver() (receiver *reports.Receiver, address string) {
 	return e.receiver, e.first.Reports.ListenAddress
 }
 
-// Reports returns what has been pushed, nil if nothing is received.
-func (e *Exporter) Reports() *collector.Reports {
-	if e.receiver == nil {
-		return nil
-	}
-	shown := e.receiver.Shown()
-	all := &collector.Reports{Overflow: shown.Overflow, Rejected: make(map[string]uint64)}
-	rejected := e.receiver.Rejected()
-	for _, reason := range reports.Reasons() {
-		all.Rejected[string(reason)] = rejected[reason]
-	}
-	for _, c := range shown.Contexts {
-		all.Contexts = append(all.Contexts, collector.Context{Name: c.Name, Homeservers: c.Homeservers, Users: c.Users})
-	}
-	for _, c := range shown.Clusters {
-		all.Clusters = append(all.Clusters, *mongooseim.ClusterOf(c.Report, c.Received))
-	}
-	for _, h := range shown.Homeservers {
-		all.Homeservers = append(all.Homeservers, collector.Homeserver{
-			Name: h.Homeserver, Usage: collector.Usage{Statistics: h.Statistics, Info: h.Info},
-			Reported: h.Received, Reports: h.Reports,
-		})
-	}
-	return all
-}
-
 // Statuses returns what is known of each server, in configured order.
 func (e *Exporter) Statuses() []collector.Status {
 	servers := e.running.Load().servers
@@ -325,11 +328,14 @@ func (e *Exporter) Ready() bool {
 func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler {
 	o := web.Options{
 		TelemetryPath: telemetryPath, Reload: reload, Program: program,
-		Figures:       []prometheus.Collector{collector.New(e.Statuses, e.Reports), e.reloadOK, e.reloadTime},
+		Figures:       []prometheus.Collector{e.reloadOK, e.reloadTime},
 		Statuses:      e.Statuses,
 		Configuration: e.webConfiguration,
-		Protocol:      e.protocol,
+		Protocol:      protocolOf,
 		Clock:         e.clock, Logger: e.logger,
+	}
+	for _, c := range web.Families(e.Statuses, func() *reports.Receiver { return e.receiver }) {
+		o.Figures = append(o.Figures, c)
 	}
 	if e.receiver != nil {
 		o.Received, o.ReportsVersion = e.received, e.receiver.Changes
@@ -344,23 +350,22 @@ func (e *Exporter) webConfiguration() web.Configuration {
 
 // received sums up what has been pushed.
 func (e *Exporter) received() web.Received {
-	reports := e.Reports()
+	shown := e.receiver.Shown()
 	sum := web.Received{
-		Homeservers: len(reports.Homeservers) + reports.Overflow, Clusters: len(reports.Clusters),
+		Homeservers: len(shown.Homeservers) + shown.Overflow, Clusters: len(shown.Clusters),
 		Within: e.first.Reports.ExpireAfter,
 	}
-	for _, n := range reports.Rejected {
+	for _, n := range e.receiver.Rejected() {
 		sum.Rejected += n
 	}
 	return sum
 }
 
-// protocol returns what a chat server speaks. NodeInfo knows the name matrix
+// protocolOf returns what a chat server speaks. NodeInfo knows the name matrix
 // since 2.2; no other name would be true.
-func (e *Exporter) protocol(software string) string {
-	kind, err := e.source.Kind(software)
-	if err != nil { // no software is configured that is not in the list
-		return "unknown"
+func protocolOf(software string) string {
+	if software == string(config.Synapse) {
+		return "matrix"
 	}
-	return kind.Protocol
+	return "xmpp"
 }

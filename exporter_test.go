@@ -15,7 +15,6 @@ import (
 	"github.com/go-kit/log"
 	"go.uber.org/goleak"
 
-	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
 )
 
@@ -111,7 +110,10 @@ func TestPages(t *testing.T) {
 
 func TestNotReadyBeforeTheFirstRefresh(t *testing.T) {
 	exporter, _ := newTestExporter(t, "servers: [{name: matrix, software: synapse, from: sqlite:/nowhere.db}]\n")
-	built := exporter.build(settings{Server: config.Server{Name: "matrix", Software: "synapse", Source: synapse.Options{}}})
+	built, err := exporter.build(settings{Server: config.Server{Name: "matrix", Software: config.Synapse}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	exporter.running.Store(&running{servers: []*server{built}})
 	handler := exporter.Pages("/metrics", nil)
 	if code, _ := get(t, handler, http.MethodGet, "/-/ready"); code != http.StatusServiceUnavailable {

@@ -19,9 +19,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"active_users_exporter/collector"
+	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/config"
+	"active_users_exporter/web"
 )
 
 func freeAddress(t *testing.T) string {
@@ -111,7 +112,7 @@ func TestInventedHomeserversCostLittle(t *testing.T) {
 		t.Errorf("%d MiB for 10,000 homeservers", grown>>20)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(exporter.Statuses, exporter.Reports))
+	registry.MustRegister(reports.NewCollector(func() *reports.Receiver { return exporter.receiver }))
 	recorder := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	if recorder.Code != http.StatusOK || recorder.Body.Len() > 1<<20 {
@@ -124,7 +125,7 @@ func TestInventedHomeserversCostLittle(t *testing.T) {
 
 func everyStatistic() string {
 	var text strings.Builder
-	for _, d := range collector.Descriptions() {
+	for _, d := range web.Descriptions() {
 		if name, ok := strings.CutPrefix(d.Name, "synapse_usage_"); ok && name != "total_users" && d.Kind == "gauge" {
 			fmt.Fprintf(&text, `,%q:12345`, name)
 		}

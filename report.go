@@ -18,7 +18,9 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/reports"
 	"active_users_exporter/config"
+	"active_users_exporter/web"
 )
 
 // addReport adds the command that refreshes once and prints.
@@ -65,7 +67,10 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	for i, s := range c.Servers {
 		settings := settingsOf(s, c)
 		settings.halfYear = false // reports do not show it
-		server := exporter.build(settings)
+		server, err := exporter.build(settings)
+		if err != nil {
+			return nil, err
+		}
 		if recorded != nil {
 			server.Key, server.History = recorded.Key(), readOnly{recorded}
 		}
@@ -118,7 +123,10 @@ type sample struct {
 
 func registryOf(statuses []collector.Status) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(func() []collector.Status { return statuses }, func() *collector.Reports { return nil }))
+	all := web.Families(func() []collector.Status { return statuses }, func() *reports.Receiver { return nil })
+	for _, c := range all {
+		registry.MustRegister(c)
+	}
 	return registry
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/usagereport"
 	"active_users_exporter/config"
 )
 
@@ -91,7 +92,7 @@ func readArchive(ctx context.Context, from string) ([]reports.Archived, error) {
 	}
 	var all []reports.Archived
 	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 2*reports.MaxBody)
+	lines.Buffer(nil, 2*usagereport.MaxBody)
 	for n := 1; lines.Scan(); n++ {
 		var a reports.Archived
 		var plain struct{ Timestamp int64 }

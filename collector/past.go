@@ -1,25 +1,13 @@
 package collector
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/metric"
 )
-
-// Past is what was true at one moment of the past.
-type Past struct {
-	At          time.Time
-	Statuses    []Status
-	Homeservers []Homeserver
-}
 
 // PastDomain returns what daily visits tell of a domain at the end of a UTC
 // day: windows of whole days, where those of the present slide, then retention
@@ -49,63 +37,8 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 	return d
 }
 
-// WritePast writes the families about users and the statistics of homeservers
-// at all of the moments, which are in order, as OpenMetrics with timestamps,
-// ready for promtool tsdb create-blocks-from openmetrics.
-func WritePast(w io.Writer, moments []Past) error {
-	for _, f := range slices.Concat(activeUsers(), returningUsers(), usage()) {
-		family := &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: dto.MetricType_GAUGE.Enum()}
-		if f.kind == counter {
-			family.Type = dto.MetricType_COUNTER.Enum()
-		}
-		series := make(map[string][]*dto.Metric)
-		var order []string
-		for _, m := range moments {
-			add := func(whose string) emit {
-				return func(value float64, labels ...string) {
-					values := append([]string{whose}, labels...)
-					key := strings.Join(values, "\x00")
-					if series[key] == nil {
-						order = append(order, key)
-					}
-					series[key] = append(series[key], pastSample(f, m.At, value, values))
-				}
-			}
-			for _, s := range m.Statuses {
-				if f.read != nil {
-					f.read(s, add(s.Server))
-				}
-			}
-			for _, h := range m.Homeservers {
-				if f.homeserver != nil {
-					f.homeserver(h, add(h.Name))
-				}
-			}
-		}
-		for _, key := range order {
-			family.Metric = append(family.Metric, series[key]...)
-		}
-		if len(family.Metric) == 0 {
-			continue
-		}
-		if _, err := expfmt.MetricFamilyToOpenMetrics(w, family); err != nil {
-			return fmt.Errorf("write %s: %w", f.name, err)
-		}
-	}
-	_, err := expfmt.FinalizeOpenMetrics(w)
-	return err
-}
-
-func pastSample(f family, at time.Time, value float64, labels []string) *dto.Metric {
-	milli := at.UnixMilli()
-	m := &dto.Metric{TimestampMs: &milli}
-	for i, name := range append(f.whose(), f.labels...) {
-		m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &labels[i]})
-	}
-	if f.kind == prometheus.CounterValue {
-		m.Counter = &dto.Counter{Value: &value}
-	} else {
-		m.Gauge = &dto.Gauge{Value: &value}
-	}
-	return m
+// WritePast writes the families about users at all of the moments, as
+// metric.WritePast does.
+func WritePast(w io.Writer, moments []metric.Past[Status]) error {
+	return metric.WritePast(w, owner(), slices.Concat(activeUsers(), returningUsers()), moments)
 }

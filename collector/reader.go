@@ -44,8 +44,6 @@ type Facts struct {
 	// Complete says that all last-seen times there are have been reported, and
 	// will be again at the next Read, whatever since it is given.
 	Complete bool
-	// OwnNames asks to show the figures under the server's own names as well.
-	OwnNames bool
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
 	// once, in any order. Activity of a domain that is not listed is not shown.
 	Domains []DomainFacts
@@ -53,8 +51,11 @@ type Facts struct {
 	// error: a status page that does not answer says nothing about activity.
 	Modules    []Module
 	ModulesErr error
-	// Cluster is what a MongooseIM reports of itself, nil if nothing is known.
-	Cluster *Cluster
+	// Special returns what only this kind of server has. It is called once, with
+	// the calendar of the refresh, and what it returns, which must not change
+	// afterwards, is kept in the Snapshot: the owner of its type shows it; see
+	// Specials. Nil if there is nothing of the kind.
+	Special func(*activity.Calendar) any
 	// Warnings are sentences for the log about what was skipped. They name
 	// files and tables, not users.
 	Warnings []string
@@ -86,26 +87,11 @@ type DomainFacts struct {
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
 	// Created is the number of those made in the last 24 hours.
 	Registered, Created map[AccountType]int
-	// Usage is what a Matrix homeserver's usage report says beside activity,
-	// nil for other servers.
-	Usage *Usage
 	// Online is the number of distinct users who are connected now.
 	Online Count
 	// Damaged is the number of activity records that could not be read and
 	// were left out.
 	Damaged int
-}
-
-// Usage are the statistics of a Matrix homeserver as its own usage report names
-// and counts them (Synapse: synapse/app/phone_stats_home.py, 1.160).
-type Usage struct {
-	// Statistics are numbers by name, such as "total_users".
-	Statistics map[string]float64
-	// Info are strings by name, such as "database_engine".
-	Info map[string]string
-	// LimitMAU is the number of users in the table by which Synapse limits
-	// monthly active users, by type; empty where it is not filled.
-	LimitMAU map[AccountType]int
 }
 
 // A Count is a number that may be unknown, which the zero value is.

@@ -17,9 +17,8 @@ type Snapshot struct {
 	Database string
 	Domains  []Domain // sorted by name
 	Modules  []Module // sorted by domain and name
-	Cluster  *Cluster // nil but for MongooseIM with a report
-	// OwnNames says to show figures under the server's own names as well.
-	OwnNames bool
+	// Special is what Facts.Special returned, nil if there was nothing.
+	Special any
 	// ModulesAt is the moment of Modules, which may come from an earlier
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time
@@ -30,7 +29,6 @@ type Snapshot struct {
 type Domain struct {
 	Name       string
 	Active     []ActiveUsers                // by window; empty if the server keeps no last-seen times
-	Usage      *Usage                       // nil but for Matrix homeservers
 	Retention  *Retention                   // nil if the visits that are known do not reach far enough
 	Growth     *activity.Growth             // the same
 	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
@@ -80,15 +78,12 @@ func (d Domain) Accounts() (total int, known bool) {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Cluster: facts.Cluster, OwnNames: facts.OwnNames, Warnings: facts.Warnings}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		d.addActive(now, f, cal, r.Windows, r.Classes)
 		d.addHistory(now, f, cal, r.Classes)
 		d.addVisitors(now, cal, r.HalfYear)
-		if f.Usage != nil {
-			d.Usage = f.Usage.withActivity(now, f, cal)
-		}
 		if r.Cohorts {
 			d.Cohorts = cal.Cohorts(f.Name, now)
 		}
@@ -96,6 +91,9 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	}
 	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
 	s.withModules(facts.Modules, now)
+	if facts.Special != nil {
+		s.Special = facts.Special(cal)
+	}
 	return s
 }
 

@@ -1,9 +1,9 @@
 package config
 
 import (
-	"go.yaml.in/yaml/v3"
+	"strconv"
 
-	"active_users_exporter/config/document"
+	"go.yaml.in/yaml/v3"
 )
 
 // NodeInfo says whether and how exactly the sizes of communities are published.
@@ -19,17 +19,29 @@ type NodeInfo struct {
 // person could be noticed.
 func defaultNodeInfo() NodeInfo { return NodeInfo{Minimum: 50, RoundTo: 10} }
 
+// mostRounding is far above any community.
+const mostRounding = 1_000_000_000
+
 // nodeInfo reads whether and how exactly sizes are published.
-func (f *file) nodeInfo(n *yaml.Node, i *NodeInfo) {
-	values := f.Mapping(n, "nodeinfo", "enabled", "minimum", "round_to")
-	for _, key := range document.Keys(values) {
+func (d *document) nodeInfo(n *yaml.Node, i *NodeInfo) {
+	values := d.mapping(n, "nodeinfo", "enabled", "minimum", "round_to")
+	for _, key := range keys(values) {
 		switch n := values[key]; key {
 		case "enabled":
-			i.Enabled = f.Bool(n, key)
+			i.Enabled = d.truth(n, key)
 		case "minimum":
-			i.Minimum = f.Count(n, key)
+			i.Minimum = d.count(n, key)
 		case "round_to":
-			i.RoundTo = f.Count(n, key)
+			i.RoundTo = d.count(n, key)
 		}
 	}
+}
+
+// count reads a number of users.
+func (d *document) count(n *yaml.Node, key string) int {
+	count, err := strconv.Atoi(d.text(n, key))
+	if err != nil || count < 1 || count > mostRounding {
+		d.problem(n, "%s: want a number from 1 to %d", key, mostRounding)
+	}
+	return count
 }

@@ -10,11 +10,12 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"active_users_exporter/collector"
+	"active_users_exporter/collector/metric"
+	"active_users_exporter/web"
 )
 
 // elsewhere are the metrics that dashboards and rules use and that
-// collector.Descriptions does not list, with the reason.
+// metric.Descriptions does not list, with the reason.
 var elsewhere = map[string]string{
 	"up":                               "Prometheus itself makes it",
 	"process_resident_memory_bytes":    "client_golang's collector of the process",
@@ -63,7 +64,7 @@ func readRules(t *testing.T) (rules []rule) {
 	return rules
 }
 
-func withLabel(d collector.Description, label string) collector.Description {
+func withLabel(d metric.Description, label string) metric.Description {
 	d.Labels = append(slices.Clone(d.Labels), label)
 	return d
 }
@@ -73,8 +74,8 @@ func withLabel(d collector.Description, label string) collector.Description {
 // .ci/dashboards, which has Prometheus execute them: its parser would bring
 // the whole of Prometheus into our module.
 func TestQueriesUseTheMetrics(t *testing.T) {
-	families := make(map[string]collector.Description)
-	for _, d := range collector.Descriptions() {
+	families := make(map[string]metric.Description)
+	for _, d := range web.Descriptions() {
 		families[d.Name] = d
 	}
 	recorded := make(map[string]bool)

@@ -10,10 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"active_users_exporter/collector"
-	"active_users_exporter/collector/prosody"
 	"active_users_exporter/config"
 	"active_users_exporter/test/must"
+	"active_users_exporter/web"
 )
 
 var update = flag.Bool("update", false, "write the generated documentation anew")
@@ -22,7 +21,7 @@ var update = flag.Bool("update", false, "write the generated documentation anew"
 func TestMetricsAreDocumented(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("# Metrics\n\nMade from the catalogue in `collector/` by `go test ./docs -update`; do not edit.\n\n| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
-	for _, d := range collector.Descriptions() {
+	for _, d := range web.Descriptions() {
 		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, strings.Join(d.Labels, ", "), d.Help)
 	}
 	const path = "metrics.md"
@@ -45,7 +44,7 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 			listed[name] = true
 		}
 	}
-	for _, d := range collector.Descriptions() {
+	for _, d := range web.Descriptions() {
 		if strings.HasPrefix(d.Name, "chat_") && !listed[d.Name] {
 			t.Errorf("%s is not in the README", d.Name)
 		}
@@ -67,7 +66,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Source.(prosody.Options).AdminSocket == "" {
+	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Prosody.AdminSocket == "" {
 		t.Errorf("%+v", c)
 	}
 }

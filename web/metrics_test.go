@@ -35,7 +35,7 @@ func community(domains int) collector.Status {
 // figuresOf is a registry of the figures of a chat server.
 func figuresOf(status func() collector.Status) *prometheus.Registry {
 	figures := prometheus.NewRegistry()
-	figures.MustRegister(collector.New(func() []collector.Status { return []collector.Status{status()} }, func() *collector.Reports { return nil }))
+	figures.MustRegister(collector.New(func() []collector.Status { return []collector.Status{status()} }))
 	return figures
 }
 

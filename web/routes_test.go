@@ -29,7 +29,7 @@ func (s *site) pages(reload func() error) http.Handler {
 	statuses := func() []collector.Status { return s.statuses }
 	o := Options{
 		TelemetryPath: "/metrics", Reload: reload, Program: "active_users_exporter",
-		Figures:       []prometheus.Collector{collector.New(statuses, func() *collector.Reports { return nil })},
+		Figures:       []prometheus.Collector{collector.New(statuses)},
 		Statuses:      statuses,
 		Configuration: func() Configuration { return s.configuration },
 		Protocol:      func(software string) string { return map[string]string{"synapse": "matrix"}[software] },

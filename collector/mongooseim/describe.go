@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"active_users_exporter/collector"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // hostType is one with its loaded modules, whose options are those that choose
@@ -24,11 +24,11 @@ type hostType struct {
 // describe tells of the node and its cluster what GraphQL knows of the items
 // of a report. It says nothing of who is active: what fails is unknown, and
 // returned as sentences for the log.
-func (a api) describe(ctx context.Context, r *running) (*collector.Cluster, []string) {
+func (a api) describe(ctx context.Context, r *running) (*systemmetrics.Cluster, []string) {
 	if r.only != "" { // told to the administrator of all domains alone
 		return nil, nil
 	}
-	c := &collector.Cluster{Version: r.version}
+	c := &systemmetrics.Cluster{Report: systemmetrics.Report{Version: r.version}}
 	var warnings []string
 	note := func(what string, err error) {
 		if err != nil {
@@ -36,21 +36,21 @@ func (a api) describe(ctx context.Context, r *running) (*collector.Cluster, []st
 		}
 	}
 	var err error
-	c.UptimeSeconds, err = a.uptime(ctx)
+	c.Uptime, err = a.uptime(ctx)
 	note("the uptime is", err)
 	if r.hostTypes == nil { // before 6.6
 		return c, warnings
 	}
-	c.Hosts = collector.Known(len(r.hostTypes))
+	c.Hosts = systemmetrics.Known(len(r.hostTypes))
 	if r.told {
-		c.Domains = collector.Known(len(r.domains))
+		c.Domains = systemmetrics.Known(len(r.domains))
 	}
 	c.Modules, c.CustomModules = modulesOf(r.hostTypes)
 	for _, database := range r.databases {
 		nodes, err := a.nodes(ctx, database)
 		note("the nodes in "+database+" are", err)
 		// With both, what is not in CETS yet is in Mnesia.
-		if nodes.Known && nodes.Number > c.Nodes.Number {
+		if nodes.Known && nodes.Value > c.Nodes.Value {
 			c.Nodes = nodes
 		}
 	}
@@ -58,7 +58,7 @@ func (a api) describe(ctx context.Context, r *running) (*collector.Cluster, []st
 }
 
 // uptime asks for one of the statistics: others cost a count of all accounts.
-func (a api) uptime(ctx context.Context) (collector.Count, error) {
+func (a api) uptime(ctx context.Context) (systemmetrics.Number, error) {
 	var answer struct {
 		Stat struct {
 			Global struct {
@@ -69,15 +69,15 @@ func (a api) uptime(ctx context.Context) (collector.Count, error) {
 	why, err := a.query(ctx, `{stat{globalStats{uptimeSeconds}}}`, &answer)
 	switch {
 	case err != nil:
-		return collector.Count{}, err
+		return systemmetrics.Number{}, err
 	case answer.Stat.Global.Uptime == nil:
-		return collector.Count{}, a.failed("the uptime", why["stat"])
+		return systemmetrics.Number{}, a.failed("the uptime", why["stat"])
 	}
-	return collector.Known(*answer.Stat.Global.Uptime), nil
+	return systemmetrics.Known(*answer.Stat.Global.Uptime), nil
 }
 
 // nodes counts the nodes that share an internal database.
-func (a api) nodes(ctx context.Context, database string) (collector.Count, error) {
+func (a api) nodes(ctx context.Context, database string) (systemmetrics.Number, error) {
 	var query string
 	switch database {
 	case "cets":
@@ -85,7 +85,7 @@ func (a api) nodes(ctx context.Context, database string) (collector.Count, error
 	case "mnesia":
 		query = `{mnesia{systemInfo(keys:["running_db_nodes"]){... on MnesiaListResponse{key result}}}}`
 	default: // of a version to come
-		return collector.Count{}, nil
+		return systemmetrics.Number{}, nil
 	}
 	var answer struct {
 		CETS struct {
@@ -102,7 +102,7 @@ func (a api) nodes(ctx context.Context, database string) (collector.Count, error
 	}
 	why, err := a.query(ctx, query, &answer)
 	if err != nil {
-		return collector.Count{}, err
+		return systemmetrics.Number{}, err
 	}
 	nodes := answer.CETS.Info.Joined
 	for _, info := range answer.Mnesia.Info {
@@ -111,18 +111,18 @@ func (a api) nodes(ctx context.Context, database string) (collector.Count, error
 		}
 	}
 	if nodes == nil {
-		return collector.Count{}, a.failed("the list of nodes", why[database])
+		return systemmetrics.Number{}, a.failed("the list of nodes", why[database])
 	}
-	return collector.Known(len(nodes)), nil
+	return systemmetrics.Known(len(nodes)), nil
 }
 
 // modulesOf returns the modules of all host types with their options, each
 // once, and how many of them MongooseIM does not bring.
-func modulesOf(hostTypes []hostType) (all []collector.ClusterModule, custom collector.Count) {
+func modulesOf(hostTypes []hostType) (all []systemmetrics.Module, custom systemmetrics.Number) {
 	own := strings.Fields(ownModules)
-	seen := make(map[collector.ClusterModule]bool)
+	seen := make(map[systemmetrics.Module]bool)
 	strangers := make(map[string]bool)
-	add := func(m collector.ClusterModule) {
+	add := func(m systemmetrics.Module) {
 		if !seen[m] {
 			seen[m] = true
 			all = append(all, m)
@@ -131,17 +131,17 @@ func modulesOf(hostTypes []hostType) (all []collector.ClusterModule, custom coll
 	for _, hostType := range hostTypes {
 		for _, m := range hostType.Modules {
 			if len(m.Options) == 0 {
-				add(collector.ClusterModule{Name: m.Name})
+				add(systemmetrics.Module{Name: m.Name})
 			}
 			for _, o := range m.Options {
-				add(collector.ClusterModule{Name: m.Name, Option: o.Key, Value: o.Value})
+				add(systemmetrics.Module{Name: m.Name, Option: o.Key, Value: o.Value})
 			}
 			if !slices.Contains(own, m.Name) {
 				strangers[m.Name] = true
 			}
 		}
 	}
-	return all, collector.Known(len(strangers))
+	return all, systemmetrics.Known(len(strangers))
 }
 
 // ownModules are those of MongooseIM itself, 6.6 to 6.8: those with the marker

@@ -12,6 +12,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/mongooseim"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 func body(t *testing.T, name string) string {
@@ -26,33 +27,42 @@ func instead(replies []reply, has, answer string) []reply {
 	return append([]reply{{has: has, answer: answer, status: 200}}, replies...)
 }
 
+// clusterOf returns what the facts say of the cluster, nil if that is nothing.
+func clusterOf(facts collector.Facts) *systemmetrics.Cluster {
+	if facts.Special == nil {
+		return nil
+	}
+	c := facts.Special(nil).(systemmetrics.Cluster)
+	return &c
+}
+
 // Without a report, GraphQL tells some of its items.
 func TestClusterWithoutReport(t *testing.T) {
 	const failed = `{"data":{"%s":{"%s":null}},"errors":[{"path":["%[1]s","%[2]s"],"extensions":{"code":"resolver_crash"}}]}`
-	known := collector.Cluster{
-		Version: "6.8.0-38-g475087c6e", UptimeSeconds: collector.Known(488), Nodes: collector.Known(1),
-		Hosts: collector.Known(2), Domains: collector.Known(2), CustomModules: collector.Known(0),
-	}
+	known := systemmetrics.Cluster{Report: systemmetrics.Report{
+		Version: "6.8.0-38-g475087c6e", Uptime: systemmetrics.Known(488), Nodes: systemmetrics.Known(1),
+		Hosts: systemmetrics.Known(2), Domains: systemmetrics.Known(2), CustomModules: systemmetrics.Known(0),
+	}}
 	custom := strings.ReplaceAll(body(t, "server-all"), `{"options":[],"name":"mod_adhoc"}`, `{"options":[],"name":"mod_adhoc"},{"options":[],"name":"mod_ours"}`)
 	cets := strings.Replace(body(t, "cets"), `"joinedNodes":["mongooseim@localhost"]`, `"joinedNodes":["mongooseim@localhost","mongooseim@two"]`, 1)
 	for name, c := range map[string]struct {
 		replies []reply
-		change  func(*collector.Cluster)
+		change  func(*systemmetrics.Cluster)
 		warning string
 	}{
 		"6.8": {replies: newest(t)},
-		"6.0": {replies: oldest(t), change: func(c *collector.Cluster) {
-			*c = collector.Cluster{Version: "6.0.0", UptimeSeconds: collector.Known(87)}
+		"6.0": {replies: oldest(t), change: func(c *systemmetrics.Cluster) {
+			c.Report = systemmetrics.Report{Version: "6.0.0", Uptime: systemmetrics.Known(87)}
 		}},
-		"a custom module, on both host types": {replies: instead(newest(t), "hostTypes", custom), change: func(c *collector.Cluster) { c.CustomModules = collector.Known(1) }},
-		"two nodes":                           {replies: instead(newest(t), "joinedNodes", cets), change: func(c *collector.Cluster) { c.Nodes = collector.Known(2) }},
+		"a custom module, on both host types": {replies: instead(newest(t), "hostTypes", custom), change: func(c *systemmetrics.Cluster) { c.CustomModules = systemmetrics.Known(1) }},
+		"two nodes":                           {replies: instead(newest(t), "joinedNodes", cets), change: func(c *systemmetrics.Cluster) { c.Nodes = systemmetrics.Known(2) }},
 		"static domains alone": {
 			replies: instead(newest(t), "allDomains", `{"data":{"domain":{"allDomains":null}},"errors":[{"path":["domain","allDomains"],"extensions":{"code":"deps_not_loaded"}}]}`),
-			change:  func(c *collector.Cluster) { c.Domains = collector.Count{} },
+			change:  func(c *systemmetrics.Cluster) { c.Domains = systemmetrics.Number{} },
 		},
 		"no uptime": {
 			replies: instead(newest(t), "globalStats", fmt.Sprintf(failed, "stat", "globalStats")),
-			change:  func(c *collector.Cluster) { c.UptimeSeconds = collector.Count{} },
+			change:  func(c *systemmetrics.Cluster) { c.Uptime = systemmetrics.Number{} },
 			warning: "the uptime is not known: ask http://HOST/api/graphql: the uptime was answered with resolver_crash",
 		},
 		"no Mnesia": {
@@ -63,7 +73,7 @@ func TestClusterWithoutReport(t *testing.T) {
 		graphql := replay(t, c.replies)
 		_, facts, err := read(t, mongooseim.Options{GraphQL: graphql}, time.Unix(1795226400, 0))
 		must(t, err)
-		want, got := known, *facts.Cluster
+		want, got := known, *clusterOf(facts)
 		if c.change != nil {
 			c.change(&want)
 		}
@@ -72,7 +82,7 @@ func TestClusterWithoutReport(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		for _, m := range []collector.ClusterModule{{Name: "mod_muc", Option: "online_backend", Value: "mnesia"}, {Name: "mod_adhoc"}} {
+		for _, m := range []systemmetrics.Module{{Name: "mod_muc", Option: "online_backend", Value: "mnesia"}, {Name: "mod_adhoc"}} {
 			if slices.Contains(modules, m) != want.Hosts.Known {
 				t.Errorf("%s: modules %+v", name, modules)
 			}
@@ -91,8 +101,8 @@ func TestClusterOfWhichName(t *testing.T) {
 	database := dump(t, "mim-pg-last.sql.gz")
 	_, facts, err := read(t, mongooseim.Options{Database: database, GraphQL: replay(t, newest(t))}, now)
 	must(t, err)
-	if facts.Cluster == nil || facts.Cluster.Name != "0191bffa-af31-4563-b3f7-e9461358b133" || !facts.Cluster.Reported.IsZero() {
-		t.Errorf("%+v", facts.Cluster)
+	if c := clusterOf(facts); c == nil || c.ClientID != "0191bffa-af31-4563-b3f7-e9461358b133" || !c.Reported.IsZero() {
+		t.Errorf("%+v", c)
 	}
 	for name, o := range map[string]mongooseim.Options{
 		"a report":               {GraphQL: replay(t, newest(t)), ReportFile: filepath.Join(t.TempDir(), "not_yet.json")},
@@ -101,8 +111,8 @@ func TestClusterOfWhichName(t *testing.T) {
 	} {
 		_, facts, err := read(t, o, now)
 		must(t, err)
-		if facts.Cluster != nil {
-			t.Errorf("%s: %+v", name, facts.Cluster)
+		if c := clusterOf(facts); c != nil {
+			t.Errorf("%s: %+v", name, c)
 		}
 	}
 }

@@ -7,6 +7,7 @@
 package mongooseim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/systemmetrics"
 	"active_users_exporter/collector/webapi"
 )
 
@@ -43,7 +45,7 @@ type Options struct {
 type Reader struct {
 	options Options
 	api     api
-	report  *collector.Cluster // the last good one, of ReportFile
+	report  *systemmetrics.Cluster // the last good one, of ReportFile
 }
 
 // New returns a Reader. It opens nothing yet.
@@ -107,20 +109,21 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 // by GraphQL, which knows less, but counts custom modules better. The cluster's
 // id in the database is its name.
 func (r *Reader) systemMetrics(ctx context.Context, server *running, id string, now time.Time, facts *collector.Facts) {
+	var cluster *systemmetrics.Cluster
 	var warnings []string
 	switch {
 	case r.options.ReportFile != "":
 		var warning string
-		if facts.Cluster, warning = r.readReport(ctx, now); warning != "" {
+		if cluster, warning = r.readReport(ctx, now); warning != "" {
 			warnings = []string{warning}
 		}
 	case server != nil:
-		facts.Cluster, warnings = r.api.describe(ctx, server)
+		cluster, warnings = r.api.describe(ctx, server)
 	}
 	facts.Warnings = append(facts.Warnings, warnings...)
-	if facts.Cluster != nil && id != "" {
-		named := *facts.Cluster
-		named.Name = id
-		facts.Cluster = &named
+	if cluster != nil {
+		named := *cluster
+		named.ClientID = cmp.Or(id, named.ClientID)
+		facts.Special = func(*activity.Calendar) any { return named }
 	}
 }

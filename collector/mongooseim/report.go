@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"active_users_exporter/collector"
-	"active_users_exporter/collector/mongooseim/sysmetrics"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 const (
@@ -26,11 +25,11 @@ const (
 // readReport reads the file of the system metrics. That it is not there, or
 // old, says something of the node, but nothing of who is active: what is wrong
 // is returned as a sentence for the log, and the report is left out.
-func (r *Reader) readReport(ctx context.Context, now time.Time) (*collector.Cluster, string) {
+func (r *Reader) readReport(ctx context.Context, now time.Time) (*systemmetrics.Cluster, string) {
 	path := r.options.ReportFile
 	var err error
 	for try := 1; ; try++ {
-		var c *collector.Cluster
+		var c *systemmetrics.Cluster
 		if c, err = parseReport(path); err == nil {
 			r.report = c
 			break
@@ -53,7 +52,7 @@ func (r *Reader) readReport(ctx context.Context, now time.Time) (*collector.Clus
 	return r.report, ""
 }
 
-func parseReport(path string) (*collector.Cluster, error) {
+func parseReport(path string) (*systemmetrics.Cluster, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -70,36 +69,11 @@ func parseReport(path string) (*collector.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, err := sysmetrics.Parse(content)
+	part, err := systemmetrics.Parse(content)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return ClusterOf(part.Report, info.ModTime()), nil
-}
-
-// ClusterOf returns a report, which was written or received at the given time,
-// in the terms of the metrics.
-func ClusterOf(r sysmetrics.Report, at time.Time) *collector.Cluster {
-	count := func(n sysmetrics.Number) collector.Count {
-		return collector.Count{Number: int(n.Value), Known: n.Known}
-	}
-	c := &collector.Cluster{
-		Name: r.ClientID, Reported: at,
-		UptimeSeconds: count(r.Uptime), Nodes: count(r.Nodes), Hosts: count(r.Hosts), Domains: count(r.Domains),
-		CustomModules: count(r.CustomModules), ExternalComponents: count(r.ExternalComponents),
-		Version: r.Version, ConfigType: r.ConfigType,
-		HTTPAPIs: r.HTTPHandlers, Transports: r.Transports, Pools: r.Pools,
-	}
-	for _, m := range r.Modules {
-		c.Modules = append(c.Modules, collector.ClusterModule(m))
-	}
-	if r.Stanzas != nil {
-		c.Stanzas = make(map[string]int)
-	}
-	for kind, n := range r.Stanzas {
-		c.Stanzas[kind] = int(n)
-	}
-	return c
+	return &systemmetrics.Cluster{Report: part.Report, Reported: info.ModTime()}, nil
 }
 
 // clusterID reads the id of the cluster, with which it also reports.

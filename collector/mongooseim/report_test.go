@@ -13,12 +13,13 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/mongooseim"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // A report is read from the file, named after the cluster's id in the database,
 // kept while the file is damaged, and dropped with a reason once it is old.
 func TestReportFile(t *testing.T) {
-	archive, err := txtar.ParseFile("sysmetrics/testdata/files.txtar")
+	archive, err := txtar.ParseFile("../systemmetrics/testdata/files.txtar")
 	must(t, err)
 	path := filepath.Join(t.TempDir(), "system_metrics_report.json")
 	now := time.Unix(1795226400, 0)
@@ -38,8 +39,8 @@ func TestReportFile(t *testing.T) {
 	}
 	checkWarning := func(facts collector.Facts, there bool, says string) {
 		t.Helper()
-		if (facts.Cluster != nil) != there || len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], says) {
-			t.Errorf("cluster %v, warnings %q, want one that says %q", facts.Cluster, facts.Warnings, says)
+		if (clusterOf(facts) != nil) != there || len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], says) {
+			t.Errorf("cluster %v, warnings %q, want one that says %q", clusterOf(facts), facts.Warnings, says)
 		}
 	}
 	checkWarning(read(now), false, "does not exist")
@@ -53,18 +54,18 @@ func TestReportFile(t *testing.T) {
 		}
 	}
 	facts := read(now)
-	got := facts.Cluster
+	got := clusterOf(facts)
 	if got == nil || len(got.Modules) != 13 || len(got.Stanzas) != 6 || len(facts.Warnings) > 0 {
 		t.Fatalf("%+v, warnings %q", got, facts.Warnings)
 	}
 	got.Modules, got.Stanzas = nil, nil
-	want := &collector.Cluster{
-		Name: "0191bffa-af31-4563-b3f7-e9461358b133", Reported: now.Add(-time.Hour),
-		UptimeSeconds: collector.Known(6), Nodes: collector.Known(1), Hosts: collector.Known(1), Domains: collector.Known(1),
-		CustomModules: collector.Known(2), ExternalComponents: collector.Known(0), Version: "6.8.0-38-g475087c6e", ConfigType: "toml",
-		HTTPAPIs:   []string{"mongoose_bosh_handler", "mongoose_graphql_handler", "mongoose_websocket_handler"},
-		Transports: []string{"mongoose_bosh_handler", "mongoose_websocket_handler", "tcp"},
-	}
+	want := &systemmetrics.Cluster{Reported: now.Add(-time.Hour), Report: systemmetrics.Report{
+		ClientID: "0191bffa-af31-4563-b3f7-e9461358b133",
+		Uptime:   systemmetrics.Known(6), Nodes: systemmetrics.Known(1), Hosts: systemmetrics.Known(1), Domains: systemmetrics.Known(1),
+		CustomModules: systemmetrics.Known(2), ExternalComponents: systemmetrics.Known(0), Version: "6.8.0-38-g475087c6e", ConfigType: "toml",
+		HTTPHandlers: []string{"mongoose_bosh_handler", "mongoose_graphql_handler", "mongoose_websocket_handler"},
+		Transports:   []string{"mongoose_bosh_handler", "mongoose_websocket_handler", "tcp"},
+	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

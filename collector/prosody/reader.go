@@ -101,7 +101,9 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		}
 		r.addMetrics(&facts, page)
 	}
-	facts.OwnNames = r.options.OwnNames
+	if r.options.OwnNames {
+		facts.Special = withOwnNames
+	}
 	if server != nil {
 		facts.Version = server.Version
 		facts.Domains = withOnline(facts.Domains, server)

@@ -13,6 +13,8 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/sqldb"
+
+	"active_users_exporter/collector/usagereport"
 )
 
 // Archived is a report with the time of its receipt, as it is exported and
@@ -85,7 +87,7 @@ func Import(ctx context.Context, location string, reports []Archived) (added int
 	var all []*pending
 	known := make(map[key]bool)
 	for _, a := range reports {
-		r, err := Parse(a.Report)
+		r, err := usagereport.Parse(a.Report)
 		k := key{a.Received.UnixMilli(), r.Homeserver}
 		if err != nil || known[k] {
 			continue
@@ -109,7 +111,7 @@ func Panopticon(ctx context.Context, source sqldb.Source) (all []Archived, err e
 			return fmt.Errorf("read the table stats (is this panopticon's database?): %w", err)
 		}
 		defer func() { _ = rows.Close() }()
-		known := append(append(Names(), texts()...), "homeserver")
+		known := append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
 		for rows.Next() {
 			row := make(map[string]any)
 			if err := rows.MapScan(row); err != nil {

@@ -11,12 +11,14 @@ import (
 	"sync"
 	"time"
 
-	"active_users_exporter/collector/mongooseim/sysmetrics"
+	"active_users_exporter/collector/systemmetrics"
+
+	"active_users_exporter/collector/usagereport"
 )
 
 // clusters puts the system metrics of MongooseIM clusters together: each node
 // sends its report in parts, one request after the other, without number, time
-// or end mark; see sysmetrics.Part.
+// or end mark; see systemmetrics.Part.
 type clusters struct {
 	mutex sync.Mutex
 	nodes map[node]*nodeReport
@@ -27,10 +29,10 @@ type node struct{ client, address string }
 
 // nodeReport is the newest report of a node.
 type nodeReport struct {
-	complete *sysmetrics.Report // nil before the first
-	building *sysmetrics.Report // of which more parts may come
-	received time.Time          // the newest part
-	first    time.Time          // when the node was first heard, as far as is known
+	complete *systemmetrics.Report // nil before the first
+	building *systemmetrics.Report // of which more parts may come
+	received time.Time             // the newest part
+	first    time.Time             // when the node was first heard, as far as is known
 }
 
 // On an open endpoint anybody can invent clusters: maxNodes are how many nodes
@@ -43,14 +45,8 @@ const maxNodes, maxNames = 100, 5000
 // for complete.
 const partsApart = 2 * time.Second
 
-// ClusterReport is the newest report of a cluster.
-type ClusterReport struct {
-	sysmetrics.Report
-	Received time.Time
-}
-
 // add takes a part and returns the report as far as it is known, to be stored.
-func (c *clusters) add(from node, p sysmetrics.Part, now time.Time) ([]byte, error) {
+func (c *clusters) add(from node, p systemmetrics.Part, now time.Time) ([]byte, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	n := c.nodes[from]
@@ -88,7 +84,7 @@ func (c *clusters) put(from node, n *nodeReport) {
 // add takes a part and returns the report as far as it is known. What no part
 // has said yet is as in the report before; so it stays if the beginning of a
 // report never comes.
-func (n *nodeReport) add(p sysmetrics.Part, now time.Time) *sysmetrics.Report {
+func (n *nodeReport) add(p systemmetrics.Part, now time.Time) *systemmetrics.Report {
 	n.settle(now)
 	switch {
 	case n.building != nil && !p.First:
@@ -119,7 +115,7 @@ func (n *nodeReport) settle(now time.Time) {
 // shown returns the newest report of each cluster, of its nodes the one that
 // reported last, sorted; and how many clusters are left out, of which others
 // have been known longer.
-func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []ClusterReport, overflow int) {
+func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []systemmetrics.Cluster, overflow int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	newest, first := make(map[string]*nodeReport), make(map[string]time.Time)
@@ -145,9 +141,9 @@ func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []Cluste
 			overflow = len(newest) - len(all)
 			break
 		}
-		all = append(all, ClusterReport{*n.complete, n.received})
+		all = append(all, systemmetrics.Cluster{Report: *n.complete, Name: n.complete.ClientID, Reported: n.received})
 	}
-	slices.SortFunc(all, func(a, b ClusterReport) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	slices.SortFunc(all, func(a, b systemmetrics.Cluster) int { return cmp.Compare(a.ClientID, b.ClientID) })
 	return all, overflow
 }
 
@@ -184,7 +180,7 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	case len(homeservers) > 0:
 		return &refusal{http.StatusForbidden, Forbidden, "this token is for homeservers, not for MongooseIM"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, usagereport.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -192,8 +188,8 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	case err != nil:
 		return &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
 	}
-	part, err := sysmetrics.Parse(body)
-	if err != nil || part.ClientID == "" || part.Events > sysmetrics.MaxRequestEvents {
+	part, err := systemmetrics.Parse(body)
+	if err != nil || part.ClientID == "" || part.Events > systemmetrics.MaxRequestEvents {
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
 	from := node{part.ClientID, address.String()}

@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"active_users_exporter/collector/mongooseim/sysmetrics"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // mongooseRequests are requests as a real MongooseIM sent them, by name: path
 // and body.
 func mongooseRequests(t *testing.T) map[string][2]string {
 	t.Helper()
-	archive, err := txtar.ParseFile("../mongooseim/sysmetrics/testdata/requests.txtar")
+	archive, err := txtar.ParseFile("../systemmetrics/testdata/requests.txtar")
 	must(t, err)
 	all := make(map[string][2]string)
 	for _, file := range archive.Files {
@@ -33,11 +33,11 @@ func mongooseRequests(t *testing.T) map[string][2]string {
 }
 
 // whole is a report put together from parts.
-func whole(t *testing.T, bodies ...string) sysmetrics.Report {
+func whole(t *testing.T, bodies ...string) systemmetrics.Report {
 	t.Helper()
-	var r sysmetrics.Report
+	var r systemmetrics.Report
 	for i, body := range bodies {
-		p, err := sysmetrics.Parse([]byte(body))
+		p, err := systemmetrics.Parse([]byte(body))
 		must(t, err)
 		if i == 0 {
 			r = p.Report
@@ -163,7 +163,7 @@ func TestInventedClusters(t *testing.T) {
 	if answer := r.put("POST", request[0], request[1], nil); answer.Code != http.StatusNoContent {
 		t.Errorf("the known cluster is answered %d", answer.Code)
 	}
-	if !slices.ContainsFunc(r.Shown().Clusters, func(c reports.ClusterReport) bool { return c.ClientID == known.ClientID }) {
+	if !slices.ContainsFunc(r.Shown().Clusters, func(c systemmetrics.Cluster) bool { return c.ClientID == known.ClientID }) {
 		t.Error("the known cluster is not shown")
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 	"unique"
+
+	"active_users_exporter/collector/systemmetrics"
+	"active_users_exporter/collector/usagereport"
 )
 
 // newest holds the newest report of each homeserver that has been heard lately.
@@ -24,21 +27,13 @@ type newest struct {
 type heard struct {
 	name                string
 	values              packed
-	info                []string // in the order of texts
+	info                []string // in the order of usagereport.InfoNames
 	firstSeen, received time.Time
 	reports             uint64
 }
 
-// Newest is the newest report of one homeserver.
-type Newest struct {
-	Report
-	Received time.Time
-	// Reports is the number of reports that were ever received of it.
-	Reports uint64
-}
-
 // add takes a report that has been stored.
-func (n *newest) add(r Report, received time.Time) {
+func (n *newest) add(r usagereport.Report, received time.Time) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	h := heard{name: r.Homeserver, firstSeen: received}
@@ -52,7 +47,7 @@ func (n *newest) add(r Report, received time.Time) {
 	n.heard[r.Homeserver] = &h
 }
 
-func (n *newest) take(h *heard, r Report, received time.Time) {
+func (n *newest) take(h *heard, r usagereport.Report, received time.Time) {
 	h.received = received
 	values := make([]float64, len(n.names))
 	for i, name := range n.names {
@@ -63,17 +58,18 @@ func (n *newest) take(h *heard, r Report, received time.Time) {
 		values[i] = value
 	}
 	h.values = pack(values)
-	h.info = make([]string, len(texts()))
-	for i, name := range texts() {
+	h.info = make([]string, len(usagereport.InfoNames()))
+	for i, name := range usagereport.InfoNames() {
 		h.info[i] = unique.Make(r.Info[name]).Value() // most say the same
 	}
 }
 
-// report is the way back.
-func (n *newest) report(h *heard) Newest {
-	r := Newest{Received: h.received, Reports: h.reports}
-	r.Homeserver, r.Context = h.name, h.info[0]
-	r.Statistics, r.Info = make(map[string]float64), make(map[string]string)
+// homeserver unpacks what is known of one.
+func (n *newest) homeserver(h *heard) usagereport.Homeserver {
+	r := usagereport.Homeserver{
+		Name: h.name, Reported: h.received, Reports: h.reports,
+		Statistics: make(map[string]float64), Info: make(map[string]string),
+	}
 	values := make([]float64, len(n.names))
 	h.values.unpack(values)
 	for i, name := range n.names {
@@ -81,7 +77,7 @@ func (n *newest) report(h *heard) Newest {
 			r.Statistics[name] = values[i]
 		}
 	}
-	for i, name := range texts() {
+	for i, name := range usagereport.InfoNames() {
 		r.Info[name] = h.info[i]
 	}
 	return r
@@ -95,7 +91,7 @@ func (n *newest) restore(s stored) {
 	if known != nil && known.reports >= s.Reports || known == nil && len(n.heard) >= trackedPerShown*n.options.MaxHomeservers {
 		return
 	}
-	r, err := Parse(s.Body)
+	r, err := usagereport.Parse(s.Body)
 	if err != nil {
 		return // a stricter exporter than the one that stored it
 	}
@@ -130,9 +126,9 @@ type Shown struct {
 	// MaxHomeservers, those that are known longest, so that nobody can push
 	// out others by inventing names; a quarter of them at most then have
 	// reported only once. Sorted by name.
-	Homeservers []Newest
+	Homeservers []usagereport.Homeserver
 	// Clusters are the MongooseIM clusters that report, sorted by name.
-	Clusters []ClusterReport
+	Clusters []systemmetrics.Cluster
 	// Overflow is the number of the others.
 	Overflow int
 	// Contexts are the sums over all homeservers by context, sorted; at most
@@ -160,20 +156,25 @@ func summed() []string {
 	return []string{"total_users", "total_nonbridged_users", "daily_active_users", "monthly_active_users", "r30v2_users_all"}
 }
 
-// shown returns what is to be seen at a moment.
-func (n *newest) shown(now time.Time) (s Shown) {
+// current returns the homeservers that were heard within ExpireAfter, those that
+// are known longest first.
+func (n *newest) current(now time.Time) (all []*heard) {
 	n.mutex.Lock()
-	current := make([]*heard, 0, len(n.heard))
 	for _, h := range n.heard {
 		if now.Sub(h.received) <= n.options.ExpireAfter {
-			current = append(current, h)
+			all = append(all, h)
 		}
 	}
 	n.mutex.Unlock()
-	slices.SortFunc(current, func(a, b *heard) int {
+	slices.SortFunc(all, func(a, b *heard) int {
 		return cmp.Or(a.firstSeen.Compare(b.firstSeen), cmp.Compare(a.name, b.name))
 	})
-	s.Contexts = n.contexts(current)
+	return all
+}
+
+// visible returns those of the current homeservers that have series of their own,
+// sorted by name.
+func (n *newest) visible(current []*heard) (all []*heard) {
 	newcomers, most := 0, len(current)
 	if len(current) > n.options.MaxHomeservers {
 		most = max(1, n.options.MaxHomeservers/newcomersPart)
@@ -182,14 +183,12 @@ func (n *newest) shown(now time.Time) (s Shown) {
 		if h.reports == 1 {
 			newcomers++
 		}
-		if len(s.Homeservers) == n.options.MaxHomeservers || h.reports == 1 && newcomers > most {
-			s.Overflow++
-			continue
+		if len(all) < n.options.MaxHomeservers && (h.reports > 1 || newcomers <= most) {
+			all = append(all, h)
 		}
-		s.Homeservers = append(s.Homeservers, n.report(h))
 	}
-	slices.SortFunc(s.Homeservers, func(a, b Newest) int { return cmp.Compare(a.Homeserver, b.Homeserver) })
-	return s
+	slices.SortFunc(all, func(a, b *heard) int { return cmp.Compare(a.name, b.name) })
+	return all
 }
 
 // contexts adds up homeservers, which are sorted by how long they are known.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"active_users_exporter/collector/mongooseim/sysmetrics"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // nodeRow is what is known of a node of a MongooseIM cluster, whose parts may
@@ -28,7 +28,7 @@ const nodeColumns = `client_id, node, complete, building, CAST(EXTRACT(EPOCH FRO
 // keepPart puts the report together in the database, which lets one receiver at
 // a time do so for a node. A node is told apart by a hash of its address, which
 // itself is not stored.
-func (d *postgresDatabase) keepPart(ctx context.Context, _ *clusters, from node, p sysmetrics.Part, now time.Time) error {
+func (d *postgresDatabase) keepPart(ctx context.Context, _ *clusters, from node, p systemmetrics.Part, now time.Time) error {
 	hash := sha256.Sum256([]byte(from.client + " " + from.address))
 	name := hex.EncodeToString(hash[:8])
 	err := d.transaction(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
@@ -68,7 +68,7 @@ func (r nodeRow) report(now time.Time) (*nodeReport, error) {
 	n := &nodeReport{received: now.Add(-time.Duration(r.Age * float64(time.Second)))}
 	for _, c := range []struct {
 		content []byte
-		report  **sysmetrics.Report
+		report  **systemmetrics.Report
 	}{{r.Complete, &n.complete}, {r.Building, &n.building}} {
 		if c.content == nil {
 			continue
@@ -81,7 +81,7 @@ func (r nodeRow) report(now time.Time) (*nodeReport, error) {
 }
 
 // encoded is the content of a column.
-func encoded(r *sysmetrics.Report) ([]byte, error) {
+func encoded(r *systemmetrics.Report) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}

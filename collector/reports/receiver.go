@@ -20,6 +20,9 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"golang.org/x/time/rate"
+
+	"active_users_exporter/collector/systemmetrics"
+	"active_users_exporter/collector/usagereport"
 )
 
 // Options say what a Receiver accepts and keeps.
@@ -112,7 +115,7 @@ const (
 // New returns a Receiver that knows again what was reported before.
 func New(ctx context.Context, o Options) (*Receiver, error) {
 	r := &Receiver{
-		Options: o, newest: newest{options: o, names: Names(), heard: make(map[string]*heard)},
+		Options: o, newest: newest{options: o, names: usagereport.Names(), heard: make(map[string]*heard)},
 		clusters:  clusters{nodes: make(map[node]*nodeReport)},
 		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
@@ -168,12 +171,30 @@ func (r *Receiver) keepHouse(ctx context.Context) {
 	}
 }
 
+// Homeservers returns those with series of their own; see Shown.
+func (r *Receiver) Homeservers() (all []usagereport.Homeserver) {
+	for _, h := range r.newest.visible(r.newest.current(r.Now())) {
+		all = append(all, r.newest.homeserver(h))
+	}
+	return all
+}
+
+// Clusters returns the MongooseIM clusters that are shown; see Shown.
+func (r *Receiver) Clusters() []systemmetrics.Cluster {
+	all, _ := r.clusters.shown(r.Now(), r.ExpireAfter)
+	return all
+}
+
 // Shown returns what is known now.
 func (r *Receiver) Shown() Shown {
-	s := r.newest.shown(r.Now())
+	current := r.newest.current(r.Now())
+	s := Shown{Contexts: r.newest.contexts(current)}
+	for _, h := range r.newest.visible(current) {
+		s.Homeservers = append(s.Homeservers, r.newest.homeserver(h))
+	}
 	clusters, overflow := r.clusters.shown(r.Now(), r.ExpireAfter)
 	s.Clusters = clusters
-	s.Overflow += overflow
+	s.Overflow = overflow + len(current) - len(s.Homeservers)
 	return s
 }
 
@@ -230,8 +251,8 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 		r.refuse(w, request, refused)
 		return
 	}
-	if report.Unbelievable > 0 {
-		r.count(Unbelievable, report.Unbelievable)
+	if report.OutOfRange > 0 {
+		r.count(Unbelievable, report.OutOfRange)
 	}
 	// Synapse warns of an answer that is not JSON.
 	w.Header().Set("Content-Type", "application/json")
@@ -239,40 +260,40 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 }
 
 // receive checks and stores a report. What costs least is checked first.
-func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (Report, *refusal) {
+func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usagereport.Report, *refusal) {
 	now := r.Now()
 	address := client(request, r.TrustedProxies)
 	if !r.allowed(address) {
-		return Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
+		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
 	}
 	patterns, authorized := r.authorize(request)
 	if !authorized {
-		return Report{}, &refusal{http.StatusUnauthorized, Unauthorized, "a token is needed, as the last part of the path or in ?token="}
+		return usagereport.Report{}, &refusal{http.StatusUnauthorized, Unauthorized, "a token is needed, as the last part of the path or in ?token="}
 	}
 	if encoding := request.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return Report{}, &refusal{http.StatusUnsupportedMediaType, Malformed, "nothing compressed is read"}
+		return usagereport.Report{}, &refusal{http.StatusUnsupportedMediaType, Malformed, "nothing compressed is read"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, usagereport.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return Report{}, &refusal{http.StatusRequestEntityTooLarge, TooLarge, "a report has at most 64 KiB"}
+		return usagereport.Report{}, &refusal{http.StatusRequestEntityTooLarge, TooLarge, "a report has at most 64 KiB"}
 	case err != nil:
-		return Report{}, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
+		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
 	}
-	report, err := Parse(body)
+	report, err := usagereport.Parse(body)
 	switch {
 	case err != nil:
-		return Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
+		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
 	case !matches(report.Homeserver, r.Allowed) || !matches(report.Homeserver, patterns):
-		return Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
+		return usagereport.Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
 	case !r.byName.allow(report.Homeserver, time.Now()):
-		return Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
+		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
 	case !r.newest.room(report.Homeserver):
-		return Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
+		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
 	}
 	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
-		return Report{}, r.unstored(err)
+		return usagereport.Report{}, r.unstored(err)
 	}
 	if !r.store.shared { // else it is read with what others have stored
 		r.newest.add(report, now)

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/usagereport"
 )
 
 var noon = time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)
@@ -127,13 +128,13 @@ func TestRealReports(t *testing.T) {
 			}
 		}
 		delete(info, "homeserver")
-		want := reports.Shown{Homeservers: []reports.Newest{{
-			Report:   reports.Report{Homeserver: sent["homeserver"].(string), Context: info["server_context"], Statistics: statistics, Info: info},
-			Received: noon, Reports: 1,
+		want := reports.Shown{Homeservers: []usagereport.Homeserver{{
+			Name: sent["homeserver"].(string), Statistics: statistics, Info: info,
+			Reported: noon, Reports: 1,
 		}}}
 		for _, when := range []string{"at once", "after a restart"} {
 			shown := r.Shown()
-			shown.Homeservers[0].Received = shown.Homeservers[0].Received.UTC()
+			shown.Homeservers[0].Reported = shown.Homeservers[0].Reported.UTC()
 			if diff := cmp.Diff(want.Homeservers, shown.Homeservers); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", name, when, diff)
 			}
@@ -332,7 +333,7 @@ func TestTooManyHomeservers(t *testing.T) {
 	shown := r.Shown()
 	var names []string
 	for _, h := range shown.Homeservers {
-		names = append(names, h.Homeserver)
+		names = append(names, h.Name)
 	}
 	if !slices.Contains(names, "old1.example") || !slices.Contains(names, "old2.example") || len(names) != 4 || shown.Overflow != 156 {
 		t.Errorf("shown %v, overflow %d", names, shown.Overflow)
@@ -374,7 +375,7 @@ func TestConcurrentReports(t *testing.T) {
 	for _, h := range again.Shown().Homeservers {
 		total += h.Reports
 		if h.Statistics["total_users"] != 49 {
-			t.Errorf("%s: the newest is %v", h.Homeserver, h.Statistics)
+			t.Errorf("%s: the newest is %v", h.Name, h.Statistics)
 		}
 	}
 	if total != 16*50 {
@@ -416,44 +417,4 @@ func TestAStoreThatCannotBeOpened(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
 		t.Errorf("error %v", err)
 	}
-}
-
-func TestNumberOfStatistics(t *testing.T) {
-	if !slices.IsSorted(reports.Names()) || len(reports.Names()) != 31 {
-		t.Errorf("%d names", len(reports.Names()))
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, name := range []string{"phone-home-sqlite-day69.json", "phone-home-pg-day31.json"} {
-		content, err := os.ReadFile("testdata/" + name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		var p pushed
-		if err := json.Unmarshal(content, &p); err != nil {
-			f.Fatal(err)
-		}
-		f.Add([]byte(p.Body))
-	}
-	f.Add([]byte(`{"homeserver":"[::1]:1","total_users":1e5,"server_context":null,"x":[{"y":{}}]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := reports.Parse(body)
-		if err != nil {
-			return
-		}
-		if r.Homeserver == "" || strings.ToLower(r.Homeserver) != r.Homeserver || strings.ContainsAny(r.Homeserver, " \n\"<>") {
-			t.Errorf("homeserver %q", r.Homeserver)
-		}
-		for name, value := range r.Statistics {
-			if !(value >= 0 && value < 1e13) || !slices.Contains(reports.Names(), name) {
-				t.Errorf("%s = %v", name, value)
-			}
-		}
-		for name, text := range r.Info {
-			if len(text) > 128 {
-				t.Errorf("%s has %d bytes", name, len(text))
-			}
-		}
-	})
 }

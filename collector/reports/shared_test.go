@@ -29,7 +29,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 func figures(r *receiver) map[string][2]float64 {
 	all := make(map[string][2]float64)
 	for _, h := range r.Shown().Homeservers {
-		all[h.Homeserver] = [2]float64{h.Statistics["total_users"], float64(h.Reports)}
+		all[h.Name] = [2]float64{h.Statistics["total_users"], float64(h.Reports)}
 	}
 	return all
 }

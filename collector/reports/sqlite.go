@@ -12,8 +12,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"active_users_exporter/collector/mongooseim/sysmetrics"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // sqliteDatabase keeps reports in a file, which is this receiver's alone: what
@@ -197,7 +197,7 @@ func (s *sqliteDatabase) purge(ctx context.Context, now time.Time, retention tim
 
 // keepPart stores what is known of the cluster. Of its nodes the one that
 // reported last is kept; nodes have no name but their address.
-func (s *sqliteDatabase) keepPart(ctx context.Context, c *clusters, from node, p sysmetrics.Part, now time.Time) error {
+func (s *sqliteDatabase) keepPart(ctx context.Context, c *clusters, from node, p systemmetrics.Part, now time.Time) error {
 	report, err := c.add(from, p, now)
 	if err != nil {
 		return fmt.Errorf("store a report: %w", err)
@@ -220,7 +220,7 @@ func (s *sqliteDatabase) restoreClusters(ctx context.Context, c *clusters, now t
 		return fmt.Errorf("read the newest reports: %w", err)
 	}
 	for _, row := range rows {
-		var r sysmetrics.Report
+		var r systemmetrics.Report
 		if json.Unmarshal(row.Report, &r) == nil {
 			c.put(node{client: r.ClientID}, &nodeReport{complete: &r, received: time.UnixMilli(row.Received)})
 		}

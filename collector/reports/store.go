@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"active_users_exporter/collector/mongooseim/sysmetrics"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/systemmetrics"
 )
 
 // database is where reports are kept. What a method was given is on disk once
@@ -23,7 +23,7 @@ type database interface {
 	newest(ctx context.Context, now time.Time, within time.Duration) ([]stored, error)
 	// keepPart adds a part of a MongooseIM cluster's report to what is known
 	// of the node.
-	keepPart(ctx context.Context, c *clusters, from node, p sysmetrics.Part, now time.Time) error
+	keepPart(ctx context.Context, c *clusters, from node, p systemmetrics.Part, now time.Time) error
 	// restoreClusters takes up what was stored of clusters within a time before
 	// now.
 	restoreClusters(ctx context.Context, c *clusters, now time.Time, within time.Duration) error

@@ -89,18 +89,12 @@ func withoutLocation(err error) string {
 	return text
 }
 
-// IsZero says that there is no database: the zero Source, which cannot be read.
-func (s Source) IsZero() bool { return s == Source{} }
-
-// Engine returns the kind of database, "" of the zero Source.
+// Engine returns the kind of database.
 func (s Source) Engine() Engine { return s.engine }
 
 // String returns the location without password and options.
 func (s Source) String() string {
-	switch {
-	case s.IsZero():
-		return "no database"
-	case s.engine == SQLite:
+	if s.engine == SQLite {
 		return "sqlite:" + s.path
 	}
 	u, err := url.Parse(s.dsn)
@@ -152,10 +146,8 @@ func (s Source) Read(ctx context.Context, o Options, read func(context.Context, 
 		err = s.readSQLite(ctx, read)
 	case MySQL:
 		err = s.readMySQL(ctx, o, read)
-	case PostgreSQL:
-		err = s.readPostgreSQL(ctx, o, read)
 	default:
-		err = errors.New("no database is configured")
+		err = s.readPostgreSQL(ctx, o, read)
 	}
 	if err != nil {
 		return explain(s.String(), err)

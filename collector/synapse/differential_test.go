@@ -112,7 +112,7 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 }
 
 // shown are the figures of a snapshot under the names of truth.
-func shown(d collector.Domain) map[string]int {
+func shown(d figures) map[string]int {
 	figures := make(map[string]int)
 	for _, a := range d.Active {
 		figures["active "+a.Window.String()] = a.Users
@@ -121,7 +121,7 @@ func shown(d collector.Domain) map[string]int {
 		}
 	}
 	for _, name := range []string{"daily_active_users", "monthly_active_users"} {
-		figures[name] = int(d.Usage.Statistics[name])
+		figures[name] = int(d.usage.Statistics[name])
 	}
 	figures["r30v2"] = d.Retention.Users
 	for _, c := range d.Retention.Clients {

@@ -105,10 +105,14 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		if err := reading.lastSeen(ctx, domain.LastSeenSince); err != nil {
 			return fmt.Errorf("read last-seen times: %w", err)
 		}
-		if err := reading.usage(ctx, &domain); err != nil {
+		homeserver, err := reading.usage(ctx, &domain)
+		if err != nil {
 			return err
 		}
-		r.addConfigured(domain.Usage)
+		r.addConfigured(homeserver)
+		facts.Special = func(cal *activity.Calendar) any {
+			return withActivity(*homeserver, now, domain.LastSeenSince, cal)
+		}
 		facts.Domains = []collector.DomainFacts{domain}
 		return nil
 	})

@@ -20,6 +20,7 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/usagereport"
 )
 
 // samples were written by real Synapse servers; see its README.
@@ -47,14 +48,25 @@ func expected(t *testing.T, file string) (e expectation) {
 }
 
 // refresh reads a server once, as the exporter does.
-func refresh(t *testing.T, r *collector.Refresher) collector.Domain {
+// figures are what a refresh shows.
+type figures struct {
+	collector.Domain
+	usage usagereport.Homeserver
+}
+
+func refresh(t *testing.T, r *collector.Refresher) figures {
 	t.Helper()
 	must(t, r.Refresh(t.Context()))
+	return figuresOf(t, r)
+}
+
+func figuresOf(t *testing.T, r *collector.Refresher) figures {
+	t.Helper()
 	domains := r.Status().Snapshot.Domains
 	if len(domains) != 1 {
 		t.Fatalf("%d domains, want 1", len(domains))
 	}
-	return domains[0]
+	return figures{domains[0], r.Status().Snapshot.Special.(usagereport.Homeserver)}
 }
 
 func newRefresher(t *testing.T, location string, now *time.Time) *collector.Refresher {
@@ -103,25 +115,25 @@ func TestFiguresEqualSynapsesOwn(t *testing.T) {
 			r := newRefresher(t, c.location(t), &now)
 			for _, again := range []string{"at first", "again"} {
 				got := refresh(t, r)
-				for statistic, value := range got.Usage.Statistics {
+				for statistic, value := range got.usage.Statistics {
 					if wanted, known := want.statistics[statistic]; !known || value != wanted {
 						t.Errorf("%s: %s = %v, Synapse says %v", again, statistic, value, wanted)
 					}
 				}
-				if len(got.Usage.Statistics) != 19 {
-					t.Errorf("%s: %d statistics, want the 19 that a database tells", again, len(got.Usage.Statistics))
+				if len(got.usage.Statistics) != 19 {
+					t.Errorf("%s: %d statistics, want the 19 that a database tells", again, len(got.usage.Statistics))
 				}
 				if diff := cmp.Diff(c.registered, got.Registered); diff != "" {
 					t.Errorf("%s: accounts (-want +got):\n%s", again, diff)
 				}
-				if got.Usage.LimitMAU[collector.Native] != want.Extra.LimitMAU {
-					t.Errorf("%s: limit MAU %v, want %d", again, got.Usage.LimitMAU, want.Extra.LimitMAU)
+				if got.usage.LimitMAU["native"] != want.Extra.LimitMAU {
+					t.Errorf("%s: limit MAU %v, want %d", again, got.usage.LimitMAU, want.Extra.LimitMAU)
 				}
 				if month := got.Active[2].Users; month != c.month {
 					t.Errorf("%s: %d active within 30 days, want %d", again, month, c.month)
 				}
 			}
-			info := r.Status().Snapshot.Domains[0].Usage.Info
+			info := figuresOf(t, r).usage.Info
 			if info["database_engine"] != c.engine || c.version != "" && info["database_server_version"] != c.version {
 				t.Errorf("info %v", info)
 			}

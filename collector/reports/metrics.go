@@ -1,0 +1,76 @@
+package reports
+
+import (
+	"maps"
+	"slices"
+
+	"active_users_exporter/collector/metric"
+)
+
+// summary is what the receiver says of itself.
+type summary struct {
+	rejected map[Reason]uint64
+	overflow int
+	contexts []Context
+}
+
+func (r *Receiver) summary() summary {
+	current := r.newest.current(r.Now())
+	_, overflow := r.clusters.shown(r.Now(), r.ExpireAfter)
+	return summary{
+		rejected: r.Rejected(),
+		overflow: overflow + len(current) - len(r.newest.visible(current)),
+		contexts: r.newest.contexts(current),
+	}
+}
+
+// NewCollector returns a collector of what a receiver says of itself. The function
+// is asked at each scrape, and returns nil while there is none.
+func NewCollector(receiver func() *Receiver) metric.Described {
+	return metric.NewCollector(metric.Owner[summary]{}, func() []summary {
+		if r := receiver(); r != nil {
+			return []summary{r.summary()}
+		}
+		return nil
+	}, families())
+}
+
+// families are the families about the receiver of reports.
+func families() []metric.Family[summary] {
+	return []metric.Family[summary]{
+		{
+			Name: "active_users_exporter_reports_rejected_total", Kind: metric.Counter, Labels: []string{"reason"},
+			Help: "Pushed reports, or parts of them, that were refused since the exporter was started, by reason; unbelievable values cost a report nothing else.",
+			Read: func(r summary, emit metric.Emit) {
+				for _, reason := range Reasons() {
+					emit(float64(r.rejected[reason]), string(reason))
+				}
+			},
+		},
+		{
+			Name: "active_users_exporter_reports_overflow_homeservers", Kind: metric.Gauge,
+			Help: "Homeservers that report but have no series of their own, since there are more than max_homeservers; the sums by context have them. MongooseIM clusters that report and are not shown are among them.",
+			Read: func(r summary, emit metric.Emit) { emit(float64(r.overflow)) },
+		},
+		{
+			Name: "active_users_exporter_reports_homeservers", Kind: metric.Gauge, Labels: []string{"server_context"},
+			Help: "Homeservers heard within expire_after, by the server_context that they report.",
+			Read: func(r summary, emit metric.Emit) {
+				for _, c := range r.contexts {
+					emit(float64(c.Homeservers), c.Name)
+				}
+			},
+		},
+		{
+			Name: "active_users_exporter_reports_users", Kind: metric.Gauge, Labels: []string{"server_context", "statistic"},
+			Help: "Sums of the newest reports of all homeservers with a server_context, by statistic, those without series of their own included.",
+			Read: func(r summary, emit metric.Emit) {
+				for _, c := range r.contexts {
+					for _, statistic := range slices.Sorted(maps.Keys(c.Users)) {
+						emit(c.Users[statistic], c.Name, statistic)
+					}
+				}
+			},
+		},
+	}
+}

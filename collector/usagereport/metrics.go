@@ -1,0 +1,77 @@
+package usagereport
+
+import (
+	"maps"
+	"slices"
+
+	"active_users_exporter/collector/metric"
+)
+
+// Owner labels the samples of Families with the name of the homeserver.
+func Owner() metric.Owner[Homeserver] {
+	return metric.Owner[Homeserver]{Label: "homeserver", Name: func(h Homeserver) string { return h.Name }}
+}
+
+// NewCollector returns a collector of Families: of the homeservers whose databases
+// were read, and of those that reported. Both are asked at each scrape.
+func NewCollector(read, reported func() []Homeserver) metric.Described {
+	return metric.NewCollector(Owner(), func() []Homeserver { return Union(read(), reported()) }, Families())
+}
+
+// Families are the metric families about what a Matrix homeserver reports of
+// itself.
+func Families() []metric.Family[Homeserver] {
+	var families []metric.Family[Homeserver]
+	for _, s := range statistics() {
+		families = append(families, metric.Family[Homeserver]{
+			Name: "synapse_usage_" + s.name, Kind: metric.Gauge,
+			Help: s.help + " As " + s.name + " of Synapse's usage report.",
+			Read: func(h Homeserver, emit metric.Emit) {
+				if value, known := h.Statistics[s.name]; known {
+					emit(value)
+				}
+			},
+		})
+	}
+	return append(families,
+		metric.Family[Homeserver]{
+			Name: "synapse_usage_info", Kind: metric.Gauge, Labels: InfoNames(),
+			Help: "1, with the strings of Synapse's usage report, empty where they are not known.",
+			Read: func(h Homeserver, emit metric.Emit) {
+				var labels []string
+				for _, name := range InfoNames() {
+					labels = append(labels, h.Info[name])
+				}
+				emit(1, labels...)
+			},
+		},
+		metric.Family[Homeserver]{
+			Name: "synapse_limit_mau_users", Kind: metric.Gauge, Labels: []string{"type"},
+			Help: "Users in the table monthly_active_users, by which Synapse limits them; absent if it does not keep the table (limit_usage_by_mau, mau_stats_only). " +
+				"native is Synapse's synapse_admin_mau_current. Counted in the background by the last refresh, not at the scrape.",
+			Read: func(h Homeserver, emit metric.Emit) {
+				for _, t := range slices.Sorted(maps.Keys(h.LimitMAU)) {
+					emit(float64(h.LimitMAU[t]), t)
+				}
+			},
+		},
+		metric.Family[Homeserver]{
+			Name: "synapse_usage_last_report_timestamp_seconds", Unit: "seconds", Kind: metric.Gauge,
+			Help: "Unix time, by the receiver's clock, at which the homeserver's newest usage report was received.",
+			Read: func(h Homeserver, emit metric.Emit) {
+				if !h.Reported.IsZero() {
+					emit(metric.Seconds(h.Reported))
+				}
+			},
+		},
+		metric.Family[Homeserver]{
+			Name: "synapse_usage_reports_total", Kind: metric.Counter,
+			Help: "Usage reports that were ever received from the homeserver.",
+			Read: func(h Homeserver, emit metric.Emit) {
+				if !h.Reported.IsZero() {
+					emit(float64(h.Reports))
+				}
+			},
+		},
+	)
+}

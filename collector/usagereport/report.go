@@ -1,0 +1,147 @@
+// Package usagereport knows the usage reports of Matrix homeservers (Synapse's
+// and Dendrite's phone-home reports): which statistics there are and what each
+// counts, how a pushed report is parsed, how pushed and read figures of one
+// homeserver are united, and the metrics that show them.
+package usagereport
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Report is what one usage report says, without the values that cannot be true.
+type Report struct {
+	// Homeserver is the name of the server, in small letters.
+	Homeserver string
+	// Context is the operator's own word for a group of servers, "" for none.
+	Context string
+	// Statistics are numbers by the names of Synapse's documentation.
+	Statistics map[string]float64
+	// Info are strings by name.
+	Info map[string]string
+	// OutOfRange is the number of known keys whose values cannot be true and were
+	// left out.
+	OutOfRange int
+}
+
+const (
+	// MaxBody is the largest report that is read, in bytes. A real one has
+	// fewer than a thousand.
+	MaxBody = 64 << 10
+
+	maxText  = 128 // bytes of a string
+	maxDepth = 16  // of objects and arrays in one another
+)
+
+var errMalformed = errors.New("not a usage report")
+
+// Parse reads a report. Unknown keys are passed over; a known key with a value
+// that cannot be true costs that key alone. An error says what is wrong with
+// the report as a whole, and quotes nothing of it.
+func Parse(body []byte) (Report, error) {
+	if tooDeep(body) {
+		return Report{}, fmt.Errorf("%w: objects lie more than %d deep in one another", errMalformed, maxDepth)
+	}
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(body, &values); err != nil || values == nil {
+		return Report{}, fmt.Errorf("%w: want one JSON object", errMalformed)
+	}
+	r := Report{Statistics: make(map[string]float64, len(values)), Info: make(map[string]string)}
+	var ok bool
+	if r.Homeserver, ok = serverName(values["homeserver"]); !ok {
+		return Report{}, fmt.Errorf("%w: homeserver is missing or no server name", errMalformed)
+	}
+	for _, s := range statistics() {
+		value, there := values[s.name]
+		if !there || string(value) == "null" {
+			continue
+		}
+		number, err := strconv.ParseFloat(string(value), 64) // what is valid JSON and no number fails
+		if err != nil || number < 0 || number > s.largest {
+			r.OutOfRange++
+			continue
+		}
+		r.Statistics[s.name] = number
+	}
+	for _, name := range InfoNames() {
+		value, there := values[name]
+		if !there || string(value) == "null" {
+			continue
+		}
+		text, ok := parseText(value)
+		if !ok {
+			r.OutOfRange++
+			continue
+		}
+		r.Info[name] = text
+	}
+	r.Context = r.Info["server_context"]
+	return r, nil
+}
+
+// tooDeep looks for values so deep in one another that they cost more than they
+// are worth. It need not be right about what is no JSON.
+func tooDeep(body []byte) bool {
+	if bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= maxDepth {
+		return false // as of all real ones
+	}
+	depth, inText, escaped := 0, false, false
+	for _, b := range body {
+		switch {
+		case escaped:
+			escaped = false
+		case inText:
+			escaped, inText = b == '\\', b != '"'
+		case b == '"':
+			inText = true
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			depth--
+		}
+		if depth > maxDepth {
+			return true
+		}
+	}
+	return false
+}
+
+// parseText reads a string of printable characters that may be a label.
+func parseText(value json.RawMessage) (string, bool) {
+	var text string
+	if err := json.Unmarshal(value, &text); err != nil || len(text) > maxText || !utf8.ValidString(text) {
+		return "", false
+	}
+	return text, !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// hostName is the grammar of Matrix's server names (specification, appendix
+// "Server name"), but for addresses in brackets.
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+// maxServerName is the longest server name of the specification, in bytes.
+const maxServerName = 230
+
+func serverName(value json.RawMessage) (string, bool) {
+	var name string
+	if err := json.Unmarshal(value, &name); err != nil || len(name) > maxServerName {
+		return "", false
+	}
+	name = strings.ToLower(name)
+	if hostName.MatchString(name) {
+		return name, true
+	}
+	if address, port, bracketed := strings.Cut(strings.TrimPrefix(name, "["), "]"); bracketed && strings.HasPrefix(name, "[") {
+		_, err := netip.ParseAddr(address)
+		return name, err == nil && (port == "" || regexp.MustCompile(`^:[0-9]{1,5}$`).MatchString(port))
+	}
+	return "", false
+}

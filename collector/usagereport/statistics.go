@@ -1,0 +1,75 @@
+package usagereport
+
+import "slices"
+
+// statistic is a number of Synapse's usage report.
+type statistic struct {
+	name    string
+	largest float64 // that is believed; the smallest is 0
+	help    string
+}
+
+const (
+	// maxCount is more than there are people, or messages that anybody counts;
+	// maxKilobytes is more than any machine's memory; maxSeconds is the year
+	// 4000.
+	maxCount     = 1e10
+	maxKilobytes = 1e12
+	maxSeconds   = 64060588800
+	maxFactor    = 1e6
+)
+
+// statistics are all of them, in the order of Synapse's documentation
+// (docs/usage/administration/monitoring/reporting_homeserver_usage_statistics.md,
+// 1.160; the old ones at the end in phone_stats_home.py since 0.11), each with
+// what it really counts. Keys of other homeservers are stored and not shown.
+func statistics() []statistic {
+	return []statistic{
+		{"total_users", maxCount, "All accounts there are: deactivated ones, guests and bridged ones too."},
+		{"total_nonbridged_users", maxCount, "Accounts that belong to no application service; deactivated ones and guests too."},
+		{"daily_user_type_native", maxCount, "Accounts created in the last 24 hours that are neither guests nor bridged."},
+		{"daily_user_type_guest", maxCount, "Guest accounts created in the last 24 hours."},
+		{"daily_user_type_bridged", maxCount, "Accounts of application services created in the last 24 hours."},
+		{"total_room_count", maxCount, "All rooms the homeserver knows, those it has left too."},
+		{"daily_active_users", maxCount, "Distinct users who made a request in the last 24 hours, guests and bridged ones too."},
+		{"monthly_active_users", maxCount, "Distinct users who made a request in the last 30 days, as far as Synapse has not pruned it: user_ips_max_age is 28 days by default. See chat_active_users for the whole month."},
+		{"daily_active_rooms", maxCount, "Distinct rooms with an unencrypted message in the last 24 hours."},
+		{"daily_active_e2ee_rooms", maxCount, "Distinct rooms with an encrypted message in the last 24 hours."},
+		{"daily_messages", maxCount, "Unencrypted messages that arrived in the last 24 hours, whoever sent them; the first event of these hours is not looked at."},
+		{"daily_e2ee_messages", maxCount, "Encrypted messages that arrived in the last 24 hours; the first event of these hours is not looked at."},
+		{"daily_sent_messages", maxCount, "Those of daily_messages that a user of the homeserver sent."},
+		{"daily_sent_e2ee_messages", maxCount, "Those of daily_e2ee_messages that a user of the homeserver sent."},
+		{"r30v2_users_all", maxCount, "Users with two daily visits more than 30 days apart within the last 60 days, over all clients."},
+		{"r30v2_users_android", maxCount, "The same with clients of the class android alone."},
+		{"r30v2_users_ios", maxCount, "The same with clients of the class ios alone."},
+		{"r30v2_users_electron", maxCount, "The same with clients of the class electron alone."},
+		{"r30v2_users_web", maxCount, "The same with clients of the class web alone."},
+		{"timestamp", maxSeconds, "Unix time of the newest report by the homeserver's own clock."},
+		{"uptime_seconds", maxSeconds, "Seconds since the process that reports was started."},
+		{"memory_rss", maxKilobytes, "Largest resident memory of the process that reports since its start, in kilobytes on Linux."},
+		{"cpu_average", maxFactor, "Processor time of the process that reports since its last report, in percent of one core."},
+		{"cache_factor", maxFactor, "Global factor of Synapse's caches."},
+		{"event_cache_size", maxKilobytes, "Configured number of events in Synapse's event cache."},
+		{"r30_users_all", maxCount, "Users seen within 30 days and more than 30 days after their registration, which Synapse reported before 1.85."},
+		{"r30_users_android", maxCount, "The same with Android clients."},
+		{"r30_users_ios", maxCount, "The same with iOS clients."},
+		{"r30_users_electron", maxCount, "The same with desktop clients."},
+		{"r30_users_web", maxCount, "The same with web clients."},
+		{"r30_users_unknown", maxCount, "The same with other clients."},
+	}
+}
+
+// Names returns the names of all statistics that a report can have, sorted.
+func Names() (all []string) {
+	for _, s := range statistics() {
+		all = append(all, s.name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// InfoNames returns the names of the strings of a report that are shown.
+// server_context is the first.
+func InfoNames() []string {
+	return []string{"server_context", "python_version", "database_engine", "database_server_version", "log_level"}
+}
