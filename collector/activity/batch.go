@@ -6,11 +6,12 @@ import (
 	"github.com/dchest/siphash"
 )
 
-// A Batch is a Recorder that hands on to a Calendar many visits at a time. Users
-// of rows that follow each other are strewn over memory: looked up one by one,
-// each costs two waits for it, while of many the processor waits for all at once.
+// A Batch is a Recorder that passes visits on to a Calendar, many at a time. Users
+// of rows that follow each other are strewn over memory. Looked up one by one, each
+// costs two waits for memory; for many, the processor waits once. dictionary.go
+// names the benchmark.
 //
-// It is for one goroutine. The Calendar must not be used before Flush.
+// A Batch is for one goroutine. The Calendar must not be used before Flush.
 type Batch struct {
 	calendar *Calendar
 	domain   []byte
@@ -35,7 +36,7 @@ func (b *Batch) Visit(domain, user []byte, client Client, day Day) {
 	b.clients = append(b.clients, client)
 }
 
-// Flush hands on what is left.
+// Flush passes on what is left.
 func (b *Batch) Flush() {
 	if len(b.hashes) == 0 {
 		return

@@ -87,14 +87,14 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 		d = c.domain(domain)
 		c.recent = recent{name: string(domain), domain: d}
 	}
-	d.seen(d.number(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
+	d.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
 }
 
 // Visit implements Recorder.
 func (c *Calendar) Visit(domain, user []byte, client Client, day Day) {
 	d, v := c.visitsOf(domain, day)
 	v.rows++
-	v.sets[client].add(d.number(siphash.Hash(c.k0, c.k1, user)))
+	v.sets[client].add(d.numberOf(siphash.Hash(c.k0, c.k1, user)))
 }
 
 // visitsOf returns the visits of a day, to be added to.

@@ -1,5 +1,11 @@
 package activity
 
+import "math"
+
+// This file and batch.go are more than a map because of BenchmarkPostgreSQL in
+// collector/synapse: most of the exporter's share of reading a large server is
+// looking up users, one for each row, whose hashes are strewn over memory.
+
 // A dictionary numbers users: each keyed hash of a name has a dense number. It
 // is a table of open addressing over the hashes themselves, which takes half
 // the memory and a third of the time of a map, and keeps them in the order in
@@ -13,14 +19,17 @@ type dictionary struct {
 	changed int
 }
 
-// A slot is 0 for none, or number + 1 in as many low bits as the size of the
-// table has, and the highest bits of the hash in the others: nearly all that a
-// probe sequence passes over is told by them, without looking up its hash, which
-// is a wait for memory.
+// A slot is 0 for none. Else its low bits, as many as the size of the table has,
+// hold number + 1, and the others the highest bits of the hash, its tag. The tag
+// shows nearly always whether a slot is that of another hash, without a look at
+// that hash, which is a wait for memory.
 type slot uint32
 
-// place returns where the probe sequence of a hash begins, and what a slot of it
-// has above the number.
+// number returns the number in a slot that is not 0.
+func (s slot) number(mask uint32) uint32 { return uint32(s)&mask - 1 }
+
+// place returns where the probe sequence of a hash begins, the mask of the low bits
+// of a slot, and the tag of the hash.
 func (d *dictionary) place(hash uint64) (at, mask uint32, tag slot) {
 	mask = uint32(len(d.slots) - 1)
 	return uint32(hash) & mask, mask, slot(hash>>32) &^ slot(mask)
@@ -29,18 +38,18 @@ func (d *dictionary) place(hash uint64) (at, mask uint32, tag slot) {
 // unused stands for no user. A hash that happens to be equal is taken for 1.
 const unused = 0
 
-// number returns the number of a hash, a new one if it is not there yet.
-func (d *dictionary) number(hash uint64) uint32 {
+// numberOf returns the number of a hash, a new one if it is not there yet.
+func (d *dictionary) numberOf(hash uint64) uint32 {
 	if hash == unused {
 		hash = 1
 	}
 	if 4*(len(d.hashes)+1) > 3*len(d.slots) {
-		d.index(2 * len(d.slots))
+		d.rehash(2 * len(d.slots))
 	}
 	at, mask, tag := d.place(hash)
 	for ; d.slots[at] != 0; at = (at + 1) & mask {
 		if s := d.slots[at]; s&^slot(mask) == tag {
-			if n := uint32(s)&mask - 1; d.hashes[n] == hash {
+			if n := s.number(mask); d.hashes[n] == hash {
 				return n
 			}
 		}
@@ -57,42 +66,56 @@ func (d *dictionary) number(hash uint64) uint32 {
 	return n
 }
 
-// numbersOf is number for many hashes. It goes through them step by step, so that
-// in each the processor can wait for the memory of all at once.
+// numbersOf is numberOf for many hashes. Memory is far away for a processor, but it
+// can wait for many words at once. So this goes over all hashes three times, and
+// each time reads memory that the next time needs.
 func (d *dictionary) numbersOf(hashes []uint64, numbers []uint32) {
 	if len(d.slots) == 0 {
-		d.index(0)
+		d.rehash(0)
 	}
-	for i, hash := range hashes { // the slots come
+	for i, hash := range hashes { // read the slots; their values are of no use yet
 		at, _, _ := d.place(hash)
 		numbers[i] = uint32(d.slots[at])
 	}
-	for i, hash := range hashes { // the probable number, or one too many
-		at, mask, tag := d.place(hash)
-		for d.slots[at] != 0 && d.slots[at]&^slot(mask) != tag {
-			at = (at + 1) & mask
-		}
-		numbers[i] = uint32(d.slots[at])&mask - 1
+	for i, hash := range hashes { // read where the slots lead to
+		numbers[i] = d.candidate(hash)
 	}
-	for i, hash := range hashes { // the hashes come
-		if n := numbers[i]; hash == unused || n >= uint32(len(d.hashes)) || d.hashes[n] != hash {
-			numbers[i] = d.number(hash)
+	for i, hash := range hashes { // read the hashes there
+		if n := numbers[i]; n == noNumber || hash == unused || d.hashes[n] != hash {
+			numbers[i] = d.numberOf(hash)
 		}
 	}
 }
 
-// forget gives back the numbers of users. Index must be called after it.
+// noNumber is larger than any number.
+const noNumber = math.MaxUint32
+
+// candidate returns the number that a hash has, if it has one, as far as its slot
+// tells: another hash may have the same tag. It returns noNumber if the hash has
+// none.
+func (d *dictionary) candidate(hash uint64) uint32 {
+	at, mask, tag := d.place(hash)
+	for ; d.slots[at] != 0; at = (at + 1) & mask {
+		if s := d.slots[at]; s&^slot(mask) == tag {
+			return s.number(mask)
+		}
+	}
+	return noNumber
+}
+
+// forget gives back the numbers of users.
 func (d *dictionary) forget(numbers []uint32) {
 	for _, n := range numbers {
 		d.hashes[n] = unused
 	}
 	d.free = append(d.free, numbers...)
 	d.changed++
-	d.index(len(d.slots))
+	d.rehash(len(d.slots))
 }
 
-// index makes the table anew, with at least the given number of slots.
-func (d *dictionary) index(size int) {
+// rehash builds the table of slots from the hashes, with at least the given number
+// of slots.
+func (d *dictionary) rehash(size int) {
 	const smallest = 64 // a power of two, as all sizes are
 	size = max(size, smallest)
 	for 4*(len(d.hashes)+1) > 3*size {

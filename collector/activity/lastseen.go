@@ -13,6 +13,7 @@ type moment int64
 
 const (
 	clientBits = 8
+	lastClient = 1<<clientBits - 1 // the largest Client there can be
 	// latest and earliest times that fit; no chat server writes such. The
 	// difference of two moments fits as well.
 	latestMilli, earliestMilli = 1<<54 - 1, -1 << 54
@@ -27,7 +28,7 @@ func momentOf(milli int64, client Client) moment {
 }
 
 func (m moment) milli() int64   { return int64(m) >> clientBits }
-func (m moment) client() Client { return Client(m & (1<<clientBits - 1)) }
+func (m moment) client() Client { return Client(m & lastClient) }
 
 // later is 1 if m is the later one, else 0.
 func (m moment) later(than moment) uint64 { return uint64(than-m) >> 63 }
@@ -88,7 +89,7 @@ func (l *lastSeen) after(milli int64, yield func(n uint32, client Client)) {
 func (l *lastSeen) countAfter(millis []int64, active []*Active) {
 	for len(millis) > 0 {
 		some := min(len(millis), timesAtOnce)
-		l.countSome(millis[:some], active[:some])
+		l.countPass(millis[:some], active[:some])
 		millis, active = millis[some:], active[some:]
 	}
 }
@@ -97,40 +98,53 @@ func (l *lastSeen) countAfter(millis []int64, active []*Active) {
 // a day, a week and a month, and one more.
 const timesAtOnce = 4
 
-// countSome takes each user once, without a branch that the processor would have
-// to guess.
-func (l *lastSeen) countSome(millis []int64, active []*Active) {
-	const never = latestMilli
+// countPass counts for up to timesAtOnce times. Whoever was seen later than one of
+// them was seen later than all that follow, which are earlier. So one number says
+// all of a user: how many of the times it was seen later than.
+func (l *lastSeen) countPass(millis []int64, active []*Active) {
 	var bounds [timesAtOnce]moment
 	for i := range bounds {
-		bounds[i] = momentOf(never, 1<<clientBits-1)
+		milli := int64(latestMilli) // later than that nobody was seen
 		if i < len(millis) {
-			bounds[i] = momentOf(millis[i], 1<<clientBits-1)
+			milli = millis[i]
 		}
+		bounds[i] = momentOf(milli, lastClient)
 	}
-	b0, b1, b2, b3 := bounds[0], bounds[1], bounds[2], bounds[3]
-	// How many users were seen later than just so many of the times; those with
-	// odd numbers apart, so that one count need not wait for the last.
-	var histogram [timesAtOnce + 1][2][1 << clientBits]int
-	for n, m := range l.newest {
-		times := m.later(b0) + m.later(b1) + m.later(b2) + m.later(b3)
-		histogram[times][n%2][m.client()]++
+	var users histogram
+	users.add(l.newest, bounds)
+	for i, a := range active {
+		for passed := len(millis) - i; passed <= len(millis); passed++ {
+			for client := range a.Clients {
+				n := users.count(passed, client)
+				a.Clients[client] += n
+				a.Users += n
+			}
+		}
 	}
 	for key, m := range l.others {
 		for i := range millis {
 			if m > bounds[i] {
-				active[i].Clients[key&(1<<clientBits-1)]++
+				active[i].Clients[key&lastClient]++
 			}
 		}
 	}
-	for i, a := range active {
-		// Later than this one is later than all earlier ones.
-		for times := len(millis) - i; times <= len(millis); times++ {
-			for client := range a.Clients {
-				users := histogram[times][0][client] + histogram[times][1][client]
-				a.Clients[client] += users
-				a.Users += users
-			}
-		}
+}
+
+// A histogram holds the number of users by how many of some bounds their newest time
+// is later than, and by its client. Users with odd numbers are apart, so that one
+// addition need not wait for the one before.
+type histogram [timesAtOnce + 1][2][lastClient + 1]int
+
+// add has no branch that the processor would have to guess: BenchmarkCounting,
+// windows/read.
+func (h *histogram) add(newest []moment, bounds [timesAtOnce]moment) {
+	b0, b1, b2, b3 := bounds[0], bounds[1], bounds[2], bounds[3]
+	for n, m := range newest {
+		passed := m.later(b0) + m.later(b1) + m.later(b2) + m.later(b3)
+		h[passed][n%2][m.client()]++
 	}
+}
+
+func (h *histogram) count(passed, client int) int {
+	return h[passed][0][client] + h[passed][1][client]
 }

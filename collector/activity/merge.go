@@ -11,7 +11,7 @@ func (c *Calendar) Merge(other *Calendar) {
 		numbers := make([]uint32, len(from.hashes))
 		for n, hash := range from.hashes {
 			if hash != unused {
-				numbers[n] = d.number(hash)
+				numbers[n] = d.numberOf(hash)
 			}
 		}
 		for n, m := range from.newest {

@@ -82,7 +82,7 @@ func (c *Calendar) Restore(name string, s State) {
 			d.free = append(d.free, uint32(n))
 		}
 	}
-	d.index(0)
+	d.rehash(0)
 	for n, m := range s.LastSeen[:min(len(s.LastSeen), len(s.Hashes))] {
 		d.newest = append(d.newest, neverSeen)
 		if d.hashes[n] != unused {
