@@ -148,96 +148,100 @@ func (r *running) report(now time.Time, found collector.DomainSet, rec activity.
 	}
 }
 
-// number is a number, which was the only member of an object before 24.02.
-type number int
+// accountCount is a number, which was the only member of an object before 24.02.
+type accountCount int
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (n *number) UnmarshalJSON(text []byte) error {
+func (n *accountCount) UnmarshalJSON(text []byte) error {
 	var object map[string]int
 	if json.Unmarshal(text, &object) == nil && len(object) == 1 {
 		for _, value := range object {
-			*n = number(value)
+			*n = accountCount(value)
 		}
 		return nil
 	}
 	return json.Unmarshal(text, (*int)(n))
 }
 
-// countAccounts counts the accounts of hosts that have none in the database.
-func (a api) countAccounts(ctx context.Context, server *running, found collector.DomainSet) (warnings []string, err error) {
-	for _, h := range server.hosts {
-		if found.Of([]byte(h)).Registered.Known {
+// countAccounts counts the accounts of hosts that have none in the database. If
+// the server refuses that for one host, it does for all.
+func (r *reading) countAccounts(ctx context.Context) error {
+	for _, h := range r.server.hosts {
+		if r.found.Of([]byte(h)).Registered.Known {
 			continue
 		}
-		n := number(-1)
-		err := a.call(ctx, "stats_host", arguments{"name": "registeredusers", "host": h}, &n)
+		n := accountCount(-1)
+		err := r.api.call(ctx, "stats_host", arguments{"name": "registeredusers", "host": h}, &n)
 		switch {
 		case err == nil && n >= 0:
-			found.Of([]byte(h)).Registered = collector.Known(int(n))
+			r.found.Of([]byte(h)).Registered = collector.Known(int(n))
 		case err == nil:
-			return nil, a.Fail("stats_host", failure.Unexpected, "the answer is no number")
+			return r.api.Fail("stats_host", failure.Unexpected, "the answer is no number")
 		case refused(err):
-			return []string{fmt.Sprintf("accounts of %q are not known: %s", h, err)}, nil
+			r.facts.Warnings = append(r.facts.Warnings, fmt.Sprintf("accounts of %q are not known: %s", h, err))
+			return nil
 		default:
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
-// readLast asks for the last activity of every account, one by one: where it
-// is kept in Mnesia there is no other way from outside.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
-	if server.hosts == nil {
-		return a.Fail("registered_vhosts", failure.Denied, "refused, so the virtual hosts are not known")
-	}
-	asked := 0
-	for _, name := range server.hosts {
-		users, err := a.list(ctx, "registered_users", arguments{"host": name})
-		if err != nil {
-			return err
-		}
-		if asked += len(users); asked > maxAccounts {
-			return a.Fail("get_last", failure.Unexpected, "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
-		}
-		found.Of([]byte(name)).Registered = collector.Known(len(users))
-		if err := a.lastOf(ctx, name, users, server, now, found.Of([]byte(name)), rec); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a api) lastOf(ctx context.Context, name string, users []string, server *running, now time.Time, found *collector.DomainBuilder, rec activity.Recorder) error {
-	oldest := now.Add(-activity.MaxWindow)
+// readLast asks for the last activity of every account, one by one: where it
+// is kept in Mnesia there is no other way from outside.
+func (r *reading) readLast(ctx context.Context) error {
+	if r.server.hosts == nil {
+		return r.api.Fail("registered_vhosts", failure.Denied, "refused, so the virtual hosts are not known")
+	}
+	asked := 0
+	for _, host := range r.server.hosts {
+		users, err := r.api.list(ctx, "registered_users", arguments{"host": host})
+		if err != nil {
+			return err
+		}
+		if asked += len(users); asked > maxAccounts {
+			return r.api.Fail("get_last", failure.Unexpected, "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
+		}
+		found := r.found.Of([]byte(host))
+		found.Registered = collector.Known(len(users))
+		if found.HasLastSeen, err = r.readLastOf(ctx, host, users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readLastOf asks for the last activity of the users of one host. It returns false if
+// mod_last is not loaded there, or if there is nobody to ask for.
+func (r *reading) readLastOf(ctx context.Context, host string, users []string) (kept bool, err error) {
+	oldest := r.now.Add(-activity.MaxWindow)
 	for _, user := range slices.Sorted(slices.Values(users)) {
-		if server.online[name][user] {
+		if r.server.online[host][user] {
 			continue
 		}
 		var last struct {
 			Status    string    `json:"status"`
 			Timestamp time.Time `json:"timestamp"`
 		}
-		err := a.call(ctx, "get_last", arguments{"user": user, "host": name}, &last)
+		err := r.api.call(ctx, "get_last", arguments{"user": user, "host": host}, &last)
 		switch {
-		case webapi.StatusOf(err) == http.StatusInternalServerError && !found.HasLastSeen:
-			return nil // mod_last is not loaded on this host
+		case webapi.StatusOf(err) == http.StatusInternalServerError && !kept:
+			return false, nil // mod_last is not loaded
 		case err != nil:
-			return err
+			return false, err
 		case last.Timestamp.IsZero():
-			return a.Fail("get_last", failure.Unexpected, "the answer has no timestamp")
+			return false, r.api.Fail("get_last", failure.Unexpected, "the answer has no timestamp")
 		}
-		found.HasLastSeen = true
+		kept = true
 		switch last.Status {
 		case "NOT FOUND", "Registered but didn't login": // with the time of the question, of the registration
 		case "ONLINE":
-			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
+			r.rec.Seen([]byte(host), []byte(user), activity.Unknown, r.now)
 		default:
 			if last.Timestamp.After(oldest) {
-				rec.Seen([]byte(name), []byte(user), activity.Unknown, last.Timestamp)
+				r.rec.Seen([]byte(host), []byte(user), activity.Unknown, last.Timestamp)
 			}
 		}
 	}
-	found.HasLastSeen = len(users) > 0
-	return nil
+	return len(users) > 0, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/collector/webapi/webapitest"
 )
@@ -139,4 +140,22 @@ func checkFailure(t *testing.T, name, location, reason, says string) {
 		must(t, reader.Close())
 		return err
 	})
+}
+
+// A server that lists no virtual hosts, and has no database, has nothing to show.
+func TestAServerWithoutVirtualHosts(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/status") {
+			_, _ = io.WriteString(w, `"ejabberd 26.07 is running in that node"`)
+			return
+		}
+		_, _ = io.WriteString(w, `[]`)
+	}))
+	t.Cleanup(server.Close)
+	reader := ejabberd.New(ejabberd.Options{API: endpoint(t, server.URL+"/api")})
+	facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	must(t, reader.Close())
+	if err == nil || failure.Of(err) != failure.Unexpected || !strings.Contains(err.Error(), "no virtual hosts") || facts.Domains != nil {
+		t.Errorf("%+v and error %v", facts, err)
+	}
 }

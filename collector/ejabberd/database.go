@@ -26,33 +26,31 @@ var (
 	errWhichOne = errors.New("its tables do not say of which virtual host they are (legacy schema): name it with domain, or give ejabberd.yml")
 )
 
-// reading is the reading of one database.
-type reading struct {
+// tables are those of one database.
+type tables struct {
+	*reading
 	sqldb.View
-	host  string // of a database with the legacy schema
-	now   time.Time
-	found collector.DomainSet
-	rec   activity.Recorder
+	host string // of a database with the legacy schema
 }
 
 // readDatabase reads one database and adds to what is found.
-func (r *Reader) readDatabase(ctx context.Context, database Database, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder, facts *collector.Facts) error {
+func (r *reading) readDatabase(ctx context.Context, database Database) error {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
-		facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
+		r.facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
 		host := database.Host
-		if host == "" && server != nil && len(server.hosts) == 1 {
-			host = server.hosts[0]
+		if host == "" && r.server != nil && len(r.server.hosts) == 1 {
+			host = r.server.hosts[0]
 		}
-		reading := reading{view, host, now, found, rec}
-		if err := reading.last(ctx); err != nil {
+		tables := &tables{r, view, host}
+		if err := tables.last(ctx); err != nil {
 			return fmt.Errorf("read the table last: %w", err)
 		}
-		if err := reading.accounts(ctx); err != nil {
+		if err := tables.accounts(ctx); err != nil {
 			return fmt.Errorf("read the table users: %w", err)
 		}
-		if server == nil {
-			if err := reading.sessions(ctx); err != nil {
+		if r.server == nil {
+			if err := tables.sessions(ctx); err != nil {
 				return fmt.Errorf("read the table sm: %w", err)
 			}
 		}
@@ -62,22 +60,22 @@ func (r *Reader) readDatabase(ctx context.Context, database Database, server *ru
 
 // names returns the column with the name of the virtual host, as a part of a
 // statement, and how to take the name from a row, given where it is.
-func (r *reading) names(columns []string) (selected string, name func(row *sqldb.Row) []byte, err error) {
+func (t *tables) names(columns []string) (selected string, name func(row *sqldb.Row) []byte, err error) {
 	if slices.Contains(columns, hostColumn) {
 		return hostColumn, func(row *sqldb.Row) []byte { return row.Text(0) }, nil
 	}
-	if r.host == "" {
+	if t.host == "" {
 		return "", nil, errWhichOne
 	}
-	host := []byte(r.host)
+	host := []byte(t.host)
 	return "username", func(*sqldb.Row) []byte { return host }, nil
 }
 
 // last reads who was last there when. Rows that were written at registration
 // (mod_last:register_user, since 16.06) say nothing of activity: the text that
 // tells them is compared by the database and never leaves it.
-func (r *reading) last(ctx context.Context) error {
-	columns, err := r.Columns(ctx, "last")
+func (t *tables) last(ctx context.Context) error {
+	columns, err := t.Columns(ctx, "last")
 	switch {
 	case err != nil:
 		return err
@@ -86,16 +84,16 @@ func (r *reading) last(ctx context.Context) error {
 	case !slices.Contains(columns, "state"):
 		return errNoState
 	}
-	selected, name, err := r.names(columns)
+	selected, name, err := t.names(columns)
 	if err != nil {
 		return err
 	}
 	// A scan of the table: there is no index on seconds, which is text.
 	query := `SELECT ` + selected + `, username, CASE WHEN state = 'Registered but didn''t login' THEN '' ELSE seconds END FROM "last"`
-	oldest := r.now.Add(-activity.MaxWindow).Unix()
-	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+	oldest := t.now.Add(-activity.MaxWindow).Unix()
+	return t.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name := name(row)
-		found := r.found.Of(name)
+		found := t.found.Of(name)
 		found.HasLastSeen = true
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
@@ -109,15 +107,15 @@ func (r *reading) last(ctx context.Context) error {
 		}
 		found.AnyReadable = true
 		if seconds > oldest {
-			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+			t.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
 		}
 	})
 }
 
 // accounts counts accounts, which have a row for each kind of stored password
 // since 25.03. Servers that keep accounts elsewhere have none here.
-func (r *reading) accounts(ctx context.Context) error {
-	columns, err := r.Columns(ctx, "users")
+func (t *tables) accounts(ctx context.Context) error {
+	columns, err := t.Columns(ctx, "users")
 	if err != nil || !slices.Contains(columns, "username") {
 		return err
 	}
@@ -127,20 +125,20 @@ func (r *reading) accounts(ctx context.Context) error {
 	}
 	older := `-1`
 	if slices.Contains(columns, "created_at") {
-		older = `COUNT(DISTINCT CASE WHEN ` + r.createdBefore(r.now.Add(-newAccount)) + ` THEN username END)`
+		older = `COUNT(DISTINCT CASE WHEN ` + t.createdBefore(t.now.Add(-newAccount)) + ` THEN username END)`
 	}
 	// In the order of the primary key, (server_host, username, type) or
 	// (username, type).
 	query := `SELECT ` + hostOf + `, COUNT(DISTINCT username), ` + older + ` FROM users` + group
-	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+	return t.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name, n, older := row.Text(0), int(row.Integer(1)), int(row.Integer(2))
 		if group == "" {
-			name = []byte(r.host)
+			name = []byte(t.host)
 		}
 		if n == 0 {
 			return
 		}
-		found := r.found.Of(name)
+		found := t.found.Of(name)
 		found.Registered = collector.Known(n)
 		if older >= 0 {
 			found.Created = collector.Known(n - older)
@@ -151,26 +149,26 @@ func (r *reading) accounts(ctx context.Context) error {
 // sessions reads who is connected from the table of sessions, which is filled
 // with sm_db_type: sql alone. Without a row in it, nothing is known: it may be
 // there for nothing.
-func (r *reading) sessions(ctx context.Context) error {
-	columns, err := r.Columns(ctx, "sm")
+func (t *tables) sessions(ctx context.Context) error {
+	columns, err := t.Columns(ctx, "sm")
 	if err != nil || !slices.Contains(columns, "username") {
 		return err
 	}
-	selected, name, err := r.names(columns)
+	selected, name, err := t.names(columns)
 	if err != nil {
 		return err
 	}
 	online := false
 	// A scan of the table; its rows are sessions, of which a user may have
 	// several.
-	err = r.Stream(ctx, `SELECT DISTINCT `+selected+`, username FROM sm`, 2, func(row *sqldb.Row) {
+	err = t.Stream(ctx, `SELECT DISTINCT `+selected+`, username FROM sm`, 2, func(row *sqldb.Row) {
 		online = true
-		found := r.found.Of(name(row))
+		found := t.found.Of(name(row))
 		found.Online = collector.Known(found.Online.Number + 1)
-		r.rec.Seen(name(row), row.Text(1), activity.Unknown, r.now)
+		t.rec.Seen(name(row), row.Text(1), activity.Unknown, t.now)
 	})
 	if online && selected == hostColumn { // on all of its hosts
-		for _, found := range r.found {
+		for _, found := range t.found {
 			found.Online.Known = true
 		}
 	}
@@ -180,13 +178,13 @@ func (r *reading) sessions(ctx context.Context) error {
 // createdBefore returns a condition on created_at, a time without zone. It is
 // written as the database's own local time, which MySQL converts to that of
 // our connection and PostgreSQL is asked to; SQLite has UTC.
-func (r *reading) createdBefore(t time.Time) string {
-	switch r.Engine {
+func (t *tables) createdBefore(at time.Time) string {
+	switch t.Engine {
 	case sqldb.MySQL:
-		return fmt.Sprintf(`created_at <= FROM_UNIXTIME(%d)`, t.Unix())
+		return fmt.Sprintf(`created_at <= FROM_UNIXTIME(%d)`, at.Unix())
 	case sqldb.SQLite:
-		return fmt.Sprintf(`created_at <= datetime(%d, 'unixepoch')`, t.Unix())
+		return fmt.Sprintf(`created_at <= datetime(%d, 'unixepoch')`, at.Unix())
 	default:
 	}
-	return fmt.Sprintf(`CAST(created_at AS timestamptz) <= to_timestamp(%d)`, t.Unix())
+	return fmt.Sprintf(`CAST(created_at AS timestamptz) <= to_timestamp(%d)`, at.Unix())
 }

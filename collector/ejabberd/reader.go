@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/webapi"
 )
@@ -63,57 +64,98 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Read implements collector.Reader. The table "last" is written when a session
-// ends: who is connected is not in it, or with an older time, so that people
-// online are counted beside it. They are asked for first: whoever logs out in
-// between is then in both.
+// A reading is one Read under way.
+type reading struct {
+	*Reader
+	now    time.Time
+	server *running // nil without an API
+	found  collector.DomainSet
+	rec    activity.Recorder
+	facts  collector.Facts
+}
+
+// Read implements collector.Reader. Three sources say who was active: the sessions
+// of the running server, the table last, and last activity by the API. The first
+// comes first: ejabberd writes last activity when a session ends, so whoever logs
+// out during the Read is then in both, and not in neither.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	facts := collector.Facts{Complete: true, Database: "api"}
-	found := make(collector.DomainSet)
-	var server *running
-	if !r.options.API.IsZero() {
-		var err error
-		if server, err = r.api.ask(ctx); err != nil {
+	reading := &reading{
+		Reader: r, now: now, rec: rec, found: make(collector.DomainSet),
+		facts: collector.Facts{Complete: true, Database: "api"},
+	}
+	for _, step := range []func(context.Context) error{reading.askWhoIsOnline, reading.readDatabases, reading.askForTheRest} {
+		if err := step(ctx); err != nil {
 			return collector.Facts{}, err
 		}
-		facts.Version = server.version
-		facts.Warnings = append(facts.Warnings, server.warnings...)
-		server.report(now, found, rec)
 	}
+	if err := reading.check(); err != nil {
+		return collector.Facts{}, err
+	}
+	reading.facts.Domains = reading.found.Facts()
+	reading.facts.Warnings = append(reading.facts.Warnings, warnings(reading.found)...)
+	if reading.server != nil {
+		reading.facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
+	}
+	return reading.facts, nil
+}
+
+// askWhoIsOnline asks the running server, if it has an API.
+func (r *reading) askWhoIsOnline(ctx context.Context) (err error) {
+	if r.options.API.IsZero() {
+		return nil
+	}
+	if r.server, err = r.api.ask(ctx); err != nil {
+		return err
+	}
+	r.facts.Version = r.server.version
+	r.facts.Warnings = append(r.facts.Warnings, r.server.warnings...)
+	r.server.report(r.now, r.found, r.rec)
+	return nil
+}
+
+func (r *reading) readDatabases(ctx context.Context) error {
 	for _, database := range r.options.Databases {
-		if err := r.readDatabase(ctx, database, server, now, found, rec, &facts); err != nil {
-			return collector.Facts{}, err
+		if err := r.readDatabase(ctx, database); err != nil {
+			return err
 		}
 	}
-	if len(r.options.Databases) == 0 {
-		if err := r.api.readLast(ctx, server, now, found, rec); err != nil {
-			return collector.Facts{}, err
-		}
-	} else if server != nil {
-		warning, err := r.api.countAccounts(ctx, server, found)
-		if err != nil {
-			return collector.Facts{}, err
-		}
-		facts.Warnings = append(facts.Warnings, warning...)
-		if len(found) > 0 && !found.HasLastSeen() {
-			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
-			if err := r.api.readLast(ctx, server, now, found, rec); err != nil {
-				facts.Warnings = append(facts.Warnings, fmt.Sprintf("the table last is empty, and the API does not tell who was active: %s", err))
-			}
-		}
+	return nil
+}
+
+// askForTheRest asks the API for what is in no database. Without a database that is
+// everything. With one, accounts may be elsewhere; and mod_last may have its default
+// backend, Mnesia, although the accounts are in SQL: if the API does not answer that,
+// who was active stays unknown.
+func (r *reading) askForTheRest(ctx context.Context) error {
+	switch {
+	case len(r.options.Databases) == 0:
+		return r.readLast(ctx)
+	case r.server == nil:
+		return nil
 	}
-	if len(found) == 0 {
-		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)
+	if err := r.countAccounts(ctx); err != nil {
+		return err
 	}
-	if found.AllDamaged() {
-		return collector.Facts{}, fmt.Errorf("%s: the time in all rows of the table last is no number", r.options.Databases[0].Source)
+	if len(r.found) == 0 || r.found.HasLastSeen() {
+		return nil
 	}
-	facts.Domains = found.Facts()
-	facts.Warnings = append(facts.Warnings, warnings(found)...)
-	if server != nil {
-		facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
+	if err := r.readLast(ctx); err != nil {
+		r.facts.Warnings = append(r.facts.Warnings, fmt.Sprintf("the table last is empty, and the API does not tell who was active: %s", err))
 	}
-	return facts, nil
+	return nil
+}
+
+// check says what is wrong with what was found, if it must not be shown.
+func (r *reading) check() error {
+	switch {
+	case len(r.found) == 0 && len(r.options.Databases) == 0:
+		return r.api.Fail("registered_vhosts", failure.Unexpected, "the server has no virtual hosts")
+	case len(r.found) == 0:
+		return fmt.Errorf("%s: the tables last and users are empty: does ejabberd keep its records elsewhere, as in Mnesia?", r.options.Databases[0].Source)
+	case r.found.AllDamaged(): // which only rows of a database can be
+		return fmt.Errorf("%s: the time in all rows of the table last is no number", r.options.Databases[0].Source)
+	}
+	return nil
 }
 
 // modules returns the modules of a server that runs.

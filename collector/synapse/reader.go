@@ -67,54 +67,8 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	var newest int64
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
-		facts = collector.Facts{Database: strings.TrimSpace(string(view.Engine) + " " + view.Version)}
-		server, err := r.serverName(ctx, view)
-		if err != nil {
-			return fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
-		}
-		if server == "" {
-			facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
-			return nil
-		}
-		reading := reading{View: view, since: since, now: now, server: []byte(server), rec: rec, classify: r.classes.Classifier()}
-		domain := collector.DomainFacts{Name: server, HasLastSeen: true, KeepsVisits: true}
-		found, err := reading.access(ctx)
-		if err != nil {
-			return err
-		}
-		reading.extras = found.extras()
-		facts.Warnings = reading.extras.warnings()
-		domain.Clients = reading.extras.agents.readable
-		ends, err := reading.ends(ctx)
-		if err != nil {
-			return fmt.Errorf("read last-seen times from user_ips: %w", err)
-		}
-		reading.known = rec.Newest(reading.server)
-		if newest = ends.newest(); !since.IsZero() && (newest < r.newest || newest > 0 && newest < reading.known.UnixMilli()) {
-			return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
-		}
-		domain.LastSeenSince = ends.kept(now)
-		// Visits come first, for they come in the order of days: users then
-		// have numbers in that order, and the sets of older days are shorter.
-		if err := reading.visits(ctx, r.turn); err != nil {
-			return fmt.Errorf("read visits from user_daily_visits: %w", err)
-		}
-		if domain.AllVisits, err = reading.past(ctx); err != nil {
-			return fmt.Errorf("read older visits from user_daily_visits: %w", err)
-		}
-		if err := reading.lastSeen(ctx, domain.LastSeenSince); err != nil {
-			return fmt.Errorf("read last-seen times: %w", err)
-		}
-		homeserver, err := reading.usage(ctx, &domain)
-		if err != nil {
-			return err
-		}
-		r.addConfigured(homeserver)
-		facts.Special = func(cal *activity.Calendar) any {
-			return withActivity(*homeserver, now, domain.LastSeenSince, cal)
-		}
-		facts.Domains = []collector.DomainFacts{domain}
-		return nil
+		facts, newest, err = r.readView(ctx, &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier()})
+		return err
 	})
 	if err != nil {
 		return facts, outdated(err)
@@ -122,6 +76,78 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	r.newest = newest
 	r.turn++
 	return facts, nil
+}
+
+// readView reads one view of the database, and returns also the newest moment in
+// user_ips, in milliseconds, 0 if it is empty.
+//
+// The order matters. The name of the server comes first, for everything is recorded
+// under it. What may be read comes before whatever needs it. Whether the records
+// are still those of the last Read is asked before any of them is recorded. Visits
+// come before last-seen times: they come in the order of days, so that users get
+// numbers in that order, and the sets of older days are shorter.
+func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, newest int64, err error) {
+	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
+	server, err := r.serverName(ctx, reading.View)
+	if err != nil {
+		return facts, 0, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
+	}
+	if server == "" {
+		facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
+		return facts, 0, nil
+	}
+	reading.server = []byte(server)
+	access, err := reading.access(ctx)
+	if err != nil {
+		return facts, 0, err
+	}
+	reading.extras = access.extras()
+	facts.Warnings = reading.extras.warnings()
+	ends, err := reading.ends(ctx)
+	if err != nil {
+		return facts, 0, fmt.Errorf("read last-seen times from user_ips: %w", err)
+	}
+	newest = ends.newest()
+	reading.known = reading.rec.Newest(reading.server)
+	if reading.goesBack(newest, r.newest) {
+		return facts, 0, fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
+	}
+	domain := collector.DomainFacts{
+		Name: server, HasLastSeen: true, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: ends.kept(reading.now),
+	}
+	if err := reading.activity(ctx, r.turn, &domain); err != nil {
+		return facts, 0, err
+	}
+	homeserver, err := reading.usage(ctx, &domain)
+	if err != nil {
+		return facts, 0, err
+	}
+	r.addConfigured(homeserver)
+	facts.Special = func(cal *activity.Calendar) any {
+		return withActivity(*homeserver, reading.now, domain.LastSeenSince, cal)
+	}
+	facts.Domains = []collector.DomainFacts{domain}
+	return facts, newest, nil
+}
+
+// goesBack says that user_ips ends earlier than it did at the last Read, newest
+// being its end and before what that was: a backup was restored.
+func (r *reading) goesBack(newest, before int64) bool {
+	return !r.since.IsZero() && (newest < before || newest > 0 && newest < r.known.UnixMilli())
+}
+
+// activity reports visits and last-seen times.
+func (r *reading) activity(ctx context.Context, turn int, domain *collector.DomainFacts) (err error) {
+	if err := r.visits(ctx, turn); err != nil {
+		return fmt.Errorf("read visits from user_daily_visits: %w", err)
+	}
+	if domain.AllVisits, err = r.past(ctx); err != nil {
+		return fmt.Errorf("read older visits from user_daily_visits: %w", err)
+	}
+	if err := r.lastSeen(ctx, domain.LastSeenSince); err != nil {
+		return fmt.Errorf("read last-seen times: %w", err)
+	}
+	return nil
 }
 
 // Close implements collector.Reader; nothing is open between two Reads.
