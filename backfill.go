@@ -96,10 +96,7 @@ const mostReads = 100
 
 // server adds what is known of one chat server to the days.
 func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*metric.Past[collector.Status]) error {
-	reader, err := newReader(s, b.config.Clients)
-	if err != nil {
-		return err
-	}
+	reader := s.Source.NewReader(b.config.Clients)
 	defer func() { _ = reader.Close() }()
 	key := activity.Key{} // nothing of it is kept
 	if store != nil {
@@ -114,6 +111,7 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 	var facts collector.Facts
 	for read := range mostReads {
 		b.progress("%s: reading (%d)", s.Name, read+1)
+		var err error
 		if facts, err = reader.Read(ctx, time.Time{}, b.clock(), calendar); err != nil {
 			return err
 		}
@@ -127,7 +125,7 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 		for _, f := range facts.Domains {
 			snapshot.Domains = append(snapshot.Domains, collector.PastDomain(date, f, calendar, b.config.Windows, b.config.Clients))
 		}
-		days[date].Subjects = append(days[date].Subjects, collector.Status{Server: s.Name, Software: string(s.Software), Snapshot: snapshot})
+		days[date].Subjects = append(days[date].Subjects, collector.Status{Server: s.Name, Software: s.Software, Snapshot: snapshot})
 	}
 	b.progress("%s: done\n", s.Name)
 	return nil

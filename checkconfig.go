@@ -29,7 +29,7 @@ func addCheckConfig(app *kingpin.Application) command {
 			_, _ = fmt.Fprintln(e.stdout, "no mistakes; there is no chat server to read, reports alone are received")
 		}
 		for _, s := range statuses {
-			describe(e.stdout, s)
+			describe(e.stdout, *source, s)
 		}
 		if slices.ContainsFunc(statuses, func(s collector.Status) bool { return !s.Up || !well(s.Snapshot) }) {
 			return errReported
@@ -44,7 +44,7 @@ func well(s *collector.Snapshot) bool {
 }
 
 // describe prints what was found of one server, in sentences.
-func describe(w io.Writer, s collector.Status) {
+func describe(w io.Writer, source config.Source, s collector.Status) {
 	if s.Snapshot == nil {
 		_, _ = fmt.Fprintf(w, "%s: NOT OK: %s\n", s.Server, s.Err)
 		return
@@ -65,13 +65,9 @@ func describe(w io.Writer, s collector.Status) {
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
-	key := map[config.Software]string{config.Prosody: "admin_socket", config.Ejabberd: "api_url", config.MongooseIM: "graphql_url"}[config.Software(s.Software)]
-	if key != "" && s.Snapshot.Database != "none" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
-		seen := "login"
-		if key != "admin_socket" {
-			seen = "last logout"
-		}
-		_, _ = fmt.Fprintf(w, "  who is connected is not known: people who stay connected count by their %s; %s would tell\n", seen, key)
+	kind, err := source.Kind(s.Software)
+	if err == nil && kind.OnlineKey != "" && s.Snapshot.Database != "none" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
+		_, _ = fmt.Fprintf(w, "  who is connected is not known: people who stay connected count by their %s; %s would tell\n", kind.SeenAt, kind.OnlineKey)
 	}
 	for _, warning := range s.Snapshot.Warnings {
 		_, _ = fmt.Fprintf(w, "  %s\n", warning)

@@ -17,31 +17,11 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/history"
-	"active_users_exporter/collector/mongooseim"
-	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/reports"
-	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
-
-// newReader is the one table of chat servers: it says which reader reads which
-// software.
-func newReader(s config.Server, classes *activity.Classes) (collector.Reader, error) {
-	switch s.Software {
-	case config.Synapse:
-		return synapse.New(s.Synapse, classes), nil
-	case config.Prosody:
-		return prosody.New(s.Prosody, classes), nil
-	case config.Ejabberd:
-		return ejabberd.New(s.Ejabberd), nil
-	case config.MongooseIM:
-		return mongooseim.New(s.MongooseIM), nil
-	}
-	return nil, fmt.Errorf("server %q: software %q has no reader", s.Name, s.Software)
-}
 
 // An Exporter keeps one refresher running for each configured chat server and
 // serves what they know.
@@ -136,13 +116,11 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	if err == nil {
 		err = e.settle(ctx, c)
 	}
-	if err == nil {
-		err = e.apply(ctx, c)
-	}
 	if err != nil {
 		e.reloadOK.Set(0)
 		return err
 	}
+	e.apply(ctx, c)
 	e.reloadOK.Set(1)
 	e.reloadTime.Set(float64(e.clock().Unix()))
 	return nil
@@ -195,7 +173,7 @@ func withoutTokens(r config.Reports) config.Reports {
 }
 
 // apply builds everything new before it stops anything old.
-func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
+func (e *Exporter) apply(ctx context.Context, c *config.Config) {
 	old := make(map[string]*server)
 	for _, s := range e.running.Load().servers {
 		old[s.settings.Name] = s
@@ -207,10 +185,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 			all = append(all, running)
 			continue
 		}
-		built, err := e.build(want)
-		if err != nil {
-			return err
-		}
+		built := e.build(want)
 		if running, ok := old[s.Name]; ok && running.settings.Software == s.Software {
 			built.TakeOver(running.Status())
 		}
@@ -231,16 +206,11 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) error {
 		e.receiver.SetTokens(c.Reports.Tokens)
 	}
 	e.running.Store(&running{servers: all, windows: c.Windows, nodeInfo: c.NodeInfo, version: e.running.Load().version + 1})
-	return nil
 }
 
-func (e *Exporter) build(s settings) (*server, error) {
-	reader, err := newReader(s.Server, s.clients)
-	if err != nil {
-		return nil, err
-	}
+func (e *Exporter) build(s settings) *server {
 	options := collector.RefresherOptions{
-		Server: s.Name, Software: string(s.Software), Reader: reader,
+		Server: s.Name, Software: s.Software, Reader: s.Source.NewReader(s.clients),
 		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear,
 		Classes: s.clients, Key: e.key, Now: e.clock,
 		Cache: s.storage.Cache, Retention: s.storage.Retention,
@@ -254,7 +224,7 @@ func (e *Exporter) build(s settings) (*server, error) {
 		stop:      func() {},
 		stopped:   make(chan struct{}),
 		Refresher: collector.NewRefresher(options),
-	}, nil
+	}
 }
 
 // start runs a server's refresher once that of its predecessor has ended: the
@@ -331,7 +301,7 @@ func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler
 		Figures:       []prometheus.Collector{e.reloadOK, e.reloadTime},
 		Statuses:      e.Statuses,
 		Configuration: e.webConfiguration,
-		Protocol:      protocolOf,
+		Protocol:      e.protocol,
 		Clock:         e.clock, Logger: e.logger,
 	}
 	for _, c := range web.Families(e.Statuses, func() *reports.Receiver { return e.receiver }) {
@@ -361,11 +331,12 @@ func (e *Exporter) received() web.Received {
 	return sum
 }
 
-// protocolOf returns what a chat server speaks. NodeInfo knows the name matrix
+// protocol returns what a chat server speaks. NodeInfo knows the name matrix
 // since 2.2; no other name would be true.
-func protocolOf(software string) string {
-	if software == string(config.Synapse) {
-		return "matrix"
+func (e *Exporter) protocol(software string) string {
+	kind, err := e.source.Kind(software)
+	if err != nil { // no software is configured that is not in the list
+		return "unknown"
 	}
-	return "xmpp"
+	return kind.Protocol
 }

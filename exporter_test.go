@@ -15,6 +15,7 @@ import (
 	"github.com/go-kit/log"
 	"go.uber.org/goleak"
 
+	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
 )
 
@@ -110,10 +111,7 @@ func TestPages(t *testing.T) {
 
 func TestNotReadyBeforeTheFirstRefresh(t *testing.T) {
 	exporter, _ := newTestExporter(t, "servers: [{name: matrix, software: synapse, from: sqlite:/nowhere.db}]\n")
-	built, err := exporter.build(settings{Server: config.Server{Name: "matrix", Software: config.Synapse}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	built := exporter.build(settings{Server: config.Server{Name: "matrix", Software: "synapse", Source: synapse.Options{}}})
 	exporter.running.Store(&running{servers: []*server{built}})
 	handler := exporter.Pages("/metrics", nil)
 	if code, _ := get(t, handler, http.MethodGet, "/-/ready"); code != http.StatusServiceUnavailable {

@@ -52,16 +52,17 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return &usageError{err}
 			}
-			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { return s.Software == config.Prosody }) {
+			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { _, is := s.Source.(prosody.Options); return is }) {
 				return &usageError{errors.New("no Prosody is configured, and of other servers there is nothing to import")}
 			}
 			store := history.New(s.Path, s.KeyFile)
 			defer func() { _ = store.Close() }()
 			for _, server := range c.Servers {
-				if server.Software != config.Prosody {
+				source, is := server.Source.(prosody.Options)
+				if !is {
 					continue
 				}
-				if err := importLogins(ctx, e, store, c, server); err != nil {
+				if err := importLogins(ctx, e, store, c, server.Name, source); err != nil {
 					return fmt.Errorf("%s: %w", server.Name, err)
 				}
 			}
@@ -71,15 +72,15 @@ func addHistory(app *kingpin.Application) map[string]command {
 }
 
 // importLogins records the archived logins of one Prosody.
-func importLogins(ctx context.Context, e environment, store *history.Store, c *config.Config, server config.Server) error {
+func importLogins(ctx context.Context, e environment, store *history.Store, c *config.Config, server string, source prosody.Options) error {
 	// A calendar is hashed with the store's key, which is made at its first use.
 	calendar := activity.NewCalendar(store.Key(), c.Clients)
-	if _, err := store.Load(ctx, server.Name, calendar, c.Clients); err != nil {
+	if _, err := store.Load(ctx, server, calendar, c.Clients); err != nil {
 		return err
 	}
 	oldest := e.clock().Add(-c.Storage.Retention)
 	logins, domains := 0, []string(nil)
-	if err := prosody.Audit(ctx, server.Prosody, func(l prosody.Login) {
+	if err := prosody.Audit(ctx, source, func(l prosody.Login) {
 		if l.At.Before(oldest) || l.At.After(e.clock()) {
 			return
 		}
@@ -92,9 +93,9 @@ func importLogins(ctx context.Context, e environment, store *history.Store, c *c
 		return err
 	}
 	// The zero moment: the next refresh reads everything.
-	if err := store.Save(ctx, server.Name, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), FullRead: time.UnixMilli(0)}); err != nil {
+	if err := store.Save(ctx, server, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), FullRead: time.UnixMilli(0)}); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(e.stdout, "%s: %d logins recorded, of %d domains\n", server.Name, logins, len(domains))
+	_, _ = fmt.Fprintf(e.stdout, "%s: %d logins recorded, of %d domains\n", server, logins, len(domains))
 	return nil
 }

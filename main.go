@@ -20,6 +20,9 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/go-kit/log"
 	"github.com/prometheus/common/version"
+
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/servers"
 )
 
 const program = "active_users_exporter"
@@ -38,7 +41,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if info, ok := debug.ReadBuildInfo(); ok && version.Version == "" { // built without make
 		version.Version = info.Main.Version
 	}
-	app := kingpin.New(program, "A Prometheus exporter of active users of chat servers: Matrix Synapse, Prosody, ejabberd and MongooseIM.\n\n"+
+	var titles []string
+	for _, k := range servers.Kinds() {
+		titles = append(titles, k.Title)
+	}
+	app := kingpin.New(program, "A Prometheus exporter of active users of chat servers: "+chatserver.Enumerate(titles, "and")+".\n\n"+
 		"Example: "+program+" --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db --server=prosody=/var/lib/prosody")
 	app.Version(version.Print(program)).UsageWriter(stdout).ErrorWriter(stderr)
 	app.HelpFlag.Short('h')

@@ -67,10 +67,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	for i, s := range c.Servers {
 		settings := settingsOf(s, c)
 		settings.halfYear = false // reports do not show it
-		server, err := exporter.build(settings)
-		if err != nil {
-			return nil, err
-		}
+		server := exporter.build(settings)
 		if recorded != nil {
 			server.Key, server.History = recorded.Key(), readOnly{recorded}
 		}

@@ -6,15 +6,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/history"
-	"active_users_exporter/collector/mongooseim"
-	"active_users_exporter/collector/prosody"
-	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/servers"
+	"active_users_exporter/config/document"
 )
 
 // Config is a valid configuration. Load alone makes them.
@@ -52,29 +50,6 @@ type Storage struct {
 	Cache bool
 }
 
-// Software is a kind of chat server.
-type Software string
-
-// The kinds of chat server that can be read.
-const (
-	Synapse    Software = "synapse"
-	Prosody    Software = "prosody"
-	Ejabberd   Software = "ejabberd"
-	MongooseIM Software = "mongooseim"
-)
-
-// A Server is one chat server to read.
-type Server struct {
-	// Name is the value of the label "server".
-	Name     string
-	Software Software
-	// The one that Software says is filled in.
-	Synapse    synapse.Options
-	Prosody    prosody.Options
-	Ejabberd   ejabberd.Options
-	MongooseIM mongooseim.Options
-}
-
 const (
 	defaultInterval = time.Hour
 	// minInterval is the shortest pause: Synapse writes visits every five
@@ -83,13 +58,13 @@ const (
 	// staleIntervals is how many intervals old figures may be, unless the
 	// configuration says otherwise: two refreshes may fail.
 	staleIntervals = 3
-	// maxSize is far above any real configuration, and below what hurts.
-	maxSize = 1 << 20
 )
 
 // A Source is where a configuration comes from. Loading it again gives the
 // configuration as it is then.
 type Source struct {
+	// Kinds are the chat servers that can be read, nil for all of servers.Kinds.
+	Kinds []chatserver.Kind
 	// File is the path of a YAML file, "" for none.
 	File string
 	// Servers are of the form SOFTWARE=LOCATION, and follow those of the file.
@@ -108,12 +83,19 @@ type Source struct {
 	LookupEnv func(string) (string, bool)
 }
 
+func (s Source) kinds() []chatserver.Kind {
+	if s.Kinds == nil {
+		return servers.Kinds()
+	}
+	return s.Kinds
+}
+
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
 	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), NodeInfo: defaultNodeInfo(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
 	if s.File != "" {
-		content, err := readFile(s.File)
+		content, err := document.ReadFile(s.File)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +104,7 @@ func (s Source) Load() (*Config, error) {
 		}
 	}
 	for _, text := range s.Servers {
-		server, err := serverFlag(text)
+		server, err := s.serverFlag(text)
 		if err != nil {
 			return nil, fmt.Errorf("--server: %w", err)
 		}
@@ -183,29 +165,11 @@ func nameServers(servers []Server) error {
 		if s.Name != "" {
 			continue
 		}
-		name := string(s.Software)
+		name := s.Software
 		for n := 2; taken[name]; n++ {
 			name = fmt.Sprintf("%s-%d", s.Software, n)
 		}
 		servers[i].Name, taken[name] = name, true
 	}
 	return nil
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a file", path)
-	}
-	if info.Size() > maxSize {
-		return nil, fmt.Errorf("%s: larger than the 1 MiB that a configuration may have", path)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the file: %w", err)
-	}
-	return content, nil
 }

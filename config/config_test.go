@@ -22,6 +22,7 @@ import (
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
+	"active_users_exporter/config/configtest"
 )
 
 var update = flag.Bool("update", false, "write the expected errors anew")
@@ -29,24 +30,6 @@ var update = flag.Bool("update", false, "write the expected errors anew")
 func environment(name string) (string, bool) {
 	value, set := map[string]string{"SYNAPSE_PASSWORD": "hunter2"}[name]
 	return value, set
-}
-
-func source(t *testing.T, location string) sqldb.Source {
-	t.Helper()
-	s, err := sqldb.ParseSource(location)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func endpoint(t *testing.T, location string) webapi.Endpoint {
-	t.Helper()
-	e, err := webapi.ParseEndpoint(location)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
 }
 
 func window(t *testing.T, text string) activity.Window {
@@ -82,28 +65,28 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		NodeInfo:        config.NodeInfo{Enabled: true, Minimum: 100, RoundTo: 50},
 		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{
-			{Name: "matrix", Software: config.Synapse, Synapse: synapse.Options{
-				Database:     source(t, "postgres://exporter:hunter2@db.example.org/synapse?sslmode=disable"),
+			{Name: "matrix", Software: "synapse", Source: synapse.Options{
+				Database:     configtest.Source(t, "postgres://exporter:hunter2@db.example.org/synapse?sslmode=disable"),
 				PasswordFile: "testdata/secrets/synapse",
 			}},
-			{Name: "synapse", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:testdata/data/homeserver.db")}},
-			{Name: "synapse-2", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:/var/lib/100% ${real}?.db")}},
-			{Name: "xmpp – \"München\"", Software: config.Prosody, Prosody: prosody.Options{
+			{Name: "synapse", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:testdata/data/homeserver.db")}},
+			{Name: "synapse-2", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:/var/lib/100% ${real}?.db")}},
+			{Name: "xmpp – \"München\"", Software: "prosody", Source: prosody.Options{
 				DataPath: "/var/lib/prosody", StatusURL: "http://127.0.0.1:5280/status", RequiredModules: []string{"mam", "example.org/smacks"},
 			}},
-			{Name: "ejabberd", Software: config.Ejabberd, Ejabberd: ejabberd.Options{
-				Databases:    []ejabberd.Database{{Source: source(t, "mysql://exporter@db.example.org/ejabberd"), Host: "example.org"}},
+			{Name: "ejabberd", Software: "ejabberd", Source: ejabberd.Options{
+				Databases:    []ejabberd.Database{{Source: configtest.Source(t, "mysql://exporter@db.example.org/ejabberd"), Host: "example.org"}},
 				PasswordFile: "testdata/secrets/ejabberd",
-				API:          endpoint(t, "http://exporter%40example.org@127.0.0.1:5280/api"), APIPasswordFile: "testdata/secrets/api",
+				API:          configtest.Endpoint(t, "http://exporter%40example.org@127.0.0.1:5280/api"), APIPasswordFile: "testdata/secrets/api",
 			}},
-			{Name: "ejabberd-2", Software: config.Ejabberd, Ejabberd: ejabberd.Options{API: endpoint(t, "http://127.0.0.1:5280/api")}},
-			{Name: "mongooseim", Software: config.MongooseIM, MongooseIM: mongooseim.Options{
-				Database: source(t, "postgres://exporter@127.0.0.1/mongooseim"), Host: "example.org", PasswordFile: "testdata/secrets/mim",
-				GraphQL: endpoint(t, "http://admin:hunter2@127.0.0.1:5551/api/graphql"), ReportFile: "/var/log/mongooseim/system_metrics_report.json",
+			{Name: "ejabberd-2", Software: "ejabberd", Source: ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api")}},
+			{Name: "mongooseim", Software: "mongooseim", Source: mongooseim.Options{
+				Database: configtest.Source(t, "postgres://exporter@127.0.0.1/mongooseim"), Host: "example.org", PasswordFile: "testdata/secrets/mim",
+				GraphQL: configtest.Endpoint(t, "http://admin:hunter2@127.0.0.1:5551/api/graphql"), ReportFile: "/var/log/mongooseim/system_metrics_report.json",
 				RequiredModules: []string{"mod_mam"},
 			}},
-			{Name: "mongooseim-2", Software: config.MongooseIM, MongooseIM: mongooseim.Options{
-				GraphQL: endpoint(t, "https://admin@im.example.org/api/graphql"), GraphQLPasswordFile: "testdata/secrets/graphql",
+			{Name: "mongooseim-2", Software: "mongooseim", Source: mongooseim.Options{
+				GraphQL: configtest.Endpoint(t, "https://admin@im.example.org/api/graphql"), GraphQLPasswordFile: "testdata/secrets/graphql",
 			}},
 		},
 	}
@@ -121,9 +104,9 @@ func TestFlagsAlone(t *testing.T) {
 		RefreshInterval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(), Clients: activity.SynapseClasses(),
 		Storage: config.Storage{Retention: activity.MaxWindow, Cache: true}, NodeInfo: config.NodeInfo{Minimum: 50, RoundTo: 10},
 		Servers: []config.Server{
-			{Name: "synapse", Software: config.Synapse, Synapse: synapse.Options{Database: source(t, "sqlite:a=b.db")}},
-			{Name: "prosody", Software: config.Prosody, Prosody: prosody.Options{DataPath: "data"}},
-			{Name: "prosody-2", Software: config.Prosody, Prosody: prosody.Options{DataPath: "/var/lib/prosody"}},
+			{Name: "synapse", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:a=b.db")}},
+			{Name: "prosody", Software: "prosody", Source: prosody.Options{DataPath: "data"}},
+			{Name: "prosody-2", Software: "prosody", Source: prosody.Options{DataPath: "/var/lib/prosody"}},
 		},
 	}
 	if diff := cmp.Diff(want, got, unexported, cmpopts.IgnoreFields(config.Config{}, "Reports")); diff != "" {

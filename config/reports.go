@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/config/document"
 )
 
 // Reports says how usage reports are received.
@@ -42,89 +42,89 @@ func defaultReports() Reports {
 const mostHomeservers = 100_000
 
 // reports reads how usage reports are received.
-func (d *document) reports(n *yaml.Node, r *Reports) {
-	values := d.mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to")
-	for _, key := range keys(values) {
+func (f *file) reports(n *yaml.Node, r *Reports) {
+	values := f.Mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to")
+	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "listen_address":
-			r.ListenAddress = d.text(n, key)
+			r.ListenAddress = f.Text(n, key)
 			if err := CheckAddress(r.ListenAddress); err != nil && r.ListenAddress != "" {
-				d.problem(n, "listen_address: %q: %s", r.ListenAddress, err)
+				f.Problem(n, "listen_address: %q: %s", r.ListenAddress, err)
 			}
 		case "tokens":
-			for _, item := range d.list(n, key) {
-				r.Tokens = append(r.Tokens, d.token(item))
+			for _, item := range f.List(n, key) {
+				r.Tokens = append(r.Tokens, f.token(item))
 			}
 		case "allowed_homeservers":
-			r.Allowed = d.patterns(n, key)
+			r.Allowed = f.patterns(n, key)
 		case "max_homeservers":
 			var err error
-			if r.MaxHomeservers, err = strconv.Atoi(d.text(n, key)); err != nil || r.MaxHomeservers < 1 || r.MaxHomeservers > mostHomeservers {
-				d.problem(n, "max_homeservers: want a number from 1 to %d", mostHomeservers)
+			if r.MaxHomeservers, err = strconv.Atoi(f.Text(n, key)); err != nil || r.MaxHomeservers < 1 || r.MaxHomeservers > mostHomeservers {
+				f.Problem(n, "max_homeservers: want a number from 1 to %d", mostHomeservers)
 			}
 		case "expire_after":
-			r.ExpireAfter = d.duration(n, key)
+			r.ExpireAfter = f.Duration(n, key)
 		case "trusted_proxies":
 			r.TrustedProxies = nil
-			for _, item := range d.list(n, key) {
-				r.TrustedProxies = append(r.TrustedProxies, d.prefix(item))
+			for _, item := range f.List(n, key) {
+				r.TrustedProxies = append(r.TrustedProxies, f.prefix(item))
 			}
 		case "forward_to":
-			r.ForwardTo = d.text(n, key)
+			r.ForwardTo = f.Text(n, key)
 			if u, err := url.Parse(r.ForwardTo); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-				d.problem(n, "forward_to: want a URL such as https://matrix.org/report-usage-stats/push")
+				f.Problem(n, "forward_to: want a URL such as https://matrix.org/report-usage-stats/push")
 			}
 		}
 	}
 }
 
 // token reads one item of tokens. The secret itself is in a file.
-func (d *document) token(n *yaml.Node) (t reports.Token) {
-	values := d.mapping(n, "a token", "token_file", "token", "homeservers")
+func (f *file) token(n *yaml.Node) (t reports.Token) {
+	values := f.Mapping(n, "a token", "token_file", "token", "homeservers")
 	switch {
 	case (values["token_file"] == nil) == (values["token"] == nil):
-		d.problem(n, "a token needs either token_file, the file that it is in, or token")
+		f.Problem(n, "a token needs either token_file, the file that it is in, or token")
 		return t
 	case values["token"] != nil:
-		t.Secret = d.text(values["token"], "token")
+		t.Secret = f.Text(values["token"], "token")
 	default:
-		file := below(filepath.Dir(d.file), d.text(values["token_file"], "token_file"))
-		content, err := readFile(file)
+		file := document.Below(f.Folder(), f.Text(values["token_file"], "token_file"))
+		content, err := document.ReadFile(file)
 		if err != nil {
-			d.problem(values["token_file"], "token_file: %s", err)
+			f.Problem(values["token_file"], "token_file: %s", err)
 			return t
 		}
 		t.Secret = strings.TrimSpace(string(content))
 	}
 	if t.Secret == "" {
-		d.problem(n, "the token is empty")
+		f.Problem(n, "the token is empty")
 	}
 	if values["homeservers"] != nil {
-		t.Homeservers = d.patterns(values["homeservers"], "homeservers")
+		t.Homeservers = f.patterns(values["homeservers"], "homeservers")
 	}
 	return t
 }
 
 // patterns reads patterns of homeservers' names.
-func (d *document) patterns(n *yaml.Node, key string) (patterns []string) {
-	for _, item := range d.list(n, key) {
-		pattern := d.text(item, key)
+func (f *file) patterns(n *yaml.Node, key string) (patterns []string) {
+	for _, item := range f.List(n, key) {
+		pattern := f.Text(item, key)
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			d.problem(item, "%s: %q is no pattern: write it as in example.org or *.example.org", key, pattern)
+			f.Problem(item, "%s: %q is no pattern: write it as in example.org or *.example.org", key, pattern)
 		}
 		patterns = append(patterns, pattern)
 	}
 	return patterns
 }
 
-func (d *document) prefix(n *yaml.Node) netip.Prefix {
-	text := d.text(n, "trusted_proxies")
+func (f *file) prefix(n *yaml.Node) netip.Prefix {
+	text := f.Text(n, "trusted_proxies")
 	if address, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(address, address.BitLen())
 	}
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
-		d.problem(n, "trusted_proxies: %q is no address: write it as in 10.0.0.1 or 10.0.0.0/8", text)
+		f.Problem(n, "trusted_proxies: %q is no address: write it as in 10.0.0.1 or 10.0.0.0/8", text)
 	}
 	return prefix
 }

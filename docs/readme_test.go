@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/prosody"
 	"active_users_exporter/config"
 	"active_users_exporter/test/must"
 	"active_users_exporter/web"
@@ -66,7 +67,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Prosody.AdminSocket == "" {
+	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Source.(prosody.Options).AdminSocket == "" {
 		t.Errorf("%+v", c)
 	}
 }

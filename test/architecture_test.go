@@ -19,15 +19,14 @@ var rooms = map[string][]string{
 	".": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/demo",
-		"collector/ejabberd",
 		"collector/history",
 		"collector/metric",
-		"collector/mongooseim",
 		"collector/prosody",
 		"collector/reports",
+		"collector/servers",
 		"collector/sqldb",
-		"collector/synapse",
 		"collector/usagereport",
 		"config",
 		"web",
@@ -39,6 +38,11 @@ var rooms = map[string][]string{
 		"collector/metric",
 	},
 	"collector/activity": {},
+	"collector/chatserver": {
+		"collector",
+		"collector/activity",
+		"config/document",
+	},
 	"collector/demo": {
 		"collector/activity",
 		"collector/history",
@@ -48,9 +52,11 @@ var rooms = map[string][]string{
 	"collector/ejabberd": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/failure",
 		"collector/sqldb",
 		"collector/webapi",
+		"config/document",
 	},
 	"collector/failure": {},
 	"collector/history": {
@@ -61,26 +67,39 @@ var rooms = map[string][]string{
 	"collector/mongooseim": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/failure",
 		"collector/sqldb",
 		"collector/systemmetrics",
 		"collector/webapi",
+		"config/document",
 	},
 	"collector/prosody": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/failure",
 		"collector/metric",
+		"collector/prosody/luaconfig",
 		"collector/prosody/luadata",
 		"collector/sqldb",
 		"collector/webapi",
+		"config/document",
 	},
-	"collector/prosody/luadata": {},
+	"collector/prosody/luaconfig": {},
+	"collector/prosody/luadata":   {},
 	"collector/reports": {
 		"collector/metric",
 		"collector/sqldb",
 		"collector/systemmetrics",
 		"collector/usagereport",
+	},
+	"collector/servers": {
+		"collector/chatserver",
+		"collector/ejabberd",
+		"collector/mongooseim",
+		"collector/prosody",
+		"collector/synapse",
 	},
 	"collector/sqldb": {
 		"collector/failure",
@@ -90,8 +109,10 @@ var rooms = map[string][]string{
 	"collector/synapse": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/sqldb",
 		"collector/usagereport",
+		"config/document",
 	},
 	"collector/systemmetrics": {
 		"collector/metric",
@@ -104,17 +125,17 @@ var rooms = map[string][]string{
 	},
 	"config": {
 		"collector/activity",
-		"collector/ejabberd",
+		"collector/chatserver",
 		"collector/history",
-		"collector/mongooseim",
-		"collector/prosody",
 		"collector/reports",
+		"collector/servers",
 		"collector/sqldb",
-		"collector/synapse",
-		"collector/webapi",
-		"config/luaconfig",
+		"config/document",
 	},
-	"config/luaconfig": {},
+	"config/document": {
+		"collector/sqldb",
+		"collector/webapi",
+	},
 	"web": {
 		"collector",
 		"collector/activity",
@@ -134,7 +155,11 @@ var rooms = map[string][]string{
 		"collector/failure",
 	},
 	"collector/xmpptest": {},
-	"test/must":          {},
+	"config/configtest": {
+		"collector/sqldb",
+		"collector/webapi",
+	},
+	"test/must": {},
 }
 
 // drivers may be linked in one room alone.
@@ -142,7 +167,7 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/must"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/must", "config/configtest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},
 }
 

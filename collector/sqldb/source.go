@@ -89,12 +89,18 @@ func withoutLocation(err error) string {
 	return text
 }
 
-// Engine returns the kind of database.
+// IsZero says that there is no database: the zero Source, which cannot be read.
+func (s Source) IsZero() bool { return s == Source{} }
+
+// Engine returns the kind of database, "" of the zero Source.
 func (s Source) Engine() Engine { return s.engine }
 
 // String returns the location without password and options.
 func (s Source) String() string {
-	if s.engine == SQLite {
+	switch {
+	case s.IsZero():
+		return "no database"
+	case s.engine == SQLite:
 		return "sqlite:" + s.path
 	}
 	u, err := url.Parse(s.dsn)
@@ -146,8 +152,10 @@ func (s Source) Read(ctx context.Context, o Options, read func(context.Context, 
 		err = s.readSQLite(ctx, read)
 	case MySQL:
 		err = s.readMySQL(ctx, o, read)
-	default:
+	case PostgreSQL:
 		err = s.readPostgreSQL(ctx, o, read)
+	default:
+		err = errors.New("no database is configured")
 	}
 	if err != nil {
 		return explain(s.String(), err)

@@ -52,6 +52,17 @@ func TestParseSource(t *testing.T) {
 	}
 }
 
+// The zero Source is a mistake of ours: it must not read what happens to run at
+// libpq's default address.
+func TestNoDatabase(t *testing.T) {
+	var none sqldb.Source
+	called := false
+	err := none.Read(t.Context(), sqldb.Options{}, func(context.Context, sqldb.View) error { called = true; return nil })
+	if called || err == nil || !strings.Contains(err.Error(), "no database is configured") || !none.IsZero() || none.String() != "no database" {
+		t.Errorf("%s: read %t, error %v", none, called, err)
+	}
+}
+
 func TestPasswordsAreNeverPrinted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		password := rapid.StringMatching(`[a-zA-Z0-9:/?#@%'" ]{8,20}`).Draw(t, "password")

@@ -1,32 +1,17 @@
-package config_test
+package synapse_test
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/synapse"
-	"active_users_exporter/config"
+	"active_users_exporter/config/configtest"
 )
-
-// files lays out a folder and returns its path.
-func files(t *testing.T, contents map[string]string) string {
-	t.Helper()
-	directory := t.TempDir()
-	for name, content := range contents {
-		path := filepath.Join(directory, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return directory
-}
 
 func TestHomeserverYAML(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -73,17 +58,17 @@ func TestHomeserverYAML(t *testing.T) {
 			&synapse.Configured{ServerContext: "school", CacheFactor: 2, EventCacheSize: 15360},
 		},
 	} {
-		directory := files(t, c.files)
-		got, err := config.Source{Servers: []string{"synapse=" + filepath.Join(directory, c.location)}}.Load()
+		directory := configtest.Files(t, c.files)
+		got, err := synapse.Kind().At(filepath.Join(directory, c.location))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		want := synapse.Options{ServerName: c.server, Database: source(t, c.database), Configured: &synapse.Configured{CacheFactor: 0.5, EventCacheSize: 10240}}
+		want := synapse.Options{ServerName: c.server, Database: configtest.Source(t, c.database), Configured: &synapse.Configured{CacheFactor: 0.5, EventCacheSize: 10240}}
 		if c.configured != nil {
 			want.Configured = c.configured
 		}
-		if diff := cmp.Diff(want, got.Servers[0].Synapse, unexported); diff != "" {
+		if diff := cmp.Diff(chatserver.Source(want), got, cmp.AllowUnexported(sqldb.Source{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -99,8 +84,8 @@ func TestMistakesInHomeserverYAML(t *testing.T) {
 		"a wrong type":    {"database:\n  name: psycopg2\n  args: hunter2\n", "not a configuration of Synapse\n  line 3"},
 		"a bad parameter": {"database: {name: psycopg2, args: {host: h, password: hunter2, sslmode: perhaps}}\n", "sslmode is invalid"},
 	} {
-		directory := files(t, map[string]string{"homeserver.yaml": c.content})
-		_, err := config.Source{Servers: []string{"synapse=" + directory}}.Load()
+		directory := configtest.Files(t, map[string]string{"homeserver.yaml": c.content})
+		_, err := synapse.Kind().At(directory)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "homeserver.yaml") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}

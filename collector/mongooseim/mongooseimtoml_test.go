@@ -1,4 +1,4 @@
-package config_test
+package mongooseim_test
 
 import (
 	"path/filepath"
@@ -7,8 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/mongooseim"
-	"active_users_exporter/config"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
+	"active_users_exporter/config/configtest"
 )
 
 func TestMongooseIMTOML(t *testing.T) {
@@ -18,33 +21,33 @@ func TestMongooseIMTOML(t *testing.T) {
 	}{
 		"MySQL, one host": {
 			"[general]\nhosts = ['a.example']\n[outgoing_pools.rdbms.default.connection]\ndriver='mysql'\nhost='db'\ndatabase='mim'\nusername='u'\npassword='a/b@c'\ntls.required = true\n",
-			mongooseim.Options{Database: source(t, "mysql://u:a%2Fb%40c@db:3306/mim?tls=preferred"), Host: "a.example"},
+			mongooseim.Options{Database: configtest.Source(t, "mysql://u:a%2Fb%40c@db:3306/mim?tls=preferred"), Host: "a.example"},
 		},
 		"a pool of another name, TLS": {
 			"general.hosts = ['a', 'b']\n[outgoing_pools.http.default.connection]\nhost='h'\n[outgoing_pools.rdbms.auth.connection]\ndriver='pgsql'\nhost='db'\nport=5433\ndatabase='mim'\nusername='u'\npassword='p'\ntls.required=true\n",
-			mongooseim.Options{Database: source(t, "postgres://u:p@db:5433/mim?sslmode=require")},
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5433/mim?sslmode=require")},
 		},
 		"CockroachDB": {
 			"[general]\nhosts = ['a']\nhost_types = ['t']\n[outgoing_pools.rdbms.default.connection]\ndriver='cockroachdb'\nhost='db'\ndatabase='mim'\nusername='u'\npassword='p'\ntls.verify_mode='none'\n",
-			mongooseim.Options{Database: source(t, "postgres://u:p@db:26257/mim?sslmode=require")},
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:26257/mim?sslmode=require")},
 		},
 	} {
-		directory := files(t, map[string]string{"mongooseim.toml": c.content})
-		got, err := config.Source{Servers: []string{"mongooseim=" + directory}}.Load()
+		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})
+		got, err := mongooseim.Kind().At(directory)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(c.want, got.Servers[0].MongooseIM, unexported); diff != "" {
+		if diff := cmp.Diff(chatserver.Source(c.want), got, cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	// That of the server that the samples come from.
-	got, err := config.Source{Servers: []string{"mongooseim=testdata/mongooseim/6.8.toml"}}.Load()
+	got, err := mongooseim.Kind().At("testdata/configuration/6.8.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(mongooseim.Options{Database: source(t, "postgres://mim:mimpw@127.0.0.1:27432/mim")}, got.Servers[0].MongooseIM, unexported); diff != "" {
+	if diff := cmp.Diff(chatserver.Source(mongooseim.Options{Database: configtest.Source(t, "postgres://mim:mimpw@127.0.0.1:27432/mim")}), got, cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -56,13 +59,13 @@ func TestMistakesInMongooseIMTOML(t *testing.T) {
 		"a wrong type": {"[general]\nhosts = 'hunter2'\n", "not a configuration of MongooseIM"},
 		"Mnesia":       {"[general]\nhosts = ['a']\n", "its records are in Mnesia"},
 	} {
-		directory := files(t, map[string]string{"mongooseim.toml": c.content})
-		_, err := config.Source{Servers: []string{"mongooseim=" + filepath.Join(directory, "mongooseim.toml")}}.Load()
+		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})
+		_, err := mongooseim.Kind().At(filepath.Join(directory, "mongooseim.toml"))
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}
-	if _, err := (config.Source{Servers: []string{"mongooseim=testdata/mongooseim/default-modules.toml"}}).Load(); err == nil || !strings.Contains(err.Error(), "its records are in Mnesia") {
+	if _, err := mongooseim.Kind().At("testdata/configuration/default-modules.toml"); err == nil || !strings.Contains(err.Error(), "its records are in Mnesia") {
 		t.Errorf("error %v", err)
 	}
 }

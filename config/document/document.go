@@ -1,4 +1,7 @@
-package config
+// Package document reads our configuration, a YAML file, strictly: a mistake
+// stands with its line and column, an unknown key with the one that was probably
+// meant, and all mistakes are reported at once.
+package document
 
 import (
 	"bytes"
@@ -6,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,18 +17,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is a YAML file that is being read. It collects the mistakes, so
+// A Document is a YAML file that is being read. It collects the mistakes, so
 // that all of them can be reported at once, each with its line and column.
-type document struct {
+type Document struct {
 	file      string
 	lookupEnv func(string) (string, bool)
 	mistakes  []error
 	marked    map[*yaml.Node]bool // where a mistake is
 }
 
-// problem records a mistake at a node. What else is wrong with the same node
+// New returns a Document without content. File is its path, which messages name
+// and whose folder relative paths are below. LookupEnv gives the values of
+// ${NAME}, as os.LookupEnv does.
+func New(file string, lookupEnv func(string) (string, bool)) *Document {
+	return &Document{file: file, lookupEnv: lookupEnv, marked: make(map[*yaml.Node]bool)}
+}
+
+// Folder returns the folder of the file, "." if there is no file.
+func (d *Document) Folder() string { return filepath.Dir(d.file) }
+
+// Err returns all mistakes so far, nil if there are none.
+func (d *Document) Err() error { return errors.Join(d.mistakes...) }
+
+// Problem records a mistake at a node. What else is wrong with the same node
 // follows from the first mistake.
-func (d *document) problem(at *yaml.Node, format string, args ...any) {
+func (d *Document) Problem(at *yaml.Node, format string, args ...any) {
 	if d.marked[at] {
 		return
 	}
@@ -32,8 +49,8 @@ func (d *document) problem(at *yaml.Node, format string, args ...any) {
 	d.mistakes = append(d.mistakes, fmt.Errorf("%s:%d:%d: %s", d.file, at.Line, at.Column, fmt.Sprintf(format, args...)))
 }
 
-// root parses the file, which must hold one document.
-func (d *document) root(content []byte) (*yaml.Node, error) {
+// Root parses the file, which must hold one document.
+func (d *Document) Root(content []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document, more yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -52,7 +69,7 @@ func (d *document) root(content []byte) (*yaml.Node, error) {
 }
 
 // syntaxError turns "yaml: line 3: did not find …" into "FILE:3: did not …".
-func (d *document) syntaxError(err error) error {
+func (d *Document) syntaxError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if place := regexp.MustCompile(`^line (\d+): (.*)$`).FindStringSubmatch(text); place != nil {
 		return fmt.Errorf("%s:%s: no valid YAML: %s", d.file, place[1], place[2])
@@ -60,21 +77,21 @@ func (d *document) syntaxError(err error) error {
 	return fmt.Errorf("%s: no valid YAML: %s", d.file, text)
 }
 
-// mapping returns the values of a mapping by key. Keys other than the known
+// Mapping returns the values of a mapping by key. Keys other than the known
 // ones are mistakes, as are repeated ones.
-func (d *document) mapping(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
+func (d *Document) Mapping(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
 	values := make(map[string]*yaml.Node)
 	if n = resolve(n); n.Kind != yaml.MappingNode {
-		d.problem(n, "%s must be a mapping of keys to values: %s", what, strings.Join(known, ", "))
+		d.Problem(n, "%s must be a mapping of keys to values: %s", what, strings.Join(known, ", "))
 		return values
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
 		case !slices.Contains(known, key.Value):
-			d.problem(key, "unknown key %q in %s: %s", key.Value, what, suggestion(key.Value, known))
+			d.Problem(key, "unknown key %q in %s: %s", key.Value, what, suggestion(key.Value, known))
 		case values[key.Value] != nil:
-			d.problem(key, "key %q is there twice", key.Value)
+			d.Problem(key, "key %q is there twice", key.Value)
 		default:
 			values[key.Value] = value
 		}
@@ -114,10 +131,10 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// list returns the items of a sequence.
-func (d *document) list(n *yaml.Node, what string) []*yaml.Node {
+// List returns the items of a sequence.
+func (d *Document) List(n *yaml.Node, what string) []*yaml.Node {
 	if n = resolve(n); n.Kind != yaml.SequenceNode {
-		d.problem(n, "%s must be a list", what)
+		d.Problem(n, "%s must be a list", what)
 		return nil
 	}
 	return n.Content
@@ -126,11 +143,11 @@ func (d *document) list(n *yaml.Node, what string) []*yaml.Node {
 // reference finds ${NAME} and the escape $${.
 var reference = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
-// text returns a single value with the references to the environment in it
+// Text returns a single value with the references to the environment in it
 // replaced. It is not YAML again: a variable cannot add keys.
-func (d *document) text(n *yaml.Node, what string) string {
+func (d *Document) Text(n *yaml.Node, what string) string {
 	if n = resolve(n); n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		d.problem(n, "%s must be a single value", what)
+		d.Problem(n, "%s must be a single value", what)
 		return ""
 	}
 	return reference.ReplaceAllStringFunc(n.Value, func(found string) string {
@@ -139,12 +156,12 @@ func (d *document) text(n *yaml.Node, what string) string {
 		}
 		name, closed := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
 		if !closed || name == "" {
-			d.problem(n, "%s has a ${ that is no ${NAME}: write $${ for a plain one", what)
+			d.Problem(n, "%s has a ${ that is no ${NAME}: write $${ for a plain one", what)
 			return ""
 		}
 		value, set := d.lookupEnv(name)
 		if !set {
-			d.problem(n, "%s: the environment variable %s is not set", what, name)
+			d.Problem(n, "%s: the environment variable %s is not set", what, name)
 		}
 		return value
 	})
@@ -158,9 +175,9 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// keys returns the keys of a mapping in the order of the file, so that
+// Keys returns the keys of a mapping in the order of the file, so that
 // mistakes are reported in that order.
-func keys(values map[string]*yaml.Node) []string {
+func Keys(values map[string]*yaml.Node) []string {
 	return slices.SortedFunc(maps.Keys(values), func(a, b string) int {
 		if c := values[a].Line - values[b].Line; c != 0 {
 			return c

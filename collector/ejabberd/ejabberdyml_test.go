@@ -1,32 +1,39 @@
-package config_test
+package ejabberd_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/ejabberd"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
+	"active_users_exporter/config/configtest"
 )
+
+var unexported = cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{})
 
 // The configurations of the servers that the samples come from.
 func TestEjabberdYMLOfRealServers(t *testing.T) {
 	for file, want := range map[string][]ejabberd.Database{
-		"26.07.yml": {{Source: source(t, "postgres://ej:ejpw@127.0.0.1:27432/ej26")}},
+		"26.07.yml": {{Source: configtest.Source(t, "postgres://ej:ejpw@127.0.0.1:27432/ej26")}},
 		"23.01.yml": {
-			{Source: source(t, "sqlite:/srv/lab/ej23/alpha.sqlite"), Host: "alpha.example"},
-			{Source: source(t, "sqlite:/srv/lab/ej23/beta.sqlite"), Host: "beta.example"},
+			{Source: configtest.Source(t, "sqlite:/srv/lab/ej23/alpha.sqlite"), Host: "alpha.example"},
+			{Source: configtest.Source(t, "sqlite:/srv/lab/ej23/beta.sqlite"), Host: "beta.example"},
 		},
 	} {
-		got, err := config.Source{Servers: []string{"ejabberd=testdata/ejabberd/" + file}}.Load()
+		got, err := ejabberd.Kind().At("testdata/configuration/" + file)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		o := got.Servers[0].Ejabberd
+		o := got.(ejabberd.Options)
 		if diff := cmp.Diff(want, o.Databases, unexported); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
@@ -44,12 +51,12 @@ func TestEjabberdYML(t *testing.T) {
 	}{
 		"defaults, one host": {
 			map[string]string{"ejabberd.yml": "hosts: [a.example]\nsql_type: mysql\n"},
-			[]ejabberd.Database{{Source: source(t, "mysql://ejabberd@localhost:3306/ejabberd"), Host: "a.example"}},
+			[]ejabberd.Database{{Source: configtest.Source(t, "mysql://ejabberd@localhost:3306/ejabberd"), Host: "a.example"}},
 			map[string][]string{"a.example": nil},
 		},
 		"macros": {
 			map[string]string{"ejabberd.yml": "define_macro:\n  HOSTS: [a.example]\n  SECRET: 'p@ss/w'\n  DB: live\nhosts: HOSTS\nsql_type: pgsql\nsql_password: SECRET\nsql_database: ej_@DB@\nsql_ssl: true\n"},
-			[]ejabberd.Database{{Source: source(t, "postgres://ejabberd:p%40ss%2Fw@localhost:5432/ej_live?sslmode=require"), Host: "a.example"}},
+			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://ejabberd:p%40ss%2Fw@localhost:5432/ej_live?sslmode=require"), Host: "a.example"}},
 			map[string][]string{"a.example": nil},
 		},
 		"included files": {
@@ -58,21 +65,21 @@ func TestEjabberdYML(t *testing.T) {
 				"conf/sql.yml": "sql_type: mysql\nsql_server: unix:/run/mysqld/mysqld.sock\nsql_username: nobody\nmodules: {mod_d: {}, mod_a: {}}\n",
 				"more.yml":     "sql_type: mssql\nsql_username: ej\n",
 			},
-			[]ejabberd.Database{{Source: source(t, "mysql://ej@/ejabberd?socket=%2Frun%2Fmysqld%2Fmysqld.sock")}},
+			[]ejabberd.Database{{Source: configtest.Source(t, "mysql://ej@/ejabberd?socket=%2Frun%2Fmysqld%2Fmysqld.sock")}},
 			map[string][]string{"a.example": {"mod_a", "mod_c", "mod_d"}, "b.example": {"mod_b"}},
 		},
 		"a list of files, a Unix socket of PostgreSQL": {
 			map[string]string{"ejabberd.yml": "include_config_file: [x.yml]\n", "x.yml": "hosts: [a.example]\nsql_type: pgsql\nsql_server: 'unix:/run/postgresql/.s.PGSQL.5432'\n"},
-			[]ejabberd.Database{{Source: source(t, "postgres://ejabberd@/ejabberd?host=%2Frun%2Fpostgresql"), Host: "a.example"}},
+			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://ejabberd@/ejabberd?host=%2Frun%2Fpostgresql"), Host: "a.example"}},
 			map[string][]string{"a.example": nil},
 		},
 	} {
-		got, err := config.Source{Servers: []string{"ejabberd=" + files(t, c.files)}}.Load()
+		got, err := ejabberd.Kind().At(configtest.Files(t, c.files))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(ejabberd.Options{Databases: c.want, Modules: c.modules}, got.Servers[0].Ejabberd, unexported); diff != "" {
+		if diff := cmp.Diff(chatserver.Source(ejabberd.Options{Databases: c.want, Modules: c.modules}), got, unexported); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -92,8 +99,8 @@ func TestMistakesInEjabberdYML(t *testing.T) {
 		"itself":          {"include_config_file: ejabberd.yml\n", "included twice"},
 		"not there":       {"include_config_file: x.yml\n", "x.yml: no such file"},
 	} {
-		directory := files(t, map[string]string{"ejabberd.yml": c.content})
-		_, err := config.Source{Servers: []string{"ejabberd=" + filepath.Join(directory, "ejabberd.yml")}}.Load()
+		directory := configtest.Files(t, map[string]string{"ejabberd.yml": c.content})
+		_, err := ejabberd.Kind().At(filepath.Join(directory, "ejabberd.yml"))
 		if text := fmt.Sprint(err); err == nil || !strings.Contains(text, c.says) || strings.Contains(text, "hunter2") {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
@@ -103,20 +110,20 @@ func TestMistakesInEjabberdYML(t *testing.T) {
 // A server whose records are in Mnesia is read through its API, and its
 // configuration lists the modules.
 func TestEjabberdYMLAndAPI(t *testing.T) {
-	directory := files(t, map[string]string{
+	directory := configtest.Files(t, map[string]string{
 		"etc/ejabberd.yml": "hosts: [a.example]\nmodules: {mod_mam: {}}\n",
 		"c.yml":            "servers: [{software: ejabberd, from: etc, api_url: 'http://127.0.0.1:5280/api', required_modules: [mod_mam]}]\n",
 		"bad.yml":          "servers: [{software: ejabberd, from: etc/ejabberd.yml}]\n",
 	})
-	got, err := config.Source{File: filepath.Join(directory, "c.yml"), LookupEnv: environment}.Load()
+	got, err := config.Source{File: filepath.Join(directory, "c.yml"), LookupEnv: os.LookupEnv}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ejabberd.Options{API: endpoint(t, "http://127.0.0.1:5280/api"), Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
-	if diff := cmp.Diff(want, got.Servers[0].Ejabberd, unexported); diff != "" {
+	want := ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api"), Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
+	if diff := cmp.Diff(chatserver.Source(want), got.Servers[0].Source, unexported); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := (config.Source{File: filepath.Join(directory, "bad.yml"), LookupEnv: environment}).Load(); err == nil || !strings.Contains(err.Error(), "bad.yml:1:38: from: this ejabberd has no SQL database") {
+	if _, err := (config.Source{File: filepath.Join(directory, "bad.yml"), LookupEnv: os.LookupEnv}).Load(); err == nil || !strings.Contains(err.Error(), "bad.yml:1:38: from: this ejabberd has no SQL database") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,13 +1,10 @@
-package config
+package ejabberd
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,8 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/config/document"
 )
 
 // options are those of ejabberd.yml, or a part of them.
@@ -36,8 +33,8 @@ type ejabberdYML struct {
 // readEjabberdYML reads the virtual hosts, their databases and their modules
 // from ejabberd.yml, or from the folder that holds it, and from the files that
 // it includes.
-func readEjabberdYML(o *ejabberd.Options, path string) error {
-	if isFolder(path) {
+func readEjabberdYML(o *Options, path string) error {
+	if document.IsFolder(path) {
 		path = filepath.Join(path, "ejabberd.yml")
 	}
 	c := &ejabberdYML{folder: filepath.Dir(path), macros: make(options)}
@@ -71,8 +68,8 @@ func readEjabberdYML(o *ejabberd.Options, path string) error {
 
 // addDatabase adds that of a host. One that several hosts share is of the
 // multihost schema, which tells them apart.
-func addDatabase(all []ejabberd.Database, source sqldb.Source, host string) []ejabberd.Database {
-	if source == (sqldb.Source{}) {
+func addDatabase(all []Database, source sqldb.Source, host string) []Database {
+	if source.IsZero() {
 		return all
 	}
 	for i := range all {
@@ -81,7 +78,7 @@ func addDatabase(all []ejabberd.Database, source sqldb.Source, host string) []ej
 			return all
 		}
 	}
-	return append(all, ejabberd.Database{Source: source, Host: host})
+	return append(all, Database{Source: source, Host: host})
 }
 
 // file reads a file and those that it includes. What the file itself says goes
@@ -91,7 +88,7 @@ func (c *ejabberdYML) file(path string) (options, error) {
 		return nil, fmt.Errorf("%s: included twice, or one of more than %d files", path, maxIncludes)
 	}
 	c.read = append(c.read, path)
-	content, err := readFile(path)
+	content, err := document.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -169,9 +166,9 @@ func (c *ejabberdYML) source(own options) (sqldb.Source, error) {
 		}
 		return c.text(c.top[name])
 	}
-	database := location{
-		host: cmp.Or(option("sql_server"), "localhost"), port: option("sql_port"), database: cmp.Or(option("sql_database"), "ejabberd"),
-		user: cmp.Or(option("sql_username"), "ejabberd"), password: option("sql_password"), encrypted: option("sql_ssl") == "true",
+	database := sqldb.Location{
+		Host: cmp.Or(option("sql_server"), "localhost"), Port: option("sql_port"), Database: cmp.Or(option("sql_database"), "ejabberd"),
+		User: cmp.Or(option("sql_username"), "ejabberd"), Password: option("sql_password"), Encrypted: option("sql_ssl") == "true",
 	}
 	switch kind := option("sql_type"); kind {
 	case "":
@@ -182,9 +179,9 @@ func (c *ejabberdYML) source(own options) (sqldb.Source, error) {
 		}
 		return sqldb.ParseSource("sqlite:" + option("sql_database"))
 	case "pgsql":
-		return database.postgreSQL()
+		return database.PostgreSQL()
 	case "mysql":
-		return database.mySQL()
+		return database.MySQL()
 	default:
 		return sqldb.Source{}, fmt.Errorf("sql_type: databases of kind %q cannot be read", kind)
 	}
@@ -231,56 +228,4 @@ func (c *ejabberdYML) text(value any) string {
 		text = strings.ReplaceAll(text, "@"+name+"@", fmt.Sprint(macro))
 	}
 	return text
-}
-
-// location are the parts of the location of a database server, as chat servers
-// configure them.
-type location struct {
-	host, port, database, user, password string
-	encrypted                            bool
-}
-
-// unixSocket is how ejabberd writes the path of one, in place of a host.
-const unixSocket = "unix:"
-
-func (l location) postgreSQL() (sqldb.Source, error) {
-	values := url.Values{}
-	u := url.URL{Scheme: "postgres", User: l.userinfo(), Path: "/" + l.database}
-	if path, ok := strings.CutPrefix(l.host, unixSocket); ok { // libpq wants its folder
-		values.Set("host", filepath.Dir(path))
-	} else {
-		u.Host = net.JoinHostPort(l.host, cmp.Or(l.port, "5432"))
-	}
-	if l.encrypted {
-		values.Set("sslmode", "require")
-	}
-	u.RawQuery = values.Encode()
-	return sqldb.ParseSource(u.String())
-}
-
-func (l location) mySQL() (sqldb.Source, error) {
-	values := url.Values{}
-	u := url.URL{Scheme: "mysql", User: l.userinfo(), Path: "/" + l.database}
-	if path, ok := strings.CutPrefix(l.host, unixSocket); ok {
-		values.Set("socket", path)
-	} else {
-		u.Host = net.JoinHostPort(l.host, cmp.Or(l.port, "3306"))
-	}
-	if l.encrypted {
-		values.Set("tls", "preferred")
-	}
-	u.RawQuery = values.Encode()
-	return sqldb.ParseSource(u.String())
-}
-
-func (l location) userinfo() *url.Userinfo {
-	if l.password == "" {
-		return url.User(l.user)
-	}
-	return url.UserPassword(l.user, l.password)
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

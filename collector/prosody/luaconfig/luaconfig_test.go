@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"active_users_exporter/config/luaconfig"
+	"active_users_exporter/collector/prosody/luaconfig"
 )
 
 func lookup(name string) (string, bool) {

@@ -1,4 +1,4 @@
-package config
+package mongooseim
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/config/document"
 )
 
 // mongooseIMTOML is the part of MongooseIM's configuration that says where its
@@ -43,11 +43,11 @@ type pool struct {
 
 // readMongooseIMTOML reads the location of the database from mongooseim.toml,
 // or from the folder that holds it; none, if there is no pool.
-func readMongooseIMTOML(o *mongooseim.Options, path string) error {
-	if isFolder(path) {
+func readMongooseIMTOML(o *Options, path string) error {
+	if document.IsFolder(path) {
 		path = filepath.Join(path, "mongooseim.toml")
 	}
-	content, err := readFile(path)
+	content, err := document.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -78,21 +78,21 @@ func readMongooseIMTOML(o *mongooseim.Options, path string) error {
 }
 
 func (p pool) source() (sqldb.Source, error) {
-	l := location{host: p.Host, database: p.Database, user: p.Username, password: p.Password, encrypted: p.TLS != nil}
+	l := sqldb.Location{Host: p.Host, Database: p.Database, User: p.Username, Password: p.Password, Encrypted: p.TLS != nil}
 	if p.Port != 0 {
-		l.port = strconv.Itoa(p.Port)
+		l.Port = strconv.Itoa(p.Port)
 	}
 	switch p.Driver {
 	case "pgsql":
-		l.encrypted = p.TLS != nil && p.TLS.Required // else both sides prefer it
-		return l.postgreSQL()
+		l.Encrypted = p.TLS != nil && p.TLS.Required // else both sides prefer it
+		return l.PostgreSQL()
 	case "cockroachdb":
-		if l.port == "" {
-			l.port = "26257"
+		if l.Port == "" {
+			l.Port = "26257"
 		}
-		return l.postgreSQL()
+		return l.PostgreSQL()
 	case "mysql":
-		return l.mySQL()
+		return l.MySQL()
 	}
 	return sqldb.Source{}, fmt.Errorf("the driver %q cannot be read: pgsql, cockroachdb and mysql can", p.Driver)
 }

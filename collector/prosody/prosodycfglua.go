@@ -1,4 +1,4 @@
-package config
+package prosody
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/prosody/luaconfig"
 	"active_users_exporter/collector/sqldb"
-	"active_users_exporter/config/luaconfig"
+	"active_users_exporter/config/document"
 )
 
 // defaultDataPath is where Prosody's packages keep its data.
@@ -20,14 +20,14 @@ const defaultDataPath = "/var/lib/prosody"
 
 // readProsody reads from Prosody's own configuration where its records are and
 // which virtual hosts it serves: others in the same place are leftovers.
-func readProsody(o *prosody.Options, path string) error {
+func readProsody(o *Options, path string) error {
 	c, err := luaconfig.Read(path, os.LookupEnv)
 	if err != nil {
 		return err
 	}
 	dataPath := defaultDataPath
 	if named, _ := c.Global["data_path"].(string); named != "" {
-		dataPath = below(filepath.Dir(path), named)
+		dataPath = document.Below(filepath.Dir(path), named)
 	}
 	for _, h := range c.Hosts {
 		for _, option := range []string{"default_storage", "storage", "sql"} {
@@ -85,7 +85,7 @@ func sqlOf(c *luaconfig.Config, dataPath string) (sqldb.Source, error) {
 	var scheme, port string
 	switch driver := cmp.Or(text("driver"), "SQLite3"); driver {
 	case "SQLite3":
-		return sqldb.ParseSource("sqlite:" + below(dataPath, cmp.Or(text("database"), "prosody.sqlite")))
+		return sqldb.ParseSource("sqlite:" + document.Below(dataPath, cmp.Or(text("database"), "prosody.sqlite")))
 	case "PostgreSQL":
 		scheme, port = "postgres", "5432"
 	case "MySQL":

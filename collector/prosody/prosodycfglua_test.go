@@ -1,4 +1,4 @@
-package config_test
+package prosody_test
 
 import (
 	"strings"
@@ -6,8 +6,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/prosody"
-	"active_users_exporter/config"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/config/configtest"
 )
 
 // The configuration files of the servers that the samples come from.
@@ -15,16 +17,16 @@ func TestProsodysOwnConfiguration(t *testing.T) {
 	hosts := []string{"example.com", "chat.example.org", "bücher.example", "late.example.net", "guest.example.net"}
 	for file, want := range map[string]prosody.Options{
 		"12-int":    {DataPath: "/lab/12-int/data", Hosts: hosts},
-		"12-pg":     {Database: source(t, "postgres://prosody:labpw@127.0.0.1:15432/prosody12"), Hosts: hosts},
-		"13-sqlite": {Database: source(t, "sqlite:/lab/13-sqlite/data/prosody.sqlite"), Hosts: hosts},
-		"13-mysql":  {Database: source(t, "mysql://prosody:labpw@127.0.0.1:13316/prosody13"), Hosts: hosts},
+		"12-pg":     {Database: configtest.Source(t, "postgres://prosody:labpw@127.0.0.1:15432/prosody12"), Hosts: hosts},
+		"13-sqlite": {Database: configtest.Source(t, "sqlite:/lab/13-sqlite/data/prosody.sqlite"), Hosts: hosts},
+		"13-mysql":  {Database: configtest.Source(t, "mysql://prosody:labpw@127.0.0.1:13316/prosody13"), Hosts: hosts},
 	} {
-		got, err := config.Source{Servers: []string{"prosody=testdata/prosody/" + file + ".cfg.lua"}}.Load()
+		got, err := prosody.Kind().At("testdata/configuration/" + file + ".cfg.lua")
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if diff := cmp.Diff(want, got.Servers[0].Prosody, unexported); diff != "" {
+		if diff := cmp.Diff(chatserver.Source(want), got, cmp.AllowUnexported(sqldb.Source{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
 	}
@@ -38,8 +40,8 @@ func TestStoragesOfProsody(t *testing.T) {
 		`VirtualHost "a" default_storage = "sql"`:   `virtual host "a" has its own option default_storage`,
 		`x =`: "no valid Lua",
 	} {
-		directory := files(t, map[string]string{"prosody.cfg.lua": content})
-		_, err := config.Source{Servers: []string{"prosody=" + directory + "/prosody.cfg.lua"}}.Load()
+		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
+		_, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "prosody.cfg.lua") {
 			t.Errorf("%s: error %v, want one that says %q", content, err, says)
 		}
@@ -48,9 +50,9 @@ func TestStoragesOfProsody(t *testing.T) {
 		``: "/var/lib/prosody",
 		`storage = { accounts = "sql", lastlog2 = "internal", account_activity = "internal" } default_storage = "sql" data_path = "d"`: "/d",
 	} {
-		directory := files(t, map[string]string{"prosody.cfg.lua": content})
-		got, err := config.Source{Servers: []string{"prosody=" + directory + "/prosody.cfg.lua"}}.Load()
-		if err != nil || !strings.HasSuffix(got.Servers[0].Prosody.DataPath, want) {
+		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
+		got, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
+		if err != nil || !strings.HasSuffix(got.(prosody.Options).DataPath, want) {
 			t.Errorf("%s: %+v, error %v", content, got, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package config
+package synapse
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/sqldb"
-	"active_users_exporter/collector/synapse"
+	"active_users_exporter/config/document"
 )
 
 // homeserver is the part of Synapse's configuration that says where its
@@ -45,7 +45,7 @@ type database struct {
 // database from homeserver.yaml, or from the folder that holds it, and from
 // the folder conf.d beside it: Debian's package starts Synapse with both.
 // Of keys at the top level the last file's counts, as for Synapse.
-func readHomeserver(o *synapse.Options, path string) error {
+func readHomeserver(o *Options, path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "homeserver.yaml")
 	}
@@ -73,7 +73,7 @@ func readHomeserver(o *synapse.Options, path string) error {
 
 // add reads one of the files.
 func (h *homeserver) add(file string) error {
-	content, err := readFile(file)
+	content, err := document.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (h *homeserver) add(file string) error {
 
 // configured returns what Synapse's usage report takes from here, with the
 // defaults of synapse/config/cache.py, 1.160.
-func (h *homeserver) configured() *synapse.Configured {
-	c := &synapse.Configured{ServerContext: h.ServerContext, CacheFactor: 0.5, EventCacheSize: 10 << 10}
+func (h *homeserver) configured() *Configured {
+	c := &Configured{ServerContext: h.ServerContext, CacheFactor: 0.5, EventCacheSize: 10 << 10}
 	if h.Caches.GlobalFactor != nil {
 		c.CacheFactor = *h.Caches.GlobalFactor
 	}

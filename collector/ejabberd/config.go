@@ -1,0 +1,86 @@
+package ejabberd
+
+import (
+	"errors"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
+	"active_users_exporter/config/document"
+)
+
+// Kind describes ejabberd.
+func Kind() chatserver.Kind {
+	return chatserver.Kind{
+		Name: "ejabberd", Title: "ejabberd", Protocol: "xmpp", ConfigFile: "ejabberd.yml",
+		Keys:        []string{"password_file", "domain", "api_url", "api_password_file", "required_modules"},
+		KeysForFrom: []string{"api_url"},
+		OnlineKey:   "api_url", SeenAt: "last logout",
+		Configure: configure,
+	}
+}
+
+// NewReader implements chatserver.Source. ejabberd's records know no clients.
+func (o Options) NewReader(*activity.Classes) collector.Reader { return New(o) }
+
+func configure(item *chatserver.Item) chatserver.Source {
+	var o Options
+	item.Locate(o.locate)
+	values := item.Values
+	if len(o.Databases) > 0 {
+		o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Databases[0].Source)
+	} else if values["api_url"] == nil {
+		o.APIPasswordFile = item.EndpointPasswordFile(values["password_file"], "password_file", o.API)
+	} else if n := values["password_file"]; n != nil {
+		item.Problem(n, "password_file is for a database server: write api_password_file for api_url")
+	}
+	if n := values["domain"]; n != nil {
+		name := item.Text(n, "domain")
+		if name == "" || len(o.Databases) != 1 {
+			item.Problem(n, "domain: want the virtual host that the one database is of, where its tables do not say so")
+		} else {
+			o.Databases[0].Host = name
+		}
+	}
+	if n := values["api_url"]; n != nil {
+		if !o.API.IsZero() {
+			item.Problem(n, "api_url: from is the URL of the API already")
+		}
+		o.API = item.Endpoint(n, "api_url", "http://127.0.0.1:5280/api")
+	}
+	if n := values["api_password_file"]; n != nil {
+		o.APIPasswordFile = item.EndpointPasswordFile(n, "api_password_file", o.API)
+	}
+	if n := values["required_modules"]; n != nil {
+		o.RequiredModules = item.RequiredModules(n)
+		if o.API.IsZero() || o.Modules == nil {
+			item.Problem(n, "required_modules needs ejabberd.yml as from, which lists the modules, and api_url, which tells that ejabberd runs")
+		}
+	}
+	if len(o.Databases) == 0 && o.API.IsZero() && item.Good() {
+		item.WrongLocation(errNoSource)
+	}
+	return o
+}
+
+var errNoSource = errors.New("this ejabberd has no SQL database: its records are in Mnesia, which its API tells (from: http://127.0.0.1:5280/api, or api_url beside ejabberd.yml)")
+
+// locate takes the location of ejabberd's database, the URL of its API, or its
+// configuration file.
+func (o *Options) locate(location, folder string) (err error) {
+	switch {
+	case document.IsURL(location):
+		o.API, err = webapi.ParseEndpoint(location)
+		return err
+	case document.IsConfiguration(location, folder, ".yml", ".yaml"):
+		return readEjabberdYML(o, document.Below(folder, location))
+	}
+	source, err := sqldb.DatabaseAt(location, folder)
+	if err != nil {
+		return err
+	}
+	o.Databases = []Database{{Source: source}}
+	return nil
+}

@@ -1,0 +1,86 @@
+package mongooseim
+
+import (
+	"errors"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
+	"active_users_exporter/config/document"
+)
+
+// Kind describes MongooseIM.
+func Kind() chatserver.Kind {
+	return chatserver.Kind{
+		Name: "mongooseim", Title: "MongooseIM", Protocol: "xmpp", ConfigFile: "mongooseim.toml",
+		Keys:        []string{"password_file", "domain", "graphql_url", "graphql_password_file", "report_file", "required_modules"},
+		KeysForFrom: []string{"graphql_url"},
+		OnlineKey:   "graphql_url", SeenAt: "last logout",
+		Configure: configure,
+	}
+}
+
+// NewReader implements chatserver.Source. MongooseIM's records know no clients.
+func (o Options) NewReader(*activity.Classes) collector.Reader { return New(o) }
+
+func configure(item *chatserver.Item) chatserver.Source {
+	var o Options
+	item.Locate(o.locate)
+	values := item.Values
+	inDatabase := !o.Database.IsZero()
+	if inDatabase {
+		o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Database)
+	} else if values["graphql_url"] == nil {
+		o.GraphQLPasswordFile = item.EndpointPasswordFile(values["password_file"], "password_file", o.GraphQL)
+	} else if n := values["password_file"]; n != nil {
+		item.Problem(n, "password_file is for a database server: write graphql_password_file for graphql_url")
+	}
+	if n := values["domain"]; n != nil {
+		if o.Host = item.Text(n, "domain"); o.Host == "" || !inDatabase {
+			item.Problem(n, "domain: want the domain that the database is of, where its tables do not say so (before 5.0)")
+		}
+	}
+	if n := values["graphql_url"]; n != nil {
+		if !o.GraphQL.IsZero() {
+			item.Problem(n, "graphql_url: from is the URL of GraphQL already")
+		}
+		o.GraphQL = item.Endpoint(n, "graphql_url", "http://admin@127.0.0.1:5551/api/graphql")
+	}
+	if n := values["graphql_password_file"]; n != nil {
+		o.GraphQLPasswordFile = item.EndpointPasswordFile(n, "graphql_password_file", o.GraphQL)
+	}
+	if n := values["report_file"]; n != nil {
+		o.ReportFile = item.Path(n, "report_file")
+	}
+	if n := values["required_modules"]; n != nil {
+		o.RequiredModules = item.RequiredModules(n)
+		if o.GraphQL.IsZero() {
+			item.Problem(n, "required_modules needs graphql_url, which tells what is loaded")
+		}
+	}
+	if !inDatabase && o.GraphQL.IsZero() && item.Good() {
+		item.WrongLocation(errNoSource)
+	}
+	return o
+}
+
+var errNoSource = errors.New("this MongooseIM has no SQL database (outgoing_pools.rdbms): its records are in Mnesia, which its GraphQL tells (from: http://USER@127.0.0.1:5551/api/graphql, or graphql_url beside mongooseim.toml)")
+
+// locate takes the location of MongooseIM's database, the URL of its GraphQL, or
+// its configuration file.
+func (o *Options) locate(location, folder string) (err error) {
+	switch {
+	case document.IsURL(location):
+		o.GraphQL, err = webapi.ParseEndpoint(location)
+		return err
+	case document.IsConfiguration(location, folder, ".toml"):
+		return readMongooseIMTOML(o, document.Below(folder, location))
+	}
+	o.Database, err = sqldb.DatabaseAt(location, folder)
+	if err == nil && o.Database.Engine() == sqldb.SQLite {
+		return errors.New("MongooseIM has no SQLite databases: write postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE")
+	}
+	return err
+}

@@ -1,0 +1,67 @@
+package prosody
+
+import (
+	"strings"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/config/document"
+)
+
+// Kind describes Prosody.
+func Kind() chatserver.Kind {
+	return chatserver.Kind{
+		Name: "prosody", Title: "Prosody", Protocol: "xmpp", ConfigFile: "prosody.cfg.lua",
+		Keys:        []string{"password_file", "status_url", "metrics_url", "admin_socket", "required_modules", "own_metric_names"},
+		KeysForFrom: []string{"metrics_url"},
+		OnlineKey:   "admin_socket", SeenAt: "login",
+		Configure: configure,
+	}
+}
+
+// NewReader implements chatserver.Source.
+func (o Options) NewReader(classes *activity.Classes) collector.Reader { return New(o, classes) }
+
+func configure(item *chatserver.Item) chatserver.Source {
+	var o Options
+	item.Locate(o.locate)
+	values := item.Values
+	o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Database)
+	if n := values["status_url"]; n != nil {
+		o.StatusURL = item.Page(n, "status_url", "mod_http_status, such as http://127.0.0.1:5280/status")
+	}
+	if n := values["metrics_url"]; n != nil {
+		o.MetricsURL = item.Page(n, "metrics_url", "mod_http_openmetrics, such as http://127.0.0.1:5280/metrics")
+	}
+	if n := values["admin_socket"]; n != nil {
+		o.AdminSocket = item.Path(n, "admin_socket")
+	}
+	if n := values["own_metric_names"]; n != nil {
+		o.OwnNames = item.Bool(n, "own_metric_names")
+	}
+	if n := values["required_modules"]; n != nil {
+		if values["status_url"] == nil && values["admin_socket"] == nil && values["metrics_url"] == nil {
+			item.Problem(n, "required_modules needs status_url, admin_socket or metrics_url, which say what is loaded")
+		}
+		o.RequiredModules = item.RequiredModules(n)
+	}
+	return o
+}
+
+// locate takes the path of Prosody's data directory, the location of its
+// database, or the configuration file that names either. That they exist is not
+// checked: they may be mounted later.
+func (o *Options) locate(location, folder string) (err error) {
+	scheme, _, schemed := strings.Cut(location, ":")
+	switch {
+	case strings.HasSuffix(location, ".lua"):
+		return readProsody(o, document.Below(folder, location))
+	case schemed && !strings.ContainsAny(scheme, "/."): // no folder is called sqlite3:
+		o.Database, err = sqldb.ParseSourceBelow(location, folder)
+		return err
+	}
+	o.DataPath = document.Below(folder, location)
+	return nil
+}

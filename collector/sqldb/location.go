@@ -1,0 +1,83 @@
+package sqldb
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// ParseSourceBelow is ParseSource for a location in which the path of an SQLite
+// file is relative to a folder.
+func ParseSourceBelow(location, folder string) (Source, error) {
+	path, ok := strings.CutPrefix(location, "sqlite:")
+	if ok && path != "" && !strings.HasPrefix(path, "//") && !filepath.IsAbs(path) {
+		location = "sqlite:" + filepath.Join(folder, path)
+	}
+	return ParseSource(location)
+}
+
+// DatabaseAt is ParseSourceBelow for what could also be a configuration file; it
+// says what there can be.
+func DatabaseAt(location, folder string) (Source, error) {
+	if !strings.Contains(location, ":") {
+		return Source{}, errors.New("neither a configuration file nor a database location: write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or, with sqlite: before it, the path of an SQLite file")
+	}
+	return ParseSourceBelow(location, folder)
+}
+
+// A Location are the parts of the location of a database server, as chat servers
+// configure them.
+type Location struct {
+	// Host may be "unix:" with the path of a Unix socket behind it, as ejabberd
+	// writes it.
+	Host string
+	// Port is the server's usual one if it is "".
+	Port                     string
+	Database, User, Password string
+	// Encrypted asks for TLS, without a look at certificates.
+	Encrypted bool
+}
+
+const unixSocket = "unix:"
+
+// PostgreSQL returns the database of a PostgreSQL.
+func (l Location) PostgreSQL() (Source, error) {
+	values := url.Values{}
+	u := url.URL{Scheme: "postgres", User: l.userinfo(), Path: "/" + l.Database}
+	if path, ok := strings.CutPrefix(l.Host, unixSocket); ok { // libpq wants its folder
+		values.Set("host", filepath.Dir(path))
+	} else {
+		u.Host = net.JoinHostPort(l.Host, cmp.Or(l.Port, "5432"))
+	}
+	if l.Encrypted {
+		values.Set("sslmode", "require")
+	}
+	u.RawQuery = values.Encode()
+	return ParseSource(u.String())
+}
+
+// MySQL returns the database of a MySQL or MariaDB.
+func (l Location) MySQL() (Source, error) {
+	values := url.Values{}
+	u := url.URL{Scheme: "mysql", User: l.userinfo(), Path: "/" + l.Database}
+	if path, ok := strings.CutPrefix(l.Host, unixSocket); ok {
+		values.Set("socket", path)
+	} else {
+		u.Host = net.JoinHostPort(l.Host, cmp.Or(l.Port, "3306"))
+	}
+	if l.Encrypted {
+		values.Set("tls", "preferred")
+	}
+	u.RawQuery = values.Encode()
+	return ParseSource(u.String())
+}
+
+func (l Location) userinfo() *url.Userinfo {
+	if l.Password == "" {
+		return url.User(l.User)
+	}
+	return url.UserPassword(l.User, l.Password)
+}

@@ -1,0 +1,48 @@
+package synapse
+
+import (
+	"errors"
+	"strings"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/config/document"
+)
+
+// Kind describes Synapse.
+func Kind() chatserver.Kind {
+	return chatserver.Kind{
+		Name: "synapse", Title: "Matrix Synapse", Protocol: "matrix", ConfigFile: "homeserver.yaml",
+		Keys:      []string{"password_file"},
+		Configure: configure,
+	}
+}
+
+// NewReader implements chatserver.Source.
+func (o Options) NewReader(classes *activity.Classes) collector.Reader { return New(o, classes) }
+
+func configure(item *chatserver.Item) chatserver.Source {
+	var o Options
+	item.Locate(o.locate)
+	o.PasswordFile = item.DatabasePasswordFile(item.Values["password_file"], o.Database)
+	return o
+}
+
+// locate takes the location of Synapse's database, or of the configuration file
+// that names it.
+func (o *Options) locate(location, folder string) error {
+	isFile := !strings.Contains(location, ":")
+	if isFile && strings.HasSuffix(location, ".db") {
+		return errors.New("not a database location: write sqlite: before the path of an SQLite file")
+	}
+	if isFile {
+		return readHomeserver(o, document.Below(folder, location))
+	}
+	var err error
+	if o.Database, err = sqldb.ParseSourceBelow(location, folder); err == nil && o.Database.Engine() == sqldb.MySQL {
+		return errors.New("Synapse has no MySQL databases: write postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
+	}
+	return err
+}
