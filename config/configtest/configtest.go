@@ -16,7 +16,7 @@ func Files(tb testing.TB, contents map[string]string) string {
 	directory := tb.TempDir()
 	for name, content := range contents {
 		path := filepath.Join(directory, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			tb.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
