@@ -87,7 +87,7 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 		source: source, clock: clock, logger: logger,
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "active_users_exporter_config_last_reload_successful",
-			Help: "1 if the last attempt to load the configuration succeeded, else 0; the earlier configuration then stays.",
+			Help: "1 if the last attempt to load the configuration succeeded, else 0. The earlier configuration then stays in use.",
 		}),
 		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "active_users_exporter_config_last_reload_success_timestamp_seconds",

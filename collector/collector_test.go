@@ -3,7 +3,6 @@ package collector_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"testing"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // now is the moment of the tests' refreshes.
 var now = time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)

@@ -68,7 +68,7 @@ func ownFamilies() (families []metric.Family[ownHost]) {
 	for _, window := range []string{"1d", "7d", "30d"} {
 		families = append(families, metric.Family[ownHost]{
 			Name: "prosody_mod_measure_active_users__active_users_" + window, Kind: metric.Gauge,
-			Help: "The users of chat_active_users{window=\"" + window + "\"} of a virtual host, under Prosody's own name (own_metric_names).",
+			Help: "Users of chat_active_users{window=\"" + window + "\"} of a virtual host, under Prosody's own name (own_metric_names).",
 			Read: func(h ownHost, emit metric.Emit) {
 				for _, a := range h.active {
 					if a.Window.String() == window {
@@ -80,7 +80,7 @@ func ownFamilies() (families []metric.Family[ownHost]) {
 	}
 	return append(families, metric.Family[ownHost]{
 		Name: "prosody_module_status", Kind: metric.Gauge, Labels: []string{"module"},
-		Help: "The states of chat_module_status under Prosody's own name (own_metric_names); global modules have the host :global.",
+		Help: "State of chat_module_status under Prosody's own name (own_metric_names). Global modules have the host :global.",
 		Read: func(h ownHost, emit metric.Emit) {
 			for _, m := range h.modules {
 				emit(float64(m.Status), m.Name)

@@ -40,7 +40,7 @@ func families() []metric.Family[summary] {
 	return []metric.Family[summary]{
 		{
 			Name: "active_users_exporter_reports_rejected_total", Kind: metric.Counter, Labels: []string{"reason"},
-			Help: "Pushed reports, or parts of them, that were refused since the exporter was started, by reason; unbelievable values cost a report nothing else.",
+			Help: "Reports, or parts of reports, that were refused since the exporter started, by reason.",
 			Read: func(r summary, emit metric.Emit) {
 				for _, reason := range Reasons() {
 					emit(float64(r.rejected[reason]), string(reason))
@@ -49,12 +49,12 @@ func families() []metric.Family[summary] {
 		},
 		{
 			Name: "active_users_exporter_reports_overflow_homeservers", Kind: metric.Gauge,
-			Help: "Homeservers that report but have no series of their own, since there are more than max_homeservers; the sums by context have them. MongooseIM clusters that report and are not shown are among them.",
+			Help: "Homeservers and MongooseIM clusters that report but have no series of their own, because there are more than max_homeservers.",
 			Read: func(r summary, emit metric.Emit) { emit(float64(r.overflow)) },
 		},
 		{
 			Name: "active_users_exporter_reports_homeservers", Kind: metric.Gauge, Labels: []string{"server_context"},
-			Help: "Homeservers heard within expire_after, by the server_context that they report.",
+			Help: "Homeservers that reported within expire_after, by their server_context.",
 			Read: func(r summary, emit metric.Emit) {
 				for _, c := range r.contexts {
 					emit(float64(c.Homeservers), c.Name)
@@ -63,7 +63,7 @@ func families() []metric.Family[summary] {
 		},
 		{
 			Name: "active_users_exporter_reports_users", Kind: metric.Gauge, Labels: []string{"server_context", "statistic"},
-			Help: "Sums of the newest reports of all homeservers with a server_context, by statistic, those without series of their own included.",
+			Help: "Sums of the newest reports of all homeservers with a server_context, by statistic; homeservers without own series are included.",
 			Read: func(r summary, emit metric.Emit) {
 				for _, c := range r.contexts {
 					for _, statistic := range slices.Sorted(maps.Keys(c.Users)) {

@@ -54,14 +54,10 @@ func union(read, reported []Cluster) (all []Cluster) {
 // Families are the families about what MongooseIM reports of itself: every
 // item of "what information is gathered" in its documentation.
 func Families() []metric.Family[Cluster] {
-	const (
-		reported = " As MongooseIM's system metrics say."
-		orAsked  = " As MongooseIM's system metrics say, or without a report its GraphQL."
-	)
-	return slices.Concat(clusterNumbers(orAsked), []metric.Family[Cluster]{
+	return slices.Concat(clusterNumbers(), []metric.Family[Cluster]{
 		{
 			Name: "mongooseim_info", Kind: metric.Gauge, Labels: []string{"version", "config_type"},
-			Help: "1, with the version and the format of the configuration, empty where they are not known." + orAsked,
+			Help: "1, with the version and the format of the configuration, empty if they are not known.",
 			Read: func(c Cluster, emit metric.Emit) {
 				if c.Version != "" || c.ConfigType != "" {
 					emit(1, c.Version, c.ConfigType)
@@ -70,8 +66,7 @@ func Families() []metric.Family[Cluster] {
 		},
 		{
 			Name: "mongooseim_module_info", Kind: metric.Gauge, Labels: []string{"module", "option", "value"},
-			Help: "1 for each option of a module that is loaded for any host type; option and value are empty where there is none, also for a host type that lacks the module. " +
-				"The backend of mod_event_pusher is a pusher, not a database. Modules of MongooseIM without the marker for system metrics are in GraphQL alone." + orAsked,
+			Help: "1 for each option of a loaded module, over all host types. Option and value are empty for a module without options.",
 			Read: func(c Cluster, emit metric.Emit) {
 				for _, m := range c.Modules {
 					emit(1, m.Name, m.Option, m.Value)
@@ -80,27 +75,27 @@ func Families() []metric.Family[Cluster] {
 		},
 		{
 			Name: "mongooseim_http_api_enabled", Kind: metric.Gauge, Labels: []string{"handler"},
-			Help: "1 for each HTTP handler that is configured; their names differ between versions." + reported,
+			Help: "1 for each HTTP handler that is configured, as MongooseIM's system metrics report it.",
 			Read: ones(func(c Cluster) []string { return c.HTTPHandlers }),
 		},
 		{
 			Name: "mongooseim_transport_enabled", Kind: metric.Gauge, Labels: []string{"transport"},
-			Help: "1 for each way in which clients may connect; tcp for at least one listener." + reported,
+			Help: "1 for each way in which clients may connect, as MongooseIM's system metrics report it; tcp means at least one listener.",
 			Read: ones(func(c Cluster) []string { return c.Transports }),
 		},
 		{
 			Name: "mongooseim_outgoing_pools", Kind: metric.Gauge, Labels: []string{"type"},
-			Help: "Outgoing connection pools that are configured, by type." + reported,
+			Help: "Configured outgoing connection pools by type, as MongooseIM's system metrics report them.",
 			Read: counts(func(c Cluster) map[string]int { return c.Pools }),
 		},
 		{
 			Name: "mongooseim_xmpp_stanzas_total", Kind: metric.Counter, Labels: []string{"stanza_type"},
-			Help: "Stanzas since the reporting node was started, of that node alone: Sent by clients, Received by clients. Absent without instrumentation." + reported,
+			Help: "Stanzas of the reporting node since it started, by type, as MongooseIM's system metrics report them.",
 			Read: counts(func(c Cluster) map[string]int64 { return c.Stanzas }),
 		},
 		{
 			Name: "mongooseim_last_report_timestamp_seconds", Unit: "seconds", Kind: metric.Gauge,
-			Help: "Unix time at which the newest report was written to its file, or received. MongooseIM writes one every 3 hours by default, the first 5 minutes after its start.",
+			Help: "Unix time at which the newest report was written to its file or received. MongooseIM writes one every 3 hours by default.",
 			Read: func(c Cluster, emit metric.Emit) {
 				if !c.Reported.IsZero() {
 					emit(metric.Seconds(c.Reported))
@@ -111,20 +106,20 @@ func Families() []metric.Family[Cluster] {
 }
 
 // clusterNumbers are the families with one value for a cluster.
-func clusterNumbers(source string) (families []metric.Family[Cluster]) {
+func clusterNumbers() (families []metric.Family[Cluster]) {
 	for _, f := range []struct {
 		name, unit, help string
 		value            func(Cluster) Number
 	}{
-		{"mongooseim_uptime_seconds", "seconds", "Uptime of one node, at its report or when it was asked.", func(c Cluster) Number { return c.Uptime }},
-		{"mongooseim_cluster_nodes", "", "Erlang nodes connected to one another, also that of a maintenance shell while it is open.", func(c Cluster) Number { return c.Nodes }},
-		{"mongooseim_hosts", "", "Host types, of which each static host is one; virtual hosts before 5.0.", func(c Cluster) Number { return c.Hosts }},
-		{"mongooseim_domains", "", "Domains that are served, static and dynamic; since 5.0.", func(c Cluster) Number { return c.Domains }},
-		{"mongooseim_custom_modules", "", "Loaded modules without the marker for system metrics. In a report this is not the number of custom modules: some 25 of MongooseIM's own lack the marker, 2 of them in the shipped configuration. GraphQL lists the modules: from there it is the number of those that MongooseIM 6.8 does not bring.", func(c Cluster) Number { return c.CustomModules }},
-		{"mongooseim_external_components", "", "External XMPP components connected to the reporting node; in reports alone.", func(c Cluster) Number { return c.ExternalComponents }},
+		{"mongooseim_uptime_seconds", "seconds", "Uptime of the node that reported or was asked.", func(c Cluster) Number { return c.Uptime }},
+		{"mongooseim_cluster_nodes", "", "Erlang nodes in the cluster; an open maintenance shell counts as one.", func(c Cluster) Number { return c.Nodes }},
+		{"mongooseim_hosts", "", "Host types, where each static host is one; before 5.0, virtual hosts.", func(c Cluster) Number { return c.Hosts }},
+		{"mongooseim_domains", "", "Static and dynamic domains; since MongooseIM 5.0.", func(c Cluster) Number { return c.Domains }},
+		{"mongooseim_custom_modules", "", "Loaded modules that MongooseIM's system metrics take for custom ones; some of MongooseIM's own are among them.", func(c Cluster) Number { return c.CustomModules }},
+		{"mongooseim_external_components", "", "External XMPP components connected to the reporting node.", func(c Cluster) Number { return c.ExternalComponents }},
 	} {
 		families = append(families, metric.Family[Cluster]{
-			Name: f.name, Unit: f.unit, Kind: metric.Gauge, Help: f.help + source,
+			Name: f.name, Unit: f.unit, Kind: metric.Gauge, Help: f.help,
 			Read: func(c Cluster, emit metric.Emit) {
 				if n := f.value(c); n.Known {
 					emit(float64(n.Value))

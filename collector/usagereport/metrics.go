@@ -25,7 +25,7 @@ func Families() []metric.Family[Homeserver] {
 	for _, s := range statistics() {
 		families = append(families, metric.Family[Homeserver]{
 			Name: "synapse_usage_" + s.name, Kind: metric.Gauge,
-			Help: s.help + " As " + s.name + " of Synapse's usage report.",
+			Help: s.help + " Statistic " + s.name + " of Synapse's usage report.",
 			Read: func(h Homeserver, emit metric.Emit) {
 				if value, known := h.Statistics[s.name]; known {
 					emit(value)
@@ -36,7 +36,7 @@ func Families() []metric.Family[Homeserver] {
 	return append(families,
 		metric.Family[Homeserver]{
 			Name: "synapse_usage_info", Kind: metric.Gauge, Labels: InfoNames(),
-			Help: "1, with the strings of Synapse's usage report, empty where they are not known.",
+			Help: "1, with the strings of Synapse's usage report, empty if they are not known.",
 			Read: func(h Homeserver, emit metric.Emit) {
 				var labels []string
 				for _, name := range InfoNames() {
@@ -47,8 +47,7 @@ func Families() []metric.Family[Homeserver] {
 		},
 		metric.Family[Homeserver]{
 			Name: "synapse_limit_mau_users", Kind: metric.Gauge, Labels: []string{"type"},
-			Help: "Users in the table monthly_active_users, by which Synapse limits them; absent if it does not keep the table (limit_usage_by_mau, mau_stats_only). " +
-				"native is Synapse's synapse_admin_mau_current. Counted in the background by the last refresh, not at the scrape.",
+			Help: "Users in Synapse's table monthly_active_users, by which it limits them, by type; absent if Synapse does not fill the table.",
 			Read: func(h Homeserver, emit metric.Emit) {
 				for _, t := range slices.Sorted(maps.Keys(h.LimitMAU)) {
 					emit(float64(h.LimitMAU[t]), t)
@@ -57,7 +56,7 @@ func Families() []metric.Family[Homeserver] {
 		},
 		metric.Family[Homeserver]{
 			Name: "synapse_usage_last_report_timestamp_seconds", Unit: "seconds", Kind: metric.Gauge,
-			Help: "Unix time, by the receiver's clock, at which the homeserver's newest usage report was received.",
+			Help: "Unix time, by the receiver's clock, at which the newest usage report of the homeserver was received.",
 			Read: func(h Homeserver, emit metric.Emit) {
 				if !h.Reported.IsZero() {
 					emit(metric.Seconds(h.Reported))
@@ -66,7 +65,7 @@ func Families() []metric.Family[Homeserver] {
 		},
 		metric.Family[Homeserver]{
 			Name: "synapse_usage_reports_total", Kind: metric.Counter,
-			Help: "Usage reports that were ever received from the homeserver.",
+			Help: "Usage reports received from the homeserver.",
 			Read: func(h Homeserver, emit metric.Emit) {
 				if !h.Reported.IsZero() {
 					emit(float64(h.Reports))
