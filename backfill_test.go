@@ -19,10 +19,7 @@ import (
 func backfilled(t *testing.T, arguments ...string) map[string]string {
 	t.Helper()
 	t.Setenv("ACTIVE_USERS_NOW", "1794236747")
-	directory := t.TempDir()
-	if err := unpackSamples(directory); err != nil {
-		t.Fatal(err)
-	}
+	directory := realRecords(t)
 	var out, err bytes.Buffer
 	arguments = append([]string{"backfill", "--server=synapse=sqlite:" + filepath.Join(directory, "homeserver.db"), "--storage.path="}, arguments...)
 	if code := run(arguments, &out, &err); code != exitOK {

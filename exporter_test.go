@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,32 +13,27 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"active_users_exporter/collector/demo"
+	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/config"
+	"active_users_exporter/test/leaks"
+	"active_users_exporter/test/must"
+	"active_users_exporter/test/samples"
+	"active_users_exporter/test/series"
 )
-
-// sampleNow is the moment at which the real Synapse counted the sample.
-const sampleNow = 1794236747
-
-func sampleClock() time.Time { return time.Unix(sampleNow, 0).UTC() }
 
 // newTestExporter returns an exporter of the given configuration, which it
 // also returns the path of.
 func newTestExporter(t *testing.T, content string) (*Exporter, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "active_users.yml")
-	writeFile(t, path, content)
+	must.WriteFile(t, path, content)
 	source := config.Source{File: path, LookupEnv: os.LookupEnv}
-	return NewExporter(source, sampleClock, log.NewNopLogger()), path
-}
-
-func writeFile(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return NewExporter(source, samples.Now, log.NewNopLogger()), path
 }
 
 func get(t *testing.T, handler http.Handler, method, path string) (int, string) {
@@ -52,26 +47,16 @@ func get(t *testing.T, handler http.Handler, method, path string) (int, string) 
 	return recorder.Code, string(body)
 }
 
-func waitUntil(t *testing.T, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not happen within a minute")
-		}
-	}
-}
-
-func samples(t *testing.T) string {
+// realRecords returns a folder with homeserver.db and the data directory prosody.
+func realRecords(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
-	if err := unpackSamples(directory); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, samples.Unpack(".", directory))
 	return directory
 }
 
 func TestPages(t *testing.T) {
-	directory := samples(t)
+	directory := realRecords(t)
 	exporter, _ := newTestExporter(t, "servers:\n"+
 		"  - {name: matrix, software: synapse, from: sqlite:"+directory+"/homeserver.db}\n"+
 		"  - {name: gone, software: synapse, from: sqlite:"+directory+"/gone.db}\n")
@@ -80,7 +65,7 @@ func TestPages(t *testing.T) {
 	if err := exporter.Reload(ctx); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, exporter.Ready)
+	must.Happen(t, exporter.Ready)
 	for path, want := range map[string]struct {
 		code int
 		says []string
@@ -127,7 +112,7 @@ func TestNotReadyBeforeTheFirstRefresh(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	directory := samples(t)
+	directory := realRecords(t)
 	one := "  - {name: matrix, software: synapse, from: sqlite:" + directory + "/homeserver.db}\n"
 	two := "  - {name: gone, software: synapse, from: sqlite:" + directory + "/gone.db}\n"
 	exporter, path := newTestExporter(t, "servers:\n"+one+two)
@@ -137,10 +122,10 @@ func TestReload(t *testing.T) {
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
-	waitUntil(t, exporter.Ready)
+	must.Happen(t, exporter.Ready)
 	first := exporter.Statuses()[0]
 
-	writeFile(t, path, "servers:\n"+one+"    mistake: yes\n")
+	must.WriteFile(t, path, "servers:\n"+one+"    mistake: yes\n")
 	if code, body := reload(); code != http.StatusInternalServerError || !strings.Contains(body, "active_users.yml:") {
 		t.Errorf("with a mistake: %d %s", code, body)
 	}
@@ -152,7 +137,7 @@ func TestReload(t *testing.T) {
 	}
 
 	// One server goes, one stays with its figures, one is new.
-	writeFile(t, path, "servers:\n"+one+strings.ReplaceAll(two, "gone", "other"))
+	must.WriteFile(t, path, "servers:\n"+one+strings.ReplaceAll(two, "gone", "other"))
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
@@ -161,14 +146,14 @@ func TestReload(t *testing.T) {
 		t.Errorf("after a reload: %+v", statuses)
 	}
 	// A changed server is read anew, and shows its figures until then.
-	writeFile(t, path, "windows: [2d]\nservers:\n"+one)
+	must.WriteFile(t, path, "windows: [2d]\nservers:\n"+one)
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
 	if statuses = exporter.Statuses(); len(statuses) != 1 || statuses[0].Snapshot == nil || !exporter.Ready() {
 		t.Errorf("after a change: %+v", statuses)
 	}
-	waitUntil(t, func() bool { return len(exporter.Statuses()[0].Snapshot.Domains[0].Active) == 1 })
+	must.Happen(t, func() bool { return len(exporter.Statuses()[0].Snapshot.Domains[0].Active) == 1 })
 	stop()
 	exporter.Wait(10 * time.Second)
 }
@@ -194,7 +179,7 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 		}
 	}))
 	defer interfaces.Close()
-	content := "servers:\n  - {name: matrix, software: synapse, from: sqlite:" + samples(t) + "/homeserver.db}\n"
+	content := "servers:\n  - {name: matrix, software: synapse, from: sqlite:" + realRecords(t) + "/homeserver.db}\n"
 	for _, name := range []string{"denied", "html", "half", "hangs"} {
 		software := map[bool]string{true: "mongooseim", false: "ejabberd"}[name == "half" || name == "html"]
 		content += "  - {name: " + name + ", software: " + software + ", from: " + interfaces.URL + "/" + name + "}\n"
@@ -213,7 +198,7 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 		`chat_refresh_failures_total{reason="unexpected",server="half"} 1`,
 		`chat_refresh_failures_total{reason="timeout",server="hangs"} 0`,
 	} {
-		waitUntil(t, func() bool {
+		must.Happen(t, func() bool {
 			_, page := get(t, handler, http.MethodGet, "/metrics")
 			return strings.Contains(page, want+"\n")
 		})
@@ -222,33 +207,92 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 	exporter.Wait(10 * time.Second)
 }
 
-func TestReportIsJSON(t *testing.T) {
-	directory := samples(t)
-	var out strings.Builder
-	source := config.Source{Servers: []string{"synapse=sqlite:" + directory + "/homeserver.db"}, LookupEnv: os.LookupEnv}
-	statuses, err := refreshOnce(t.Context(), source, environment{clock: sampleClock, logger: log.NewNopLogger()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := writeJSON(&out, statuses); err != nil {
-		t.Fatal(err)
-	}
-	var samples []struct {
-		Name   string
-		Labels map[string]string
-		Value  *float64
-	}
-	if err := json.Unmarshal([]byte(out.String()), &samples); err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, s := range samples {
-		if s.Name == "" || s.Labels["server"] != "synapse" && s.Labels["homeserver"] != "sqlite.lab.test" || s.Value == nil {
-			t.Errorf("incomplete sample %+v", s)
+// Of a hundred servers thirty are broken, each third in another way. The
+// seventy are read and shown as if they were alone; of the thirty there are no
+// figures, least of all zeros; and nothing stays behind.
+func TestThirtyOfAHundredServersAreBroken(t *testing.T) {
+	leaks.LeavesNothing(t, thirtyOfAHundred)
+}
+
+func thirtyOfAHundred(t *testing.T) {
+	folder := t.TempDir()
+	must.Succeed(t, demo.Synapse(t.Context(), filepath.Join(folder, "synapse.db"), samples.Now(), 100, 1))
+	must.Succeed(t, demo.Prosody(t.Context(), filepath.Join(folder, "prosody"), samples.Now(), 100, 1))
+	must.WriteFile(t, filepath.Join(folder, "garbage.db"), strings.Repeat("garbage ", 9999))
+	must.WriteFile(t, filepath.Join(folder, "empty.db"), "")
+	useless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else it is not noticed when the other side hangs up
+		switch r.URL.Path[1:] {
+		case "html":
+			_, _ = io.WriteString(w, "<html>")
+		case "hangs":
+			<-r.Context().Done()
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
 		}
-		found = found || s.Name == "chat_r30v2_users" && *s.Value == 35
+	}))
+	t.Cleanup(useless.Close)
+	broken := []string{
+		"software: synapse, from: 'sqlite:" + folder + "/gone.db'",
+		"software: synapse, from: 'sqlite:" + folder + "/garbage.db'",
+		"software: prosody, from: 'sqlite:" + folder + "/empty.db'",
+		"software: prosody, from: '" + folder + "/not mounted'",
+		"software: prosody, from: '" + t.TempDir() + "'",
+		"software: synapse, from: 'postgres://u@" + "127.0.0.1:" + dbtest.FreePort(t) + "/synapse'",
+		"software: mongooseim, from: 'mysql://u@" + "127.0.0.1:" + dbtest.FreePort(t) + "/mongooseim'",
+		"software: mongooseim, from: '" + useless.URL + "/html'",
+		"software: ejabberd, from: '" + useless.URL + "/denied'",
+		"software: ejabberd, from: '" + useless.URL + "/hangs'",
 	}
-	if !found {
-		t.Errorf("r30v2 is missing or wrong in %s", out.String())
+	sound := []string{
+		"software: synapse, from: 'sqlite:" + folder + "/synapse.db'",
+		"software: prosody, from: '" + folder + "/prosody'",
 	}
+	content := "servers:\n"
+	for n := range 100 {
+		if n%10 < 3 {
+			content += fmt.Sprintf("  - {name: broken%d, %s}\n", n, broken[n/10])
+		} else {
+			content += fmt.Sprintf("  - {name: sound%d, %s}\n", n, sound[n%2])
+		}
+	}
+	exporter, _ := newTestExporter(t, content)
+	handler := exporter.Pages("/metrics", nil)
+	ctx, stop := context.WithCancel(t.Context())
+	must.Succeed(t, exporter.Reload(ctx))
+	var shown series.Series
+	must.Happen(t, func() bool {
+		_, page := get(t, handler, http.MethodGet, "/metrics")
+		shown = series.Parse(page)
+		up := 0
+		for name, value := range shown.Only("chat_server_up{") {
+			if value == "1" && strings.Contains(name, "sound") {
+				up++
+			}
+		}
+		return up == 70
+	})
+	if n := len(shown.Only("chat_server_up{")); n != 100 {
+		t.Errorf("%d servers are shown", n)
+	}
+	first := []series.Series{shown.Figures("sound4"), shown.Figures("sound3")}
+	for n := range 100 {
+		if n%10 < 3 {
+			name := fmt.Sprintf("broken%d", n)
+			if figures := shown.Figures(name); len(figures) != 1 || shown[`chat_server_up{server="`+name+`"}`] != "0" { // failures of the history
+				t.Errorf("%s shows %v", name, figures)
+			}
+			continue
+		}
+		server := fmt.Sprintf("sound%d", n)
+		alike := series.Series{}
+		for name, value := range shown.Figures(server) {
+			alike[strings.Replace(name, `"`+server+`"`, fmt.Sprintf(`"sound%d"`, 4-n%2), 1)] = value
+		}
+		if diff := cmp.Diff(first[n%2], alike); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", server, diff)
+		}
+	}
+	stop()
+	exporter.Wait(10 * time.Second)
 }

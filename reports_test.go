@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // Reports go from a folder to a database that receivers share, and back.
 func TestReportsMoveBetweenStores(t *testing.T) {
 	folder, database, other := t.TempDir(), dbtest.PostgreSQL(t), t.TempDir()
 	file := t.TempDir() + "/reports.jsonl"
-	writeFile(t, file, `{"received":"2026-11-09T12:00:00Z","report":{"homeserver":"a.example","total_users":3}}
+	must.WriteFile(t, file, `{"received":"2026-11-09T12:00:00Z","report":{"homeserver":"a.example","total_users":3}}
 {"received":"2026-11-09T15:05:47.25Z","report":{"homeserver":"b.example","total_users":4}}
 `)
 	first := ""
@@ -29,7 +30,7 @@ func TestReportsMoveBetweenStores(t *testing.T) {
 		if exported != first || !strings.Contains(exported, "15:05:47.25Z") {
 			t.Errorf("%s\nwant\n%s", exported, first)
 		}
-		writeFile(t, file, exported)
+		must.WriteFile(t, file, exported)
 	}
 }
 

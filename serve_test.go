@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,21 +19,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"active_users_exporter/collector/reports"
-	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/config"
-	"active_users_exporter/web"
+	"active_users_exporter/test/leaks"
+	"active_users_exporter/test/must"
+	"active_users_exporter/test/samples"
 )
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return "127.0.0.1:" + dbtest.FreePort(t)
-}
 
 // Whoever connects and says nothing, or only begins, is gone after some
 // seconds; the others are served meanwhile.
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	must.Succeed(t, err)
 	address := listener.Addr().String()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -45,7 +40,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 	}()
 	var connections []net.Conn
 	for n := range 300 {
-		connection := dial(t, address)
+		connection := must.Dial(t, address)
 		begin := []string{"", "PUT /push HTTP/1.1\r\nHost:", "PUT /push HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"}[n%3]
 		if _, err := io.WriteString(connection, begin); err != nil {
 			t.Fatal(err)
@@ -73,19 +68,6 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 	}
 }
 
-func dial(t *testing.T, address string) net.Conn {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-		if err == nil {
-			return connection
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
-}
-
 // Ten thousand invented homeservers, with everything that a report can say,
 // cost neither much memory nor a large page.
 func TestInventedHomeserversCostLittle(t *testing.T) {
@@ -97,9 +79,9 @@ func TestInventedHomeserversCostLittle(t *testing.T) {
 	defer exporter.Wait(10 * time.Second)
 	receiver, _ := exporter.Receiver()
 	handler := receiver.Handler()
-	before := heapInUse()
+	before := leaks.HeapInUse()
 	for n := range 10_000 {
-		body := fmt.Sprintf(`{"homeserver":"invented%d.example","server_context":"context %d","total_users":%d%s}`, n, n, n, everyStatistic())
+		body := fmt.Sprintf(`{"homeserver":"invented%d.example","server_context":"context %d","total_users":%d%s}`, n, n, n, samples.EveryStatistic())
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/push", strings.NewReader(body))
 		request.RemoteAddr = "127.0.0.1:1"
 		recorder := httptest.NewRecorder()
@@ -108,7 +90,7 @@ func TestInventedHomeserversCostLittle(t *testing.T) {
 			t.Fatalf("report %d: %d %s", n, recorder.Code, recorder.Body)
 		}
 	}
-	if grown := heapInUse() - before; grown > 20<<20 {
+	if grown := leaks.HeapInUse() - before; grown > 20<<20 {
 		t.Errorf("%d MiB for 10,000 homeservers", grown>>20)
 	}
 	registry := prometheus.NewRegistry()
@@ -121,21 +103,4 @@ func TestInventedHomeserversCostLittle(t *testing.T) {
 	if !bytes.Contains(recorder.Body.Bytes(), []byte("active_users_exporter_reports_overflow_homeservers 9750")) {
 		t.Error("the overflow is not counted")
 	}
-}
-
-func everyStatistic() string {
-	var text strings.Builder
-	for _, d := range web.Descriptions() {
-		if name, ok := strings.CutPrefix(d.Name, "synapse_usage_"); ok && name != "total_users" && d.Kind == "gauge" {
-			fmt.Fprintf(&text, `,%q:12345`, name)
-		}
-	}
-	return text.String()
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
 }

@@ -159,7 +159,12 @@ var rooms = map[string][]string{
 		"collector/sqldb",
 		"collector/webapi",
 	},
-	"test/must": {},
+	"test/leaks": {},
+	"test/must":  {},
+	"test/samples": {
+		"collector/usagereport",
+	},
+	"test/series": {},
 }
 
 // drivers may be linked in one room alone.
@@ -167,7 +172,7 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/must", "config/configtest"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/leaks", "test/must", "config/configtest"},
 	"os/exec":                  {"collector/sqldb/dbtest"},
 }
 

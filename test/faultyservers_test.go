@@ -1,4 +1,4 @@
-package main
+package test
 
 import (
 	"bufio"
@@ -23,6 +23,7 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 // faultyServers are chat servers of each kind, as operators configure them.
@@ -44,7 +45,7 @@ func faultyServers() map[string]func(t *testing.T) faulty {
 
 func synapseFile(t *testing.T) faulty {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
-	must(t, demo.Synapse(t.Context(), path, faultsAt, 300, 1))
+	must.Succeed(t, demo.Synapse(t.Context(), path, faultsAt, 300, 1))
 	// As if yesterday and today had never been.
 	restore := func(t *testing.T) {
 		makeSQLite(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, faultsAt.Add(-30*time.Hour).UnixMilli()),
@@ -56,14 +57,14 @@ func synapseFile(t *testing.T) faulty {
 
 func synapsePostgreSQL(t *testing.T) faulty {
 	location := dbtest.StartPostgreSQL(t).Location
-	must(t, synapsetest.Population{Users: 300, Days: 62, Now: faultsAt}.FillPostgreSQL(t.Context(), location))
+	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: faultsAt}.FillPostgreSQL(t.Context(), location))
 	p, through := proxied(t, location)
 	return faulty{"software: synapse, from: '" + through + "'", append(networkFaults(p), lockedTable(location, "user_ips"))}
 }
 
 func prosodyFiles(t *testing.T) faulty {
 	folder := filepath.Join(t.TempDir(), "prosody")
-	must(t, demo.Prosody(t.Context(), folder, faultsAt, 200, 1))
+	must.Succeed(t, demo.Prosody(t.Context(), folder, faultsAt, 200, 1))
 	status := httptest.NewServer(demo.StatusPage(faultsAt))
 	t.Cleanup(status.Close)
 	p, through := proxied(t, status.URL+"/status")
@@ -92,14 +93,14 @@ func prosodyFile(t *testing.T) faulty {
 
 func prosodySocket(t *testing.T) faulty {
 	folder := filepath.Join(t.TempDir(), "prosody")
-	must(t, demo.Prosody(t.Context(), folder, faultsAt, 50, 1))
+	must.Succeed(t, demo.Prosody(t.Context(), folder, faultsAt, 50, 1))
 	p := startProxy(t, "unix", adminSocket(t))
 	return faulty{"software: prosody, from: '" + folder + "', admin_socket: '" + p.address + "'", networkFaults(p)}
 }
 
 func prosodyPage(t *testing.T) faulty {
-	content, err := os.ReadFile("collector/prosody/testdata/12-int/metrics.txt")
-	must(t, err)
+	content, err := os.ReadFile("../collector/prosody/testdata/12-int/metrics.txt")
+	must.Succeed(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
 	t.Cleanup(server.Close)
 	p, through := proxied(t, server.URL+"/metrics")
@@ -177,11 +178,11 @@ func mongooseIMGraphQL(t *testing.T) faulty {
 func mongooseIMReport(t *testing.T) faulty {
 	path := filepath.Join(t.TempDir(), "system_metrics_report.json")
 	good := `[{"name":"cluster","params":{"number_of_nodes":3}}]`
-	writeFile(t, path, good)
-	is := func(content string) func(*testing.T) { return func(t *testing.T) { writeFile(t, path, content) } }
+	must.WriteFile(t, path, good)
+	is := func(content string) func(*testing.T) { return func(t *testing.T) { must.WriteFile(t, path, content) } }
 	config := "software: mongooseim, from: '" + graphQL(t) + "', report_file: '" + path + "'"
 	return faulty{config, []fault{
-		{name: "no report", breaks: func(t *testing.T) { must(t, os.Remove(path)) }, mend: is(good)},
+		{name: "no report", breaks: func(t *testing.T) { must.Succeed(t, os.Remove(path)) }, mend: is(good)},
 		{name: "half a report", breaks: is(good[:20]), mend: is(good)},
 		{name: "garbage", breaks: is("\x00\xff\x13"), mend: is(good)},
 		{name: "something else", breaks: is(`{"data":[null]}`), mend: is(good)},
@@ -217,10 +218,10 @@ func graphQL(t *testing.T) string {
 func adminSocket(t *testing.T) string {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "") // the path of a socket must be short
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(directory, "prosody.sock"))
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -251,7 +252,7 @@ func adminSocket(t *testing.T) string {
 func proxied(t *testing.T, location string) (p *proxy, through string) {
 	t.Helper()
 	u, err := url.Parse(location)
-	must(t, err)
+	must.Succeed(t, err)
 	p = startProxy(t, "tcp", u.Host)
 	u.Host = p.address
 	return p, u.String()
@@ -265,11 +266,11 @@ func lockedTable(location, table string) fault {
 		breaks: func(t *testing.T) {
 			var err error
 			connection, err = pgx.Connect(t.Context(), location)
-			must(t, err)
+			must.Succeed(t, err)
 			_, err = connection.Exec(t.Context(), "BEGIN; LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
-			must(t, err)
+			must.Succeed(t, err)
 		},
-		mend: func(t *testing.T) { must(t, connection.Close(t.Context())) },
+		mend: func(t *testing.T) { must.Succeed(t, connection.Close(t.Context())) },
 	}
 }
 
@@ -279,22 +280,22 @@ func fileFaults(path string) []fault {
 	becomes := func(change func(content []byte) []byte) func(t *testing.T) {
 		return func(t *testing.T) {
 			content, err := os.ReadFile(path)
-			must(t, err)
-			must(t, os.Rename(path, aside))
-			must(t, os.WriteFile(path, change(content), 0o600))
+			must.Succeed(t, err)
+			must.Succeed(t, os.Rename(path, aside))
+			must.Succeed(t, os.WriteFile(path, change(content), 0o600))
 		}
 	}
 	back := func(t *testing.T) {
-		must(t, os.RemoveAll(path))
-		must(t, os.Rename(aside, path))
+		must.Succeed(t, os.RemoveAll(path))
+		must.Succeed(t, os.Rename(aside, path))
 	}
 	unexpected := []failure.Reason{failure.Unexpected}
 	var writer *sqlx.DB
 	return []fault{
-		{name: "deleted", breaks: func(t *testing.T) { must(t, os.Rename(path, aside)) }, mend: back, reasons: []failure.Reason{failure.Unreachable}},
+		{name: "deleted", breaks: func(t *testing.T) { must.Succeed(t, os.Rename(path, aside)) }, mend: back, reasons: []failure.Reason{failure.Unreachable}},
 		{name: "a folder in its place", mend: back, reasons: unexpected, breaks: func(t *testing.T) {
-			must(t, os.Rename(path, aside))
-			must(t, os.Mkdir(path, 0o700))
+			must.Succeed(t, os.Rename(path, aside))
+			must.Succeed(t, os.Mkdir(path, 0o700))
 		}},
 		{name: "empty", breaks: becomes(func([]byte) []byte { return nil }), mend: back, reasons: unexpected},
 		{name: "cut off", breaks: becomes(func(content []byte) []byte { return content[:len(content)/2] }), mend: back, reasons: unexpected},
@@ -305,22 +306,22 @@ func fileFaults(path string) []fault {
 		})},
 		{
 			name: "a transaction that does not end", reasons: []failure.Reason{failure.Locked},
-			breaks: func(t *testing.T) { writeFile(t, path+"-journal", "journal") },
-			mend:   func(t *testing.T) { must(t, os.Remove(path+"-journal")) },
+			breaks: func(t *testing.T) { must.WriteFile(t, path+"-journal", "journal") },
+			mend:   func(t *testing.T) { must.Succeed(t, os.Remove(path+"-journal")) },
 		},
 		{
 			name: "locked", reasons: []failure.Reason{failure.Locked, failure.Timeout}, hangs: true, // for longer than a test should last
 			breaks: func(t *testing.T) {
 				var err error
 				writer, err = sqldb.CreateSQLite(path)
-				must(t, err)
+				must.Succeed(t, err)
 				writer.SetMaxOpenConns(1)
 				for _, statement := range []string{`PRAGMA locking_mode = EXCLUSIVE`, `CREATE TABLE locked (n INTEGER)`, `DROP TABLE locked`} {
 					_, err = writer.ExecContext(t.Context(), statement)
-					must(t, err)
+					must.Succeed(t, err)
 				}
 			},
-			mend: func(t *testing.T) { must(t, writer.Close()) },
+			mend: func(t *testing.T) { must.Succeed(t, writer.Close()) },
 		},
 	}
 }
@@ -328,24 +329,24 @@ func fileFaults(path string) []fault {
 // folderFaults are what can happen to the folder of Prosody's records.
 func folderFaults(folder string) []fault {
 	aside := folder + ".aside"
-	gone := func(t *testing.T) { must(t, os.Rename(folder, aside)) }
+	gone := func(t *testing.T) { must.Succeed(t, os.Rename(folder, aside)) }
 	back := func(t *testing.T) {
-		must(t, os.RemoveAll(folder))
-		must(t, os.Rename(aside, folder))
+		must.Succeed(t, os.RemoveAll(folder))
+		must.Succeed(t, os.Rename(aside, folder))
 	}
 	unexpected := []failure.Reason{failure.Unexpected}
 	// Records are overwritten in a copy, in whose place the good ones return.
 	overwrite := func(pattern, content string) func(t *testing.T) {
 		return func(t *testing.T) {
 			gone(t)
-			must(t, os.CopyFS(folder, os.DirFS(aside)))
+			must.Succeed(t, os.CopyFS(folder, os.DirFS(aside)))
 			files, err := filepath.Glob(filepath.Join(folder, pattern))
-			must(t, err)
+			must.Succeed(t, err)
 			if len(files) == 0 {
 				t.Fatalf("no files %s", pattern)
 			}
 			for _, file := range files {
-				must(t, os.WriteFile(file, []byte(content), 0o600))
+				must.Succeed(t, os.WriteFile(file, []byte(content), 0o600))
 			}
 		}
 	}
@@ -353,11 +354,11 @@ func folderFaults(folder string) []fault {
 		{name: "not mounted", breaks: gone, mend: back, reasons: []failure.Reason{failure.Unreachable}},
 		{name: "an empty mount point", mend: back, reasons: unexpected, breaks: func(t *testing.T) {
 			gone(t)
-			must(t, os.Mkdir(folder, 0o700))
+			must.Succeed(t, os.Mkdir(folder, 0o700))
 		}},
 		{name: "a file in its place", mend: back, reasons: unexpected, breaks: func(t *testing.T) {
 			gone(t)
-			writeFile(t, folder, "")
+			must.WriteFile(t, folder, "")
 		}},
 		{name: "some damaged records", breaks: overwrite("*/*/a*.dat", "garbage"), mend: back},
 		{name: "all records are zeros, as after a power cut", breaks: overwrite("*/*/*.dat", strings.Repeat("\x00", 60)), mend: back, reasons: unexpected},
@@ -369,11 +370,11 @@ func folderFaults(folder string) []fault {
 func makeSQLite(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	db.SetMaxOpenConns(1)
 	for _, statement := range statements {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 }

@@ -1,6 +1,6 @@
 //go:build linux && !race
 
-package main
+package test
 
 import (
 	"bytes"
@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"active_users_exporter/test/must"
+	"active_users_exporter/test/samples"
 )
 
 // A receiver on the open internet stays small, whatever it is sent.
@@ -32,7 +35,7 @@ func TestReceiverStaysSmall(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	_ = dial(t, receiver).Close()
+	_ = must.Dial(t, receiver).Close()
 	// The start is mostly the program itself, 22 MB of what is released, more of
 	// this test; with the rest it is to be below 40 MB.
 	start := resident(t, command.Process.Pid)
@@ -52,7 +55,7 @@ func TestReceiverStaysSmall(t *testing.T) {
 	}
 	small("after a body of 200 MB")
 
-	rest, senders, names := everyStatistic(), 16, 10_000
+	rest, senders, names := samples.EveryStatistic(), 16, 10_000
 	var wait sync.WaitGroup
 	for sender := range senders {
 		wait.Go(func() {

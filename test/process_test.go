@@ -1,4 +1,4 @@
-package main
+package test
 
 import (
 	"bufio"
@@ -12,6 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
+	"active_users_exporter/test/series"
 )
 
 // process is a running program, with its pages and its receiver of reports.
@@ -28,10 +32,10 @@ func startServing(t *testing.T, folder, servers string) *process {
 	t.Helper()
 	p := &process{metrics: freeAddress(t), reports: freeAddress(t), exited: make(chan struct{})}
 	file := filepath.Join(t.TempDir(), "active_users.yml")
-	writeFile(t, file, fmt.Sprintf("storage: {path: '%s'}\nreports: {listen_address: '%s'}\nservers:\n%s", folder, p.reports, servers))
+	must.WriteFile(t, file, fmt.Sprintf("storage: {path: '%s'}\nreports: {listen_address: '%s'}\nservers:\n%s", folder, p.reports, servers))
 	p.Cmd = exec.CommandContext(t.Context(), program, "--config.file="+file, "--web.listen-address="+p.metrics, "--web.enable-lifecycle")
 	p.Stderr = &p.log
-	must(t, p.Start())
+	must.Succeed(t, p.Start())
 	t.Cleanup(func() {
 		_ = p.Process.Kill()
 		<-p.exited
@@ -40,12 +44,12 @@ func startServing(t *testing.T, folder, servers string) *process {
 		_ = p.Wait()
 		close(p.exited)
 	}()
-	waitUntil(t, func() bool { return p.scrape(t)[`chat_server_up{server="sound"}`] == "1" })
+	must.Happen(t, func() bool { return p.scrape(t)[`chat_server_up{server="sound"}`] == "1" })
 	return p
 }
 
 // scrape returns what the metrics say, nothing while nobody listens.
-func (p *process) scrape(t *testing.T) series {
+func (p *process) scrape(t *testing.T) series.Series {
 	t.Helper()
 	response, err := http.Get("http://" + p.metrics + "/metrics")
 	if err != nil {
@@ -53,18 +57,18 @@ func (p *process) scrape(t *testing.T) series {
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	must(t, err)
-	return seriesOf(string(body))
+	must.Succeed(t, err)
+	return series.Parse(string(body))
 }
 
 // push pushes a usage report and returns the status of the answer.
 func (p *process) push(t *testing.T, homeserver string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+p.reports+"/report-usage-stats/push", strings.NewReader(report(homeserver)))
-	must(t, err)
+	must.Succeed(t, err)
 	response, err := http.DefaultClient.Do(request)
-	must(t, err)
-	must(t, response.Body.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, response.Body.Close())
 	return response.StatusCode
 }
 
@@ -73,23 +77,23 @@ func (p *process) push(t *testing.T, homeserver string) int {
 func (p *process) pushHalf(t *testing.T, homeserver string) (end func() int) {
 	t.Helper()
 	body := report(homeserver)
-	connection := dial(t, p.reports)
+	connection := must.Dial(t, p.reports)
 	t.Cleanup(func() { _ = connection.Close() })
 	answers := bufio.NewReader(connection)
 	status := func() int {
 		response, err := http.ReadResponse(answers, nil)
-		must(t, err)
-		must(t, response.Body.Close())
+		must.Succeed(t, err)
+		must.Succeed(t, response.Body.Close())
 		return response.StatusCode
 	}
 	_, err := fmt.Fprintf(connection, "PUT /report-usage-stats/push HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:9])
-	must(t, err)
+	must.Succeed(t, err)
 	if status := status(); status != http.StatusContinue {
 		t.Fatalf("a push that begins was answered with %d", status)
 	}
 	return func() int {
 		_, err := io.WriteString(connection, body[9:])
-		must(t, err)
+		must.Succeed(t, err)
 		return status()
 	}
 }
@@ -101,22 +105,27 @@ func report(homeserver string) string {
 // storedReports are the homeservers of which the folder holds a report.
 func storedReports(t *testing.T, folder string) (homeservers []string) {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), program, "reports", "export", "--storage.path="+folder).Output()
-	must(t, err)
-	for line := range bytes.Lines(output) {
+	for line := range strings.Lines(output(t, "reports", "export", "--storage.path="+folder)) {
 		var stored struct {
 			Report struct{ Homeserver string }
 		}
-		must(t, json.Unmarshal(line, &stored))
+		must.Succeed(t, json.Unmarshal([]byte(line), &stored))
 		homeservers = append(homeservers, stored.Report.Homeserver)
 	}
 	slices.Sort(homeservers)
 	return homeservers
 }
 
-func must(t *testing.T, err error) {
+// output runs the program and returns what it prints.
+func output(t *testing.T, arguments ...string) string {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, err := exec.CommandContext(t.Context(), program, arguments...).Output()
+	must.Succeed(t, err)
+	return string(out)
+}
+
+// freeAddress returns an address on which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	return "127.0.0.1:" + dbtest.FreePort(t)
 }

@@ -1,4 +1,4 @@
-package main
+package test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"active_users_exporter/collector/failure"
+	"active_users_exporter/test/must"
 )
 
 // A proxy stands between the exporter and a server, and does what servers and
@@ -41,7 +42,7 @@ func startProxy(t *testing.T, network, target string) *proxy {
 	p := &proxy{network: network, target: target, address: "127.0.0.1:0", connections: make(map[net.Conn]bool)}
 	if network == "unix" {
 		directory, err := os.MkdirTemp("", "") // the path of a socket must be short
-		must(t, err)
+		must.Succeed(t, err)
 		t.Cleanup(func() { _ = os.RemoveAll(directory) })
 		p.address = filepath.Join(directory, "socket")
 	}
@@ -55,7 +56,7 @@ func startProxy(t *testing.T, network, target string) *proxy {
 func (p *proxy) open(t *testing.T) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), p.network, p.address)
-	must(t, err)
+	must.Succeed(t, err)
 	p.address = listener.Addr().String()
 	p.mutex.Lock()
 	p.listener = listener
@@ -91,7 +92,7 @@ func (p *proxy) close() {
 func (p *proxy) goes(t *testing.T, w way) {
 	t.Helper()
 	http.DefaultClient.CloseIdleConnections()
-	waitUntil(t, func() bool {
+	must.Happen(t, func() bool {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
 		return len(p.connections) == 0

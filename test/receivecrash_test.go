@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package test
 
 import (
 	"encoding/json"
@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"active_users_exporter/test/must"
 )
 
 // receiving is a running exporter that receives reports.
@@ -31,7 +33,7 @@ func startReceiving(t *testing.T) receiving {
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
-	_ = dial(t, address).Close()
+	_ = must.Dial(t, address).Close()
 	return r
 }
 
@@ -54,7 +56,7 @@ func (r receiving) put(client *http.Client, number int) (status int) {
 func (r receiving) stored(t *testing.T) map[int]bool {
 	t.Helper()
 	all := make(map[int]bool)
-	for line := range strings.Lines(succeeds(t, "reports", "export", "--storage.path="+r.folder)) {
+	for line := range strings.Lines(output(t, "reports", "export", "--storage.path="+r.folder)) {
 		var a struct {
 			Report struct {
 				Number int `json:"total_users"`

@@ -1,4 +1,4 @@
-package main
+package test
 
 import (
 	"fmt"
@@ -8,21 +8,25 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"active_users_exporter/test/must"
+	"active_users_exporter/test/samples"
 )
 
 // Reloading under load: with a broken file the old configuration keeps working,
 // with a good one servers come and go, and no scrape lacks the figures of a
 // server that stays, whether its settings change or not.
 func TestReloadUnderLoad(t *testing.T) {
-	directory := samples(t)
+	directory := t.TempDir()
+	must.Succeed(t, samples.Unpack("..", directory))
 	sound := "  - {name: sound, software: synapse, from: 'sqlite:" + directory + "/homeserver.db'}\n"
 	other := "  - {name: other, software: prosody, from: '" + directory + "/prosody'}\n"
-	t.Setenv("ACTIVE_USERS_NOW", fmt.Sprint(sampleNow))
+	t.Setenv("ACTIVE_USERS_NOW", fmt.Sprint(samples.Now().Unix()))
 	p := startServing(t, t.TempDir(), sound+other)
 	file := strings.TrimPrefix(p.Args[1], "--config.file=")
 	content, err := os.ReadFile(file)
-	must(t, err)
-	good := p.scrape(t).figures("sound")
+	must.Succeed(t, err)
+	good := p.scrape(t).Figures("sound")
 	if len(good) < 10 {
 		t.Fatalf("only %d figures", len(good))
 	}
@@ -38,7 +42,7 @@ func TestReloadUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				now := p.scrape(t).figures("sound")
+				now := p.scrape(t).Figures("sound")
 				for name, value := range good {
 					if now[name] != value && !t.Failed() {
 						t.Errorf("%s was %s, and is %q", name, value, now[name])
@@ -63,11 +67,11 @@ func TestReloadUnderLoad(t *testing.T) {
 			{"servers: [", http.StatusInternalServerError},
 			{strings.Replace(string(content), "servers:", fmt.Sprintf("stale_after: %dh\nservers:", 4+n), 1) + added, http.StatusOK},
 		} {
-			writeFile(t, file, c.content)
-			must(t, p.Process.Signal(syscall.SIGHUP))
+			must.WriteFile(t, file, c.content)
+			must.Succeed(t, p.Process.Signal(syscall.SIGHUP))
 			response, err := http.Post("http://"+p.metrics+"/-/reload", "", nil)
-			must(t, err)
-			must(t, response.Body.Close())
+			must.Succeed(t, err)
+			must.Succeed(t, response.Body.Close())
 			if response.StatusCode != c.status {
 				t.Errorf("reload: %d, want %d", response.StatusCode, c.status)
 			}
@@ -81,9 +85,9 @@ func TestReloadUnderLoad(t *testing.T) {
 	if scrapes < 20 {
 		t.Errorf("only %d scrapes", scrapes)
 	}
-	must(t, p.Process.Signal(syscall.SIGTERM))
+	must.Succeed(t, p.Process.Signal(syscall.SIGTERM))
 	<-p.exited
-	if code := p.ProcessState.ExitCode(); code != exitOK {
+	if code := p.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, &p.log)
 	}
 }

@@ -1,20 +1,45 @@
-package main
+package test
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
-	"io"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"active_users_exporter/test/samples"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){program: main})
+// program is the finished program, which TestMain builds and puts where commands
+// are looked for.
+const program = "active_users_exporter"
+
+func TestMain(m *testing.M) { os.Exit(withProgram(m.Run)) }
+
+// withProgram runs tests that run the program.
+func withProgram(tests func() int) int {
+	directory, err := os.MkdirTemp("", "active_users_test_")
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(directory) }()
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(directory, program))
+	if race {
+		build.Args = append(build.Args, "-race")
+	}
+	build.Args = append(build.Args, program)
+	if output, err := build.CombinedOutput(); err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, output)
+		return 1
+	}
+	if err := os.Setenv("PATH", directory+string(filepath.ListSeparator)+os.Getenv("PATH")); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return tests()
 }
 
 // TestScripts runs whole commands; testdata/script says what users see.
@@ -23,75 +48,6 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup: func(env *testscript.Env) error {
-			return unpackSamples(env.WorkDir)
-		},
+		Setup:               func(env *testscript.Env) error { return samples.Unpack("..", env.WorkDir) },
 	})
-}
-
-// unpackSamples lays real servers' records into the directory: homeserver.db
-// and the data directory prosody.
-func unpackSamples(directory string) error {
-	if err := gunzip("testdata/synapse/homeserver-sqlite-day69.db.gz", filepath.Join(directory, "homeserver.db")); err != nil {
-		return err
-	}
-	return untar("collector/prosody/testdata/12-int/data_online.tar.gz", directory, map[string]string{"data": "prosody"})
-}
-
-// untar unpacks the files of an archive, with its first folders renamed.
-func untar(from, directory string, rename map[string]string) error {
-	file, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	if err != nil {
-		return err
-	}
-	for archive := tar.NewReader(content); ; {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if header.Typeflag != tar.TypeReg {
-			continue
-		}
-		first, rest, _ := strings.Cut(strings.TrimPrefix(header.Name, "./"), "/")
-		path := filepath.Join(directory, rename[first], rest)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		body, err := io.ReadAll(archive)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, body, 0o600); err != nil {
-			return err
-		}
-	}
-}
-
-func gunzip(from, to string) error {
-	file, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	if err != nil {
-		return err
-	}
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, content); err != nil {
-		_ = out.Close()
-		return err
-	}
-	return out.Close()
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // samples were written by real Synapse servers; see its README.
-const samples = "../../testdata/synapse/"
+const samples = "../../test/testdata/synapse/"
 
 // expectation is what the real Synapse reported from a database, and what else
 // is known of it.

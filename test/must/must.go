@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"net"
 	"os"
 	"testing"
+	"time"
 )
 
 // Succeed ends the test if err is not nil.
@@ -52,4 +54,25 @@ func Gunzip(tb testing.TB, path string) []byte {
 	content, err := io.ReadAll(reader)
 	Succeed(tb, err)
 	return content
+}
+
+// Happen waits until the condition holds, a minute at most.
+func Happen(tb testing.TB, condition func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatal("it did not happen within a minute")
+		}
+	}
+}
+
+// Dial connects to a TCP address on which somebody will listen within a minute.
+func Dial(tb testing.TB, address string) (connection net.Conn) {
+	tb.Helper()
+	Happen(tb, func() bool {
+		var err error
+		connection, err = (&net.Dialer{}).DialContext(tb.Context(), "tcp", address)
+		return err == nil
+	})
+	return connection
 }

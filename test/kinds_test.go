@@ -1,4 +1,4 @@
-package main
+package test
 
 import (
 	"errors"
@@ -66,9 +66,9 @@ func missing(t *testing.T, k chatserver.Kind) (all []string) {
 	_, err := k.At(filepath.Join("nowhere", k.ConfigFile))
 	demand(errors.Is(err, fs.ErrNotExist), "a locator that reads "+k.ConfigFile)
 
-	readme := read("README.md")
+	readme := read("../README.md")
 	demand(strings.Contains(readme, k.Title), "its title in the README")
-	pages, err := filepath.Glob("docs/*.md")
+	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +85,8 @@ func missing(t *testing.T, k chatserver.Kind) (all []string) {
 	for _, key := range k.Keys {
 		demand(strings.Contains(readme+documents, key), "its key "+key+" in a document")
 	}
-	for _, path := range []string{"docs/privacy.md", "docs/definitions.md"} {
-		demand(strings.Contains(strings.ToLower(read(path)), k.Name), "a line in "+path)
+	for _, path := range []string{"../docs/privacy.md", "../docs/definitions.md"} {
+		demand(strings.Contains(strings.ToLower(read(path)), k.Name), "a line in "+strings.TrimPrefix(path, "../"))
 	}
 	broken := false
 	for name := range faultyServers() {
