@@ -53,16 +53,55 @@ func readRules(t *testing.T) (rules []rule) {
 	return rules
 }
 
+// runbooks is the address of the page of runbooks: that of the external label
+// active_users_runbooks, else that at which the package installs it. Both are
+// absolute.
+const runbooks = "{{ with $externalLabels.active_users_runbooks }}{{ . }}{{ else }}file:///usr/share/doc/active-users-exporter/docs/runbooks.md{{ end }}"
+
+// The variable is documented where it is used, and where somebody looks for it.
+func TestTheAddressOfRunbooksIsDocumented(t *testing.T) {
+	for _, path := range []string{"active_users.rules.yml", "../docs/runbooks.md"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(text), "external label")
+		if !strings.Contains(after, "active_users_runbooks") {
+			t.Errorf("%s does not explain the external label active_users_runbooks", path)
+		}
+	}
+}
+
+// A number of users, homeservers or reports is whole, and is not shortened to
+// "12.35k": Prometheus estimates increases as fractions.
+func TestNumbersInTextsAreWhole(t *testing.T) {
+	counts := 0
+	for _, r := range readRules(t) {
+		for name, text := range r.Annotations {
+			counts += strings.Count(text, `printf "%.0f"`)
+			if strings.Contains(text, "| humanize }}") || strings.Contains(text, "{{ $value }}") {
+				t.Errorf("%s: %s shows a number as Prometheus computes it: %s", r.Alert, name, text)
+			}
+		}
+		if strings.Contains(r.Expr, "increase(") && strings.Contains(r.Annotations["summary"], "$value") && !strings.Contains(r.Annotations["summary"], `printf "%.0f" $value`) {
+			t.Errorf("%s shows the estimate of increase() as it is: %s", r.Alert, r.Annotations["summary"])
+		}
+	}
+	if counts < 5 {
+		t.Errorf("%d whole numbers in all texts; want 5 or more", counts)
+	}
+}
+
 // Every alert says how bad it is and what to do, has a section in
 // docs/runbooks.md, and promtool tests one case in which it fires and one in
 // which it does not.
 func TestAlerts(t *testing.T) {
-	runbooks, err := os.ReadFile("../docs/runbooks.md")
+	text, err := os.ReadFile("../docs/runbooks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sections := make(map[string]bool)
-	for line := range strings.Lines(string(runbooks)) {
+	for line := range strings.Lines(string(text)) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "## "); ok {
 			sections[name] = true
 		}
@@ -80,7 +119,7 @@ func TestAlerts(t *testing.T) {
 				t.Errorf("%s: %s is no sentence: %s", r.Alert, name, text)
 			}
 		}
-		if got, want := r.Annotations["runbook_url"], "docs/runbooks.md#"+strings.ToLower(r.Alert); got != want {
+		if got, want := r.Annotations["runbook_url"], runbooks+"#"+strings.ToLower(r.Alert); got != want {
 			t.Errorf("%s: runbook_url %q, want %q", r.Alert, got, want)
 		}
 		if !sections[r.Alert] {

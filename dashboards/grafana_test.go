@@ -226,7 +226,8 @@ func TestTextsWithoutDataAreTrueWhenNothingIsKnown(t *testing.T) {
 		merged := slices.ContainsFunc(p.Transformations, func(x struct {
 			ID      string
 			Options json.RawMessage
-		}) bool {
+		},
+		) bool {
 			return x.ID == "merge"
 		})
 		// Grafana shows the bare headers of a merged table.
