@@ -6,21 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// DomainSet is what a Reader has found of the domains of a server, by name, while it
-// gathers that from several tables and questions.
+// A DomainSet is what a Reader has found of the domains of a server so far, by name,
+// while it reads several tables and asks the running server.
 type DomainSet map[string]*DomainBuilder
 
-// A DomainBuilder is one of them. Its accounts are native ones. Its Online, if known,
-// was not read from the records that hold last-seen times, so that a logout may be
-// in neither.
+// A DomainBuilder is one domain of a DomainSet. Its accounts are native ones. Online
+// comes from another source than last-seen times, so that a logout may be in neither.
 type DomainBuilder struct {
 	// HasLastSeen says that last-seen times are kept, Clients that classes of
 	// clients are kept with them.
 	HasLastSeen, Clients        bool
 	Registered, Created, Online Count
-	// Damaged is how many last-seen times could not be read; AnyReadable says that
-	// one could. DamagedOther is how many other records could not be read, such as
-	// those of clients.
+	// Damaged is the number of last-seen times that could not be read; AnyReadable
+	// says that at least one could. DamagedOther is the number of other records
+	// that could not be read, such as those of clients.
 	Damaged, DamagedOther int
 	AnyReadable           bool
 }
@@ -32,7 +31,7 @@ func (d *DomainBuilder) ActivityKnown() bool {
 	return d.HasLastSeen && (d.AnyReadable || d.Damaged == 0)
 }
 
-// Of returns a domain, with what was found before.
+// Of returns a domain with what was found so far, and adds it if it is new.
 func (f DomainSet) Of(name []byte) *DomainBuilder {
 	d, ok := f[string(name)]
 	if !ok {
@@ -42,7 +41,7 @@ func (f DomainSet) Of(name []byte) *DomainBuilder {
 	return d
 }
 
-// HasLastSeen says that last-seen times of any domain are kept.
+// HasLastSeen returns true if last-seen times of any domain are kept.
 func (f DomainSet) HasLastSeen() bool {
 	for _, d := range f {
 		if d.HasLastSeen {
@@ -52,8 +51,8 @@ func (f DomainSet) HasLastSeen() bool {
 	return false
 }
 
-// AllDamaged says that records are damaged, and no domain is left of which it is known
-// who was active.
+// AllDamaged returns true if records are damaged and no domain is left for which it
+// is known who was active.
 func (f DomainSet) AllDamaged() bool {
 	damaged := false
 	for _, d := range f {

@@ -9,14 +9,13 @@ import (
 	"active_users_exporter/collector/metric"
 )
 
-// PastDomain returns what daily visits tell of a domain at the end of a UTC
-// day: windows of whole days, where those of the present slide, then retention
-// and growth as the present ones. Of days before the first visit they tell
-// nothing.
+// PastDomain returns what daily visits say of a domain at the end of a UTC day.
+// Its windows are of whole days, whereas those of the present slide; retention and
+// growth are counted as at present. Before the first visit nothing is known.
 func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) Domain {
 	d := Domain{Name: f.Name}
-	// The first moment of the day has the same 60 days of visits as its last,
-	// but for those of the next day, which did not exist then.
+	// The first moment of the day has the same 60 days of visits as its last
+	// moment, except those of the next day, which did not exist then.
 	d.addHistory(date.Start(), f, cal, classes)
 	if d.History.Number == 0 { // the server kept no visits yet
 		return Domain{Name: f.Name}

@@ -11,8 +11,9 @@ import (
 	"active_users_exporter/collector/activity"
 )
 
-// A Reader reads one chat server's records. It is the only thing that differs
-// between chat servers.
+// A Reader reads the records of one chat server. It is all that differs between
+// kinds of chat server. Life cycle: the Refresher calls Read again and again, never
+// two at once, and Close once at the end.
 type Reader interface {
 	// Read reports to rec what has been recorded since the last successful
 	// Read, which was at since, and returns what else is true of the server at
@@ -25,7 +26,7 @@ type Reader interface {
 	// being done to what and carry no user's name; failure.Of finds their
 	// reason. ErrStartOver asks to be called again for everything.
 	Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (Facts, error)
-	// Close lets go of connections. No Read is running or follows.
+	// Close closes connections. No Read is running or follows.
 	Close() error
 }
 
@@ -33,59 +34,70 @@ type Reader interface {
 // read before, as after the restore of a backup.
 var ErrStartOver = errors.New("the records are older than at the last refresh")
 
-// Facts are what a Reader learns beside activity. What a server cannot tell is
-// left at its zero value and then absent from the metrics, never 0.
+// Facts are what a Reader learns in addition to activity. What a server does not
+// know is left at its zero value and is then absent from the metrics, never 0.
 type Facts struct {
-	// Version of the chat server's software, "" where it is not recorded.
+	// Version of the chat server's software, "" if it is not recorded.
 	Version string
 	// Database is the kind of storage that was read: "postgresql 15.18",
 	// "sqlite", "files".
 	Database string
-	// Complete says that all last-seen times there are have been reported, and
-	// will be again at the next Read, whatever since it is given.
+	// Complete says that this Read has reported all last-seen times that there
+	// are, and that the next one will again, whatever since it is given.
 	Complete bool
-	// Domains are the Matrix server names or XMPP virtual hosts found, each
-	// once, in any order. Activity of a domain that is not listed is not shown.
-	Domains []DomainFacts
-	// Modules are the server's modules and how they are, with their own
-	// error: a status page that does not answer says nothing about activity.
-	Modules    []Module
-	ModulesErr error
 	// Special returns what only this kind of server has. It is called once, with
 	// the calendar of the refresh, and what it returns, which must not change
 	// afterwards, is kept in the Snapshot: the owner of its type shows it; see
 	// Specials. Nil if there is nothing of the kind.
 	Special func(*activity.Calendar) any
+	// Domains are the Matrix server names or XMPP virtual hosts found, each
+	// once, in any order. Activity of a domain that is not listed is not shown.
+	Domains []DomainFacts
+	// Modules are the server's modules and their states. They have their own
+	// error: a status page that does not answer says nothing about activity.
+	Modules    []Module
+	ModulesErr error
 	// Warnings are sentences for the log about what was skipped. They name
 	// files and tables, not users.
 	Warnings []string
 }
 
-// DomainFacts are what a Reader learns of one domain beside activity.
+// DomainFacts are what a Reader learns of one domain in addition to activity.
+//
+// Who sets the flags:
+//
+//	                   Synapse   Prosody   ejabberd   MongooseIM
+//	HasLastSeen        always    if some store records logins, or mod_last does
+//	KeepsVisits        always    –         –          –
+//	AllVisits          once all  –         –          –
+//	LastSeenSince      always    –         –          –
+//	LogoutsUnrecorded  –         –         if the API tells who is online
+//	ActiveByServer     –         with metrics_url     –
 type DomainFacts struct {
 	Name string
-	// HasLastSeen says that last-seen times of this domain are kept: without
-	// them active users are unknown, not none.
+	// HasLastSeen says that last-seen times of this domain are kept. Without
+	// them, the number of active users is unknown, not 0.
 	HasLastSeen bool
-	// ActiveByServer are the active users by window where the server itself has
-	// counted them, and better than its records can tell.
+	// ActiveByServer are active users by window, where the server itself counts
+	// them and knows more than its records do.
 	ActiveByServer map[activity.Window]int
 	// Clients says that the classes of clients are recorded with activity.
 	Clients bool
-	// LastSeenSince is the moment from which last-seen times are complete: the server
-	// has pruned older ones. The zero time if it prunes none.
+	// LastSeenSince is the moment since which last-seen times are complete: the
+	// server has pruned older ones. The zero time if it prunes none.
 	LastSeenSince time.Time
-	// KeepsVisits says that the server itself keeps each day's visits, which is
-	// what retention is counted from. Of servers that do not, the exporter
-	// records them: their Activity is then all last-seen times there are.
-	// AllVisits says that also those before the days of retention have been
-	// reported, back to MaxWindow, without which growth is not known.
-	KeepsVisits, AllVisits bool
-	// LogoutsUnrecorded says that people who are online may leave without a last-seen
-	// time in the server's records.
+	// KeepsVisits says that the server itself keeps each day's visits, which
+	// retention is counted from. If it does not, the exporter records them, and
+	// the last-seen times of the server are then all that there are.
+	KeepsVisits bool
+	// AllVisits says that the Reader has also reported the visits before the days
+	// of retention, back to MaxWindow. Growth is not known without them.
+	AllVisits bool
+	// LogoutsUnrecorded says that people who are online may leave without a
+	// last-seen time in the server's records.
 	LogoutsUnrecorded bool
 	// Registered is the number of accounts by type: Native, Bridged, Guest.
-	// Created is the number of those made in the last 24 hours.
+	// Created is the number of accounts made in the last 24 hours.
 	Registered, Created map[AccountType]int
 	// Online is the number of distinct users who are connected now.
 	Online Count
@@ -112,7 +124,8 @@ func (c Count) Native() map[AccountType]int {
 	return map[AccountType]int{Native: c.Number}
 }
 
-// An AccountType tells people's own accounts from those that stand for others.
+// An AccountType distinguishes people's own accounts from those that stand for
+// others.
 type AccountType string
 
 // The account types, as Synapse's usage statistics name them. XMPP servers

@@ -97,10 +97,9 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	return s
 }
 
-// addActive adds the active users of each window: as the server itself has
-// counted them, or as its records tell, whichever are more. A server counts
-// people online as well; but Debian 13's mod_measure_active_users reads a store
-// that Prosody 13 no longer fills, and finds nobody.
+// addActive adds the active users of each window: as the server itself counts them
+// or as its records say, whichever is more. A server also counts people who are
+// online; but it may count from records that are no longer filled.
 func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) {
 	after := make([]time.Time, len(windows))
 	for i, w := range windows {
@@ -109,9 +108,9 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 	active := cal.ActiveAfterEach(f.Name, after, f.LastSeenSince)
 	for i, w := range windows {
 		users := ActiveUsers{Window: w, Users: active[i].Users}
-		counted, told := f.ActiveByServer[w]
+		counted, byServer := f.ActiveByServer[w]
 		switch {
-		case told:
+		case byServer:
 			if !f.HasLastSeen {
 				users.Users = 0
 			}
@@ -125,9 +124,9 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 	}
 }
 
-// addHistory adds what is counted from daily visits. Of those that are recorded
-// here, retention is told once two of them can lie far enough apart, growth
-// once there are two times 30 days: before, figures would be false zeros.
+// addHistory adds what is counted from daily visits. If the exporter records them,
+// retention is shown once two visits can lie far enough apart, and growth once there
+// are two periods of 30 days: before, the figures would be false zeros.
 func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar, classes *activity.Classes) {
 	if !f.KeepsVisits && !f.HasLastSeen {
 		return
