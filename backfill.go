@@ -61,8 +61,8 @@ func (b backfill) run(ctx context.Context) error {
 		days[date] = &metric.Past[collector.Status]{At: (date + 1).Start()}
 	}
 	var store *history.Store
-	if path := b.config.Storage.Path; path != "" && (history.Shared(path) || history.Exists(path)) {
-		store = history.New(path, b.config.Storage.KeyFile)
+	if kept := b.config.Storage; kept.Location.Shared() || history.Exists(kept.Location) {
+		store = history.New(kept.Location, kept.KeyFile)
 		defer func() { _ = store.Close() }()
 	}
 	for _, s := range b.config.Servers {
@@ -133,11 +133,11 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 
 // reports returns the stored usage reports of the days.
 func (b backfill) reports(ctx context.Context) (all []metric.Past[usagereport.Homeserver], err error) {
-	if b.config.Storage.Path == "" {
+	if b.config.Storage.Location.IsZero() {
 		return nil, nil
 	}
 	counts := make(map[string]uint64)
-	err = reports.Each(ctx, b.config.Storage.Path, b.first.Start(), (b.last + 1).Start(), func(a reports.Archived) error {
+	err = reports.Each(ctx, b.config.Storage.Location, b.first.Start(), (b.last + 1).Start(), func(a reports.Archived) error {
 		r, err := usagereport.Parse(a.Report)
 		if err != nil {
 			return nil //nolint:nilerr // stored by an exporter that was less strict

@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector/demo"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config"
 )
 
@@ -65,7 +66,7 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 		return config.Source{}, err
 	}
 	folder := filepath.Join(directory, "history")
-	store := history.New(folder, "")
+	store := history.New(storage.Folder(folder), "")
 	err = demo.ProsodyHistory(ctx, store, "xmpp", now, demoProsodyUsers, demoSeed)
 	if closeErr := store.Close(); err == nil {
 		err = closeErr
@@ -77,7 +78,7 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 	if err != nil {
 		return config.Source{}, err
 	}
-	if _, err := reports.Import(ctx, folder, pushed); err != nil {
+	if _, err := reports.Import(ctx, storage.Folder(folder), pushed); err != nil {
 		return config.Source{}, err
 	}
 	file := filepath.Join(directory, "active_users.yml")

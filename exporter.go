@@ -138,28 +138,25 @@ func (e *Exporter) nextVersion() {
 func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 	if e.first != nil {
 		switch {
-		case e.first.Storage.Path != c.Storage.Path:
-			return fmt.Errorf("storage.path has changed from %q to %q: that takes a restart", e.first.Storage.Path, c.Storage.Path)
+		case e.first.Storage.Location != c.Storage.Location:
+			return fmt.Errorf("storage.path has changed from %q to %q: that takes a restart", e.first.Storage.Location, c.Storage.Location)
 		case !reflect.DeepEqual(withoutTokens(e.first.Reports), withoutTokens(c.Reports)):
 			return errors.New("the section reports has changed: that takes a restart, but for its tokens")
 		}
 		return nil
 	}
 	if c.Reports.ListenAddress != "" {
-		r := c.Reports
 		var err error
 		e.receiver, err = reports.New(ctx, reports.Options{
-			Location: c.Storage.Path, Retention: c.Storage.Retention,
-			Tokens: r.Tokens, Allowed: r.Allowed, MaxHomeservers: r.MaxHomeservers, ExpireAfter: r.ExpireAfter,
-			TrustedProxies: r.TrustedProxies, ForwardTo: r.ForwardTo,
+			Settings: c.Reports.Settings, Location: c.Storage.Location, Retention: c.Storage.Retention,
 			Now: e.clock, Logger: log.With(e.logger, "part", "reports"),
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if c.Storage.Path != "" {
-		e.history = history.New(c.Storage.Path, c.Storage.KeyFile)
+	if !c.Storage.Location.IsZero() {
+		e.history = history.New(c.Storage.Location, c.Storage.KeyFile)
 		e.key = e.history.Key()
 	}
 	e.first = c

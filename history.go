@@ -31,7 +31,7 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return err
 			}
-			store := history.New(s.Path, s.KeyFile)
+			store := history.New(s.Location, s.KeyFile)
 			defer func() { _ = store.Close() }()
 			n, err := store.Purge(ctx, *domain)
 			if err != nil {
@@ -55,7 +55,7 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { _, is := s.Source.(prosody.Options); return is }) {
 				return &usageError{errors.New("no Prosody is configured, and of other servers there is nothing to import")}
 			}
-			store := history.New(s.Path, s.KeyFile)
+			store := history.New(s.Location, s.KeyFile)
 			defer func() { _ = store.Close() }()
 			for _, server := range c.Servers {
 				source, is := server.Source.(prosody.Options)

@@ -87,10 +87,10 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 // existingHistory opens the folder of a history, which is nil if there is none
 // yet. That of a database is left alone: to open it may be to lead its replicas.
 func existingHistory(s config.Storage) *history.Store {
-	if s.Path == "" || history.Shared(s.Path) || !history.Exists(s.Path) {
+	if !history.Exists(s.Location) {
 		return nil
 	}
-	return history.New(s.Path, s.KeyFile)
+	return history.New(s.Location, s.KeyFile)
 }
 
 // readOnly is a history that another exporter writes.

@@ -26,7 +26,7 @@ func storageOf(source *config.Source) (config.Storage, error) {
 	if err != nil {
 		return config.Storage{}, &usageError{err}
 	}
-	if c.Storage.Path == "" {
+	if c.Storage.Location.IsZero() {
 		return config.Storage{}, &usageError{errors.New("--storage.path is empty: nothing is kept")}
 	}
 	return c.Storage, nil
@@ -44,19 +44,19 @@ func addReports(app *kingpin.Application) map[string]command {
 	from := imported.Arg("from", "File, - for the standard input, or the location of panopticon's database (sqlite:FILE, mysql://USER@HOST/DATABASE).").Required().String()
 	return map[string]command{
 		export.FullCommand(): func(ctx context.Context, e environment) error {
-			storage, err := storageOf(exportSource)
+			kept, err := storageOf(exportSource)
 			if err != nil {
 				return err
 			}
 			out := bufio.NewWriter(e.stdout)
 			encoder := json.NewEncoder(out)
-			if err := reports.Each(ctx, storage.Path, time.Unix(0, 0), e.clock().AddDate(1, 0, 0), func(a reports.Archived) error { return encoder.Encode(a) }); err != nil {
+			if err := reports.Each(ctx, kept.Location, time.Unix(0, 0), e.clock().AddDate(1, 0, 0), func(a reports.Archived) error { return encoder.Encode(a) }); err != nil {
 				return err
 			}
 			return out.Flush()
 		},
 		imported.FullCommand(): func(ctx context.Context, e environment) error {
-			storage, err := storageOf(importSource)
+			kept, err := storageOf(importSource)
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func addReports(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return err
 			}
-			added, err := reports.Import(ctx, storage.Path, all)
+			added, err := reports.Import(ctx, kept.Location, all)
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/storage"
 )
 
 // steppedClock is a clock as time.Now is one: it also counts the time that has
@@ -94,7 +95,7 @@ func TestClockSteps(t *testing.T) {
 	} {
 		for _, whole := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
-				store := history.New(t.TempDir(), "")
+				store := history.New(storage.Folder(t.TempDir()), "")
 				t.Cleanup(func() { _ = store.Close() })
 				clock, records := clockAt(now), &logins{whole: whole}
 				start := func() *collector.Refresher {

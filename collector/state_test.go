@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/storage"
 )
 
 // lastLogins is a server that stores one time for a user and nothing else, for
@@ -64,7 +65,7 @@ func TestHistoryOfAServerThatKeepsNone(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "data")
 	var last collector.Domain
 	for ago := 70; ago >= 0; ago-- {
-		store := history.New(folder, "") // the exporter is started anew each day
+		store := history.New(storage.Folder(folder), "") // the exporter is started anew each day
 		w := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -ago))
 		w.users = map[string]time.Duration{"daily": time.Hour, "back again": time.Hour}
 		if ago > 20 {
@@ -128,7 +129,7 @@ func (b *broken) Save(ctx context.Context, server string, domains []string, cal 
 // While the history cannot be used, figures go on from memory; once it can, it
 // has what was recorded before and meanwhile.
 func TestHistoryThatCannotBeUsed(t *testing.T) {
-	store := history.New(t.TempDir(), "")
+	store := history.New(storage.Folder(t.TempDir()), "")
 	t.Cleanup(func() { _ = store.Close() })
 	earlier := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -40))
 	earlier.users = map[string]time.Duration{"a": 0, "b": 0}
@@ -170,7 +171,7 @@ func TestHistoryThatCannotBeUsed(t *testing.T) {
 // A server with a damaged record does not lose the history of the user whose
 // record it is.
 func TestDamageForgetsNobody(t *testing.T) {
-	store := history.New(t.TempDir(), "")
+	store := history.New(storage.Folder(t.TempDir()), "")
 	t.Cleanup(func() { _ = store.Close() })
 	w := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -40))
 	w.users = map[string]time.Duration{"a": 0}

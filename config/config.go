@@ -10,8 +10,8 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/chatserver"
-	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/servers"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config/document"
 )
 
@@ -40,9 +40,11 @@ type Config struct {
 
 // Storage says where and how long visits are kept.
 type Storage struct {
-	// Path is a folder or a PostgreSQL database, "" to keep nothing; KeyFile is
-	// that of history.New.
-	Path, KeyFile string
+	// Location is a folder or a PostgreSQL database, the zero value to keep
+	// nothing.
+	Location storage.Location
+	// KeyFile is that of history.New.
+	KeyFile string
 	// Retention is how long visits are kept, at least 60 days.
 	Retention time.Duration
 	// Cache says to keep also what the chat server itself keeps, so that a
@@ -77,7 +79,8 @@ type Source struct {
 	Cohorts bool
 	// ReportsAddress overrides that of the file unless it is empty.
 	ReportsAddress string
-	// StoragePath is the folder of the history where the file names none.
+	// StoragePath is where data is kept if the file does not say it; see
+	// storage.Parse.
 	StoragePath string
 	// LookupEnv gives the values of ${NAME}, as os.LookupEnv does.
 	LookupEnv func(string) (string, bool)
@@ -93,7 +96,11 @@ func (s Source) kinds() []chatserver.Kind {
 // Load reads and checks everything. Its error lists every mistake there is,
 // each with its place and what to write instead, and never shows a password.
 func (s Source) Load() (*Config, error) {
-	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), NodeInfo: defaultNodeInfo(), Storage: Storage{Path: s.StoragePath, Retention: activity.MaxWindow, Cache: true}}
+	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), NodeInfo: defaultNodeInfo(), Storage: Storage{Retention: activity.MaxWindow, Cache: true}}
+	var err error
+	if c.Storage.Location, err = storage.Parse(s.StoragePath); err != nil {
+		return nil, fmt.Errorf("--storage.path: %w", err)
+	}
 	if s.File != "" {
 		content, err := document.ReadFile(s.File)
 		if err != nil {
@@ -122,10 +129,10 @@ func (s Source) Load() (*Config, error) {
 		}
 		c.Reports.ListenAddress = s.ReportsAddress
 	}
-	if c.Reports.ListenAddress != "" && c.Storage.Path == "" {
+	if c.Reports.ListenAddress != "" && c.Storage.Location.IsZero() {
 		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
 	}
-	if len(c.Servers) > 0 && history.Shared(c.Storage.Path) && c.Storage.KeyFile == "" {
+	if len(c.Servers) > 0 && c.Storage.Location.Shared() && c.Storage.KeyFile == "" {
 		return nil, errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")
 	}
 	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {

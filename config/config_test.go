@@ -19,6 +19,7 @@ import (
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
@@ -41,7 +42,7 @@ func window(t *testing.T, text string) activity.Window {
 	return w
 }
 
-var unexported = cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{}, activity.Window{}, activity.Classes{})
+var unexported = cmp.AllowUnexported(sqldb.Source{}, storage.Location{}, webapi.Endpoint{}, activity.Window{}, activity.Classes{})
 
 func classes(t *testing.T, rules ...activity.Rule) *activity.Classes {
 	t.Helper()
@@ -61,7 +62,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		RefreshInterval: 30 * time.Minute,
 		StaleAfter:      24 * time.Hour,
 		Windows:         []activity.Window{window(t, "1d"), window(t, "7d"), window(t, "30d"), window(t, "12h")},
-		Storage:         config.Storage{Path: "testdata/history", Retention: 90 * 24 * time.Hour},
+		Storage:         config.Storage{Location: storage.Folder("testdata/history"), Retention: 90 * 24 * time.Hour},
 		NodeInfo:        config.NodeInfo{Enabled: true, Minimum: 100, RoundTo: 50},
 		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{

@@ -20,22 +20,16 @@ import (
 type Reports struct {
 	// ListenAddress is host:port, "" to receive nothing.
 	ListenAddress string
-	// The rest is that of reports.Options.
-	Tokens         []reports.Token
-	Allowed        []string
-	MaxHomeservers int
-	ExpireAfter    time.Duration
-	TrustedProxies []netip.Prefix
-	ForwardTo      string
+	reports.Settings
 }
 
 func defaultReports() Reports {
-	return Reports{
+	return Reports{Settings: reports.Settings{
 		MaxHomeservers: 1000,
 		ExpireAfter:    24 * time.Hour,
 		// A proxy on the same machine.
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-	}
+	}}
 }
 
 // mostHomeservers keeps /metrics bearable.

@@ -43,10 +43,12 @@ reports:
 	}
 	want := config.Reports{
 		ListenAddress: "127.0.0.1:10053",
-		Tokens:        []reports.Token{{Secret: "of a file", Homeservers: []string{"*.example.org"}}, {Secret: "plain"}},
-		Allowed:       []string{"example.net"}, MaxHomeservers: 7, ExpireAfter: 24 * time.Hour,
-		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		ForwardTo:      "https://matrix.org/report-usage-stats/push",
+		Settings: reports.Settings{
+			Tokens:  []reports.Token{{Secret: "of a file", Homeservers: []string{"*.example.org"}}, {Secret: "plain"}},
+			Allowed: []string{"example.net"}, MaxHomeservers: 7, ExpireAfter: 24 * time.Hour,
+			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+			ForwardTo:      "https://matrix.org/report-usage-stats/push",
+		},
 	}
 	if diff := cmp.Diff(want, got.Reports, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -60,7 +62,7 @@ reports:
 		t.Errorf("error %v", err)
 	}
 	const database = "postgres://exporter@127.0.0.1/reports"
-	if c, err := (config.Source{ReportsAddress: ":1", StoragePath: database}).Load(); err != nil || c.Storage.Path != database {
+	if c, err := (config.Source{ReportsAddress: ":1", StoragePath: database}).Load(); err != nil || !c.Storage.Location.Shared() {
 		t.Errorf("error %v, a receiver with a database", err)
 	}
 	if _, err := (config.Source{Servers: []string{"synapse=sqlite:x.db"}, StoragePath: database}).Load(); err == nil || !strings.Contains(err.Error(), "needs a key") {

@@ -1,14 +1,12 @@
 package config
 
 import (
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/history"
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config/document"
 )
 
@@ -21,7 +19,6 @@ func (f *file) storage(n *yaml.Node, s *Storage) {
 	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "path":
-			s.Path = f.Text(n, key)
 			f.storagePath(n, values["key_file"], s)
 		case "key_file":
 			s.KeyFile = document.Below(f.Folder(), f.Text(n, key))
@@ -39,18 +36,12 @@ func (f *file) storage(n *yaml.Node, s *Storage) {
 // storagePath reads where the history is: a folder, or a PostgreSQL database,
 // whose users need the same key.
 func (f *file) storagePath(n, keyFile *yaml.Node, s *Storage) {
-	s.Path = f.Text(n, "path")
-	switch {
-	case history.Shared(s.Path):
-		if _, err := sqldb.ParseSource(s.Path); err != nil {
-			f.Problem(n, "path: %s", err)
-		}
-		if keyFile == nil {
-			f.Problem(n, "path: a database that replicas share needs key_file, the same for all of them")
-		}
-	case strings.Contains(s.Path, "://"):
-		f.Problem(n, "path: want a folder, or postgres://USER@HOST/DATABASE")
-	case s.Path != "":
-		s.Path = document.Below(f.Folder(), s.Path)
+	location, err := storage.Parse(f.Text(n, "path"))
+	if err != nil {
+		f.Problem(n, "path: %s", err)
 	}
+	if location.Shared() && keyFile == nil {
+		f.Problem(n, "path: a database that replicas share needs key_file, the same for all of them")
+	}
+	s.Location = location.Below(f.Folder())
 }

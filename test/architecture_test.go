@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 		"collector/reports",
 		"collector/servers",
 		"collector/sqldb",
+		"collector/storage",
 		"collector/usagereport",
 		"config",
 		"web",
@@ -62,6 +63,7 @@ var rooms = map[string][]string{
 	"collector/history": {
 		"collector/activity",
 		"collector/sqldb",
+		"collector/storage",
 	},
 	"collector/metric": {},
 	"collector/mongooseim": {
@@ -91,6 +93,7 @@ var rooms = map[string][]string{
 	"collector/reports": {
 		"collector/metric",
 		"collector/sqldb",
+		"collector/storage",
 		"collector/systemmetrics",
 		"collector/usagereport",
 	},
@@ -106,6 +109,9 @@ var rooms = map[string][]string{
 		"collector/sqldb/sqlitefile",
 	},
 	"collector/sqldb/sqlitefile": {},
+	"collector/storage": {
+		"collector/sqldb",
+	},
 	"collector/synapse": {
 		"collector",
 		"collector/activity",
@@ -126,10 +132,9 @@ var rooms = map[string][]string{
 	"config": {
 		"collector/activity",
 		"collector/chatserver",
-		"collector/history",
 		"collector/reports",
 		"collector/servers",
-		"collector/sqldb",
+		"collector/storage",
 		"config/document",
 	},
 	"config/document": {

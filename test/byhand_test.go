@@ -45,8 +45,8 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 		Classes: c.Clients, Key: activity.Key{1}, Now: e.clock,
 		Cache: c.Storage.Cache, Retention: c.Storage.Retention, Logger: log.NewNopLogger(),
 	}
-	if c.Storage.Path != "" {
-		store := history.New(c.Storage.Path, c.Storage.KeyFile)
+	if !c.Storage.Location.IsZero() {
+		store := history.New(c.Storage.Location, c.Storage.KeyFile)
 		options.History, options.Key = store, store.Key()
 		t.Cleanup(func() { must.Succeed(t, store.Close()) })
 	}

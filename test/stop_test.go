@@ -15,6 +15,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/demo"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/test/must"
 )
 
@@ -67,7 +68,7 @@ func TestStopInTheMiddle(t *testing.T) {
 	if stored := storedReports(t, folder); !slices.Equal(stored, []string{"before.example", "slow.example"}) {
 		t.Errorf("reports of %q are stored", stored)
 	}
-	store := history.New(folder, "")
+	store := history.New(storage.Folder(folder), "")
 	defer func() { must.Succeed(t, store.Close()) }()
 	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 	loaded, err := store.Load(t.Context(), "sound", calendar, activity.SynapseClasses())

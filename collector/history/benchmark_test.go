@@ -17,6 +17,7 @@ import (
 	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 )
 
 // cpu is the processor time of this process.
@@ -95,7 +96,7 @@ const (
 func BenchmarkHistory(b *testing.B) {
 	everyone := visitors(benchtest.Users(b, 50_000), benchmarkDays)
 	folder := b.TempDir()
-	store := history.New(folder, "")
+	store := history.New(storage.Folder(folder), "")
 	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 	rows := createRows(b, filepath.Join(folder, "rows.db"))
 	r := rand.New(rand.NewPCG(3, 4))
@@ -133,7 +134,7 @@ func BenchmarkHistory(b *testing.B) {
 		if err := store.Close(); err != nil {
 			b.Fatal(err)
 		}
-		store = history.New(folder, "")
+		store = history.New(storage.Folder(folder), "")
 		loaded := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 		if _, err := store.Load(b.Context(), "server", loaded, activity.SynapseClasses()); err != nil {
 			b.Fatal(err)
@@ -169,7 +170,7 @@ func BenchmarkLongHistory(b *testing.B) {
 	everyone := visitors(benchtest.Users(b, 50_000), days)
 	for b.Loop() {
 		folder := b.TempDir()
-		store := history.New(folder, "")
+		store := history.New(storage.Folder(folder), "")
 		calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 		r := rand.New(rand.NewPCG(3, 4))
 		visits := 0

@@ -19,6 +19,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 )
 
 // childVariable makes the test's program one that records a visit of a further
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 
 func child(folder string) {
 	signal.Ignore(syscall.SIGXFSZ) // a write beyond the limit then fails, as on a full disk
-	s := history.New(folder, "")
+	s := history.New(storage.Folder(folder), "")
 	cal := activity.NewCalendar(s.Key(), activity.SynapseClasses())
 	ctx := context.Background()
 	if _, err := s.Load(ctx, "server", cal, activity.SynapseClasses()); err != nil {
@@ -93,7 +94,7 @@ func recorded(t *testing.T, folder string) int {
 	if verdict != "ok" {
 		t.Fatalf("integrity_check: %s", verdict)
 	}
-	s := history.New(folder, "")
+	s := history.New(storage.Folder(folder), "")
 	cal, loaded := load(t, s)
 	must(t, s.Close())
 	if loaded.Damage != nil {

@@ -35,7 +35,7 @@ func (s *Store) Purge(ctx context.Context, domain string) (servers int, err erro
 		return 0, fmt.Errorf("purge the history: %w", err)
 	}
 	clear(s.written)
-	if s.shared() { // which sees to that itself
+	if s.location.Shared() { // which sees to that itself
 		return int(n), nil
 	}
 	for _, statement := range []string{`VACUUM`, `PRAGMA wal_checkpoint(TRUNCATE)`} {

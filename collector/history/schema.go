@@ -1,20 +1,20 @@
 package history
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/jmoiron/sqlx"
+	"active_users_exporter/collector/storage"
 )
 
-// migrations lead from each version of the schema to the next. {blob} is the
-// database's type for bytes.
-func migrations() []string {
-	return []string{`
-CREATE TABLE history_domains (
+// schema returns how the tables came to be. PostgreSQL calls bytes otherwise
+// than SQLite.
+func (s *Store) schema() storage.Schema {
+	blob := "BLOB"
+	if s.location.Shared() {
+		blob = "BYTEA"
+	}
+	steps := []string{`
+CREATE TABLE IF NOT EXISTS history_domains (
 	server TEXT NOT NULL, domain TEXT NOT NULL,
 	id INTEGER NOT NULL,
 	saved_at BIGINT NOT NULL, anew_at BIGINT NOT NULL, -- Unix milliseconds
@@ -22,58 +22,20 @@ CREATE TABLE history_domains (
 	rules TEXT NOT NULL,                               -- of the classes of clients
 	PRIMARY KEY (server, domain)
 );
-CREATE TABLE history_users (
+CREATE TABLE IF NOT EXISTS history_users (
 	domain INTEGER NOT NULL, part INTEGER NOT NULL, users {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
 );
-CREATE TABLE history_last_seen (
+CREATE TABLE IF NOT EXISTS history_last_seen (
 	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
 );
-CREATE TABLE history_visits (
+CREATE TABLE IF NOT EXISTS history_visits (
 	domain INTEGER NOT NULL, day BIGINT NOT NULL, client TEXT NOT NULL, visits BIGINT NOT NULL, users {blob} NOT NULL,
 	PRIMARY KEY (domain, day, client)
 )`}
-}
-
-// migrate brings the schema to the newest version.
-func migrate(ctx context.Context, db *sqlx.DB) error {
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS history_schema (version INTEGER NOT NULL)`); err != nil {
-		return fmt.Errorf("open the history: %w", err)
+	for i := range steps {
+		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)
 	}
-	tx, err := db.BeginTxx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("open the history: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	version := 0
-	err = tx.GetContext(ctx, &version, `SELECT version FROM history_schema`)
-	if errors.Is(err, sql.ErrNoRows) {
-		_, err = tx.ExecContext(ctx, `INSERT INTO history_schema VALUES (0)`)
-	}
-	if err != nil {
-		return fmt.Errorf("open the history: %w", err)
-	}
-	steps := migrations()
-	if version > len(steps) {
-		return fmt.Errorf("the history is of version %d, written by a newer exporter; this one knows versions up to %d", version, len(steps))
-	}
-	if version == len(steps) {
-		return nil
-	}
-	blob := "BLOB"
-	if db.DriverName() == "postgres" {
-		blob = "BYTEA"
-	}
-	for _, step := range steps[version:] {
-		for statement := range strings.SplitSeq(strings.ReplaceAll(step, "{blob}", blob), ";") {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("bring the history to version %d: %w", len(steps), err)
-			}
-		}
-	}
-	if _, err := tx.ExecContext(ctx, db.Rebind(`UPDATE history_schema SET version = ?`), len(steps)); err != nil {
-		return fmt.Errorf("bring the history to version %d: %w", len(steps), err)
-	}
-	return tx.Commit()
+	return storage.Schema{Store: "the history", Table: "history_schema", Steps: steps}
 }

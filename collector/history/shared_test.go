@@ -11,12 +11,21 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/storage"
 )
+
+// database is the location of a new PostgreSQL database.
+func database(t *testing.T) storage.Location {
+	t.Helper()
+	location, err := storage.Parse(dbtest.PostgreSQL(t))
+	must(t, err)
+	return location
+}
 
 // Replicas share a database: one writes, and when it is gone the other does,
 // from where the first one was.
 func TestReplicasShareADatabase(t *testing.T) {
-	location := dbtest.PostgreSQL(t)
+	location := database(t)
 	keyFile := filepath.Join(t.TempDir(), "key")
 	classes := activity.SynapseClasses()
 	first := history.New(location, keyFile)

@@ -9,16 +9,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 )
 
 // A Store is a place for calendars. It may be used by several goroutines.
@@ -26,8 +23,9 @@ import (
 // It is opened when it is first used, and again at each use while that fails: a
 // folder that is full or not there yet costs no figures.
 type Store struct {
-	location, keyFile string
-	key               activity.Key
+	location storage.Location
+	keyFile  string
+	key      activity.Key
 
 	using   sync.Mutex // one transaction at a time; guards what follows
 	keyed   bool       // key is what stands in keyFile
@@ -39,16 +37,15 @@ type Store struct {
 // fileName is that of the SQLite database in the folder of the history.
 const fileName = "history.db"
 
-// New returns the history in a folder, which is made where it is missing, or in
-// a PostgreSQL database (postgres://…), which replicas of the exporter may
-// share: one of them writes, and when it is gone another does. The key of the
-// users' hashes is in a file of its own, so that either is of little use without
-// the other: keyFile, the same for all who share a database, or "" for the file
-// "key" in the folder.
-func New(location, keyFile string) *Store {
+// New returns the history in a folder, which is made if it is missing, or in a
+// PostgreSQL database, which replicas of the exporter may share: one of them
+// writes, and when it is gone another does. The key of the users' hashes is in a
+// file of its own, so that either is of little use without the other: keyFile,
+// the same for all who share a database, or "" for the file "key" in the folder.
+func New(location storage.Location, keyFile string) *Store {
 	s := &Store{location: location, keyFile: keyFile, written: make(map[string]map[string]*contents)}
-	if keyFile == "" && !s.shared() {
-		s.keyFile = filepath.Join(location, "key")
+	if keyFile == "" {
+		s.keyFile = location.Path("key")
 	}
 	if key, err := readKey(s.keyFile); err == nil {
 		s.key, s.keyed = key, true
@@ -58,19 +55,8 @@ func New(location, keyFile string) *Store {
 	return s
 }
 
-// shared says whether the store is a database that others may use as well.
-func (s *Store) shared() bool { return Shared(s.location) }
-
-// Shared says whether a location is that of a database that several may share.
-func Shared(location string) bool {
-	return strings.HasPrefix(location, "postgres://") || strings.HasPrefix(location, "postgresql://")
-}
-
 // Exists says whether there is a history in a folder.
-func Exists(folder string) bool {
-	_, err := os.Stat(filepath.Join(folder, fileName))
-	return err == nil
-}
+func Exists(location storage.Location) bool { return location.Has(fileName) }
 
 // Key is the key of the users' hashes.
 func (s *Store) Key() activity.Key { return s.key }
@@ -83,7 +69,7 @@ func (s *Store) open(ctx context.Context) error {
 	if s.keyFile == "" {
 		return errors.New("a history in a database has its key in a file: write storage.key_file")
 	}
-	db, err := s.connect()
+	db, err := s.location.Open(fileName)
 	if err != nil {
 		return fmt.Errorf("open the history: %w", err)
 	}
@@ -91,39 +77,16 @@ func (s *Store) open(ctx context.Context) error {
 		_ = db.Close()
 		return err
 	}
-	if err := migrate(ctx, db); err != nil {
+	if err := s.schema().Migrate(ctx, db); err != nil {
 		_ = db.Close()
 		return err
 	}
 	s.db = db
-	if s.shared() {
+	if s.location.Shared() {
 		s.lead = &leadership{db: db}
 		_, err = s.lead.try(ctx) // who writes from the start need not read again
 	}
 	return err
-}
-
-func (s *Store) connect() (*sqlx.DB, error) {
-	if s.shared() {
-		return sqldb.OpenPostgreSQL(s.location)
-	}
-	if err := os.MkdirAll(s.location, 0o700); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(s.location, fileName)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // for its owner's eyes alone
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
 }
 
 // Close closes the store.

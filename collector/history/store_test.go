@@ -17,6 +17,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 )
 
 var (
@@ -33,7 +34,9 @@ func must(t *testing.T, err error) {
 
 func open(t *testing.T, folder string) *history.Store {
 	t.Helper()
-	s := history.New(folder, "")
+	location, err := storage.Parse(folder)
+	must(t, err)
+	s := history.New(location, "")
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -135,7 +138,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		folder, err := os.MkdirTemp(t.TempDir(), "")
 		must(t, err)
-		s := history.New(folder, "")
+		s := history.New(storage.Folder(folder), "")
 		cal := newCalendar(s)
 		for range rapid.IntRange(1, 12).Draw(rt, "refreshes") {
 			cal = cal.Clone()
@@ -157,7 +160,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 			save(t, s, cal, "d")
 			if rapid.Bool().Draw(rt, "restart") {
 				must(t, s.Close())
-				s = history.New(folder, "")
+				s = history.New(storage.Folder(folder), "")
 				var loaded history.Loaded
 				before := figures(cal, "d")
 				cal, loaded = load(t, s)
@@ -200,7 +203,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 					flipped := append([]byte{}, blob.content...)
 					flipped[bit/8] ^= 1 << (bit % 8)
 					put(t, db, table, column, blob.rowid, flipped)
-					store := history.New(folder, "")
+					store := history.New(storage.Folder(folder), "")
 					got, loaded := load(t, store)
 					must(t, store.Close())
 					if len(loaded.Damage) == 0 {

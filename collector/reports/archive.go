@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/sqldb"
-
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/usagereport"
 )
 
@@ -27,7 +24,7 @@ type Archived struct {
 // Each calls use with every report in a store, a folder or a PostgreSQL
 // database, that was received from a moment on and before another, in the order
 // of their receipt. A folder without a store has none.
-func Each(ctx context.Context, location string, from, to time.Time, use func(Archived) error) error {
+func Each(ctx context.Context, location storage.Location, from, to time.Time, use func(Archived) error) error {
 	db, order, err := connect(ctx, location)
 	if err != nil || db == nil {
 		return err
@@ -58,23 +55,22 @@ func Each(ctx context.Context, location string, from, to time.Time, use func(Arc
 
 // connect returns a store to read, nil if there is none, and the columns that
 // tell the order of receipt.
-func connect(ctx context.Context, location string) (db *sqlx.DB, order string, err error) {
-	if shared(location) {
+func connect(ctx context.Context, location storage.Location) (db *sqlx.DB, order string, err error) {
+	if location.Shared() {
 		db, err = connectPostgreSQL(ctx, location)
 		return db, "received_at, id", err
 	}
-	path := filepath.Join(location, fileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if !location.Has(fileName) {
 		return nil, "", nil
 	}
-	db, err = sqldb.CreateSQLite(path)
+	db, err = location.Open(fileName)
 	return db, "id", err
 }
 
 // Import adds reports to a store, a folder or a PostgreSQL database, all or
 // none. Those that are there already, and those that are no reports, are left
 // out; it returns how many it added.
-func Import(ctx context.Context, location string, reports []Archived) (added int, err error) {
+func Import(ctx context.Context, location storage.Location, reports []Archived) (added int, err error) {
 	db, err := openDatabase(ctx, location)
 	if err != nil {
 		return 0, err

@@ -14,7 +14,7 @@ import (
 
 func archived(t *testing.T, folder string) (all []reports.Archived) {
 	t.Helper()
-	must(t, reports.Each(t.Context(), folder, time.Unix(0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+	must(t, reports.Each(t.Context(), at(t, folder), time.Unix(0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
 		all = append(all, a)
 		return nil
 	}))
@@ -40,7 +40,7 @@ func TestImport(t *testing.T) {
 		{Received: noon.Add(-9 * time.Hour), Report: body("a.example", "1")},
 		{Received: noon.Add(-2 * time.Hour), Report: json.RawMessage(`{}`)}, // no report
 	}
-	added, err := reports.Import(t.Context(), folder, more)
+	added, err := reports.Import(t.Context(), at(t, folder), more)
 	must(t, err)
 	if added != 2 {
 		t.Errorf("%d added, want 2", added)

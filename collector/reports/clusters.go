@@ -170,7 +170,7 @@ func (r *Receiver) collect(w http.ResponseWriter, request *http.Request) {
 }
 
 func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *refusal {
-	address := client(request, r.TrustedProxies)
+	address := client(request, r.options.TrustedProxies)
 	if !r.allowed(address) {
 		return &refusal{http.StatusTooManyRequests, RateLimited, "too many requests"}
 	}
@@ -196,7 +196,7 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	if !r.clusters.room(from) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
-	now := r.Now()
+	now := r.options.Now()
 	if err := r.store.keepPart(request.Context(), &r.clusters, from, part, now); err != nil {
 		return r.unstored(err)
 	}

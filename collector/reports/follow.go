@@ -19,7 +19,7 @@ const (
 // catchUp takes up what was stored within a time before now.
 func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
 	defer r.changes.Add(1)
-	now := r.Now()
+	now := r.options.Now()
 	all, err := r.store.newest(ctx, now, within)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (r *Receiver) follow(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case !failing:
-			_ = level.Warn(r.Logger).Log("msg", "reports that others receive are not known for now", "err", err)
+			_ = level.Warn(r.options.Logger).Log("msg", "reports that others receive are not known for now", "err", err)
 		}
 		failing = err != nil
 	}

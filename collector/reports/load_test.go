@@ -18,12 +18,13 @@ import (
 	"github.com/go-kit/log"
 
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/storage"
 )
 
 func options(folder string) reports.Options {
 	return reports.Options{
-		Location: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 2000, ExpireAfter: 24 * time.Hour,
-		Now: time.Now, Logger: log.NewNopLogger(),
+		Settings: reports.Settings{MaxHomeservers: 2000, ExpireAfter: 24 * time.Hour},
+		Location: storage.Folder(folder), Retention: 400 * 24 * time.Hour, Now: time.Now, Logger: log.NewNopLogger(),
 	}
 }
 

@@ -15,8 +15,8 @@ type summary struct {
 }
 
 func (r *Receiver) summary() summary {
-	current := r.newest.current(r.Now())
-	_, overflow := r.clusters.shown(r.Now(), r.ExpireAfter)
+	current := r.newest.current(r.options.Now())
+	_, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	return summary{
 		rejected: r.Rejected(),
 		overflow: overflow + len(current) - len(r.newest.visible(current)),

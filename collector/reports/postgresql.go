@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 )
 
 // postgresDatabase keeps reports in a database that several receivers share.
@@ -21,25 +21,6 @@ import (
 type postgresDatabase struct {
 	db *sqlx.DB
 }
-
-// postgresSchema is that of a database. The newest report of a homeserver and
-// the number of all are written with each report, so that a receiver need not
-// read reports to know what others have received.
-const postgresSchema = `
-CREATE TABLE IF NOT EXISTS usage_reports (
-	id BIGSERIAL PRIMARY KEY, received_at BIGINT NOT NULL, homeserver TEXT NOT NULL, body BYTEA NOT NULL
-);
-CREATE INDEX IF NOT EXISTS usage_reports_received_at ON usage_reports (received_at, homeserver);
-CREATE TABLE IF NOT EXISTS usage_homeservers (
-	homeserver TEXT PRIMARY KEY, first_seen BIGINT NOT NULL, reports BIGINT NOT NULL,
-	received_at BIGINT NOT NULL, body BYTEA NOT NULL, changed_at TIMESTAMPTZ NOT NULL
-);
-CREATE INDEX IF NOT EXISTS usage_homeservers_changed_at ON usage_homeservers (changed_at);
-CREATE TABLE IF NOT EXISTS mongooseim_nodes (
-	client_id TEXT NOT NULL, node TEXT NOT NULL, complete BYTEA, building BYTEA, changed_at TIMESTAMPTZ NOT NULL,
-	PRIMARY KEY (client_id, node)
-);
-CREATE INDEX IF NOT EXISTS mongooseim_nodes_changed_at ON mongooseim_nodes (changed_at)`
 
 const (
 	// writeTimeout is after how long a report is refused that a database does
@@ -53,29 +34,21 @@ const (
 )
 
 // connectPostgreSQL opens a database and makes what is missing in it.
-func connectPostgreSQL(ctx context.Context, location string) (*sqlx.DB, error) {
-	db, err := sqldb.OpenPostgreSQL(location)
+func connectPostgreSQL(ctx context.Context, location storage.Location) (*sqlx.DB, error) {
+	db, err := location.Open("")
 	if err != nil {
 		return nil, fmt.Errorf("open the store of reports: %w", err)
 	}
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	for statement := range strings.SplitSeq(postgresSchema, ";") {
-		// A statement that fails because another receiver runs it at the same
-		// moment succeeds the second time.
-		_, err := db.ExecContext(ctx, statement)
-		if err != nil {
-			_, err = db.ExecContext(ctx, statement)
-		}
-		if err != nil {
-			_ = db.Close()
-			return nil, fmt.Errorf("open the store of reports: %w", err)
-		}
+	if err := postgresSchema().Migrate(ctx, db); err != nil {
+		_ = db.Close()
+		return nil, err
 	}
 	return db, nil
 }
 
-func openPostgreSQL(ctx context.Context, location string) (*postgresDatabase, error) {
+func openPostgreSQL(ctx context.Context, location storage.Location) (*postgresDatabase, error) {
 	db, err := connectPostgreSQL(ctx, location)
 	if err != nil {
 		return nil, err

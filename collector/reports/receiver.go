@@ -21,17 +21,26 @@ import (
 	"github.com/go-kit/log/level"
 	"golang.org/x/time/rate"
 
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/systemmetrics"
 	"active_users_exporter/collector/usagereport"
 )
 
 // Options say what a Receiver accepts and keeps.
 type Options struct {
+	Settings
 	// Location is where reports are kept: a folder, or a PostgreSQL database
-	// (postgres://…) that several receivers may share.
-	Location string
+	// that several receivers may share.
+	Location storage.Location
 	// Retention is how long they are kept.
 	Retention time.Duration
+	// Now is the clock by which reports are received and expire.
+	Now    func() time.Time
+	Logger log.Logger
+}
+
+// Settings say what a Receiver accepts.
+type Settings struct {
 	// Tokens, if there are any, are what a sender needs one of.
 	Tokens []Token
 	// Allowed are the patterns of homeservers that may report, as in
@@ -45,9 +54,6 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// ForwardTo is a URL to which accepted reports are sent on, "" for none.
 	ForwardTo string
-
-	Now    func() time.Time
-	Logger log.Logger
 }
 
 // A Token allows its bearer to report for some homeservers.
@@ -80,7 +86,7 @@ func Reasons() []Reason {
 
 // A Receiver accepts reports over HTTP.
 type Receiver struct {
-	Options
+	options  Options
 	store    *store
 	newest   newest
 	clusters clusters
@@ -115,7 +121,7 @@ const (
 // New returns a Receiver that knows again what was reported before.
 func New(ctx context.Context, o Options) (*Receiver, error) {
 	r := &Receiver{
-		Options: o, newest: newest{options: o, names: usagereport.Names(), heard: make(map[string]*heard)},
+		options: o, newest: newest{options: o, names: usagereport.Names(), heard: make(map[string]*heard)},
 		clusters:  clusters{nodes: make(map[node]*nodeReport)},
 		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
@@ -142,7 +148,7 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	return r, nil
 }
 
-// SetTokens replaces Options.Tokens, from the next request on.
+// SetTokens replaces Settings.Tokens, from the next request on.
 func (r *Receiver) SetTokens(tokens []Token) { r.tokens.Store(&tokens) }
 
 // Close stores what is under way and closes the store. The Handler must not be
@@ -159,9 +165,9 @@ func (r *Receiver) Close() error {
 // keepHouse deletes what is old until ctx ends.
 func (r *Receiver) keepHouse(ctx context.Context) {
 	for {
-		r.newest.expire(r.Now().Add(-r.ExpireAfter))
-		if err := r.store.purge(ctx, r.Now(), r.Retention); err != nil && ctx.Err() == nil {
-			_ = level.Warn(r.Logger).Log("msg", "could not delete old reports", "err", err)
+		r.newest.expire(r.options.Now().Add(-r.options.ExpireAfter))
+		if err := r.store.purge(ctx, r.options.Now(), r.options.Retention); err != nil && ctx.Err() == nil {
+			_ = level.Warn(r.options.Logger).Log("msg", "could not delete old reports", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -173,7 +179,7 @@ func (r *Receiver) keepHouse(ctx context.Context) {
 
 // Homeservers returns those with series of their own; see Shown.
 func (r *Receiver) Homeservers() (all []usagereport.Homeserver) {
-	for _, h := range r.newest.visible(r.newest.current(r.Now())) {
+	for _, h := range r.newest.visible(r.newest.current(r.options.Now())) {
 		all = append(all, r.newest.homeserver(h))
 	}
 	return all
@@ -181,18 +187,18 @@ func (r *Receiver) Homeservers() (all []usagereport.Homeserver) {
 
 // Clusters returns the MongooseIM clusters that are shown; see Shown.
 func (r *Receiver) Clusters() []systemmetrics.Cluster {
-	all, _ := r.clusters.shown(r.Now(), r.ExpireAfter)
+	all, _ := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	return all
 }
 
 // Shown returns what is known now.
 func (r *Receiver) Shown() Shown {
-	current := r.newest.current(r.Now())
+	current := r.newest.current(r.options.Now())
 	s := Shown{Contexts: r.newest.contexts(current)}
 	for _, h := range r.newest.visible(current) {
 		s.Homeservers = append(s.Homeservers, r.newest.homeserver(h))
 	}
-	clusters, overflow := r.clusters.shown(r.Now(), r.ExpireAfter)
+	clusters, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	s.Clusters = clusters
 	s.Overflow = overflow + len(current) - len(s.Homeservers)
 	return s
@@ -261,8 +267,8 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 
 // receive checks and stores a report. What costs least is checked first.
 func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usagereport.Report, *refusal) {
-	now := r.Now()
-	address := client(request, r.TrustedProxies)
+	now := r.options.Now()
+	address := client(request, r.options.TrustedProxies)
 	if !r.allowed(address) {
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
 	}
@@ -285,7 +291,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	switch {
 	case err != nil:
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
-	case !matches(report.Homeserver, r.Allowed) || !matches(report.Homeserver, patterns):
+	case !matches(report.Homeserver, r.options.Allowed) || !matches(report.Homeserver, patterns):
 		return usagereport.Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
 	case !r.byName.allow(report.Homeserver, time.Now()):
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
@@ -314,7 +320,7 @@ func (r *Receiver) allowed(address netip.Addr) bool {
 // unstored is the refusal of a report that could not be stored.
 func (r *Receiver) unstored(err error) *refusal {
 	if r.faults.Allow() {
-		_ = level.Error(r.Logger).Log("msg", "a report could not be stored", "err", err)
+		_ = level.Error(r.options.Logger).Log("msg", "a report could not be stored", "err", err)
 	}
 	return &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
 }
@@ -323,7 +329,7 @@ func (r *Receiver) unstored(err error) *refusal {
 func (r *Receiver) notForwarded(err error) {
 	r.count(Unforwarded, 1)
 	if r.faults.Allow() {
-		_ = level.Warn(r.Logger).Log("msg", "a report could not be forwarded", "err", err)
+		_ = level.Warn(r.options.Logger).Log("msg", "a report could not be forwarded", "err", err)
 	}
 }
 
@@ -365,7 +371,7 @@ func (r *Receiver) refuse(w http.ResponseWriter, request *http.Request, why *ref
 	r.count(why.reason, 1)
 	if r.complaints.Allow() {
 		// Neither the path, which may hold a token, nor anything of the body.
-		_ = level.Warn(r.Logger).Log("msg", "report refused", "reason", why.reason, "status", why.status, "method", request.Method)
+		_ = level.Warn(r.options.Logger).Log("msg", "report refused", "reason", why.reason, "status", why.status, "method", request.Method)
 	}
 	if why.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "3600")

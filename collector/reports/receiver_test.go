@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/usagereport"
 )
 
@@ -43,14 +45,26 @@ func (r *receiver) now() time.Time { return time.Unix(0, r.clock.Load()) }
 
 func (r *receiver) set(now time.Time) { r.clock.Store(now.UnixNano()) }
 
-func start(t *testing.T, folder string, change func(*reports.Options)) *receiver {
+// at is a folder, or the URL of a database.
+func at(t *testing.T, location string) storage.Location {
+	t.Helper()
+	l, err := storage.Parse(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func start(t *testing.T, location string, change func(*reports.Options)) *receiver {
 	t.Helper()
 	r := &receiver{}
 	r.set(noon)
 	o := reports.Options{
-		Location: folder, Retention: 400 * 24 * time.Hour, MaxHomeservers: 100, ExpireAfter: 24 * time.Hour,
-		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		Now:            r.now, Logger: log.NewNopLogger(),
+		Settings: reports.Settings{
+			MaxHomeservers: 100, ExpireAfter: 24 * time.Hour,
+			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		},
+		Location: at(t, location), Retention: 400 * 24 * time.Hour, Now: r.now, Logger: log.NewNopLogger(),
 	}
 	if change != nil {
 		change(&o)
@@ -413,8 +427,34 @@ func TestForwarding(t *testing.T) {
 func TestAStoreThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	must(t, os.WriteFile(folder+"/reports.db", []byte(strings.Repeat("garbage", 999)), 0o600))
-	_, err := reports.New(t.Context(), reports.Options{Location: folder, Now: time.Now, Logger: log.NewNopLogger()})
+	_, err := reports.New(t.Context(), reports.Options{Location: storage.Folder(folder), Now: time.Now, Logger: log.NewNopLogger()})
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// An earlier exporter, whose store had no version yet, received four reports of
+// each of three homeservers, and shows this an hour later (testdata/earlier at
+// the top).
+func TestAnEarlierStoreShowsTheSame(t *testing.T) {
+	folder := t.TempDir()
+	content, err := os.ReadFile("../../testdata/earlier/reports.db")
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(folder, "reports.db"), content, 0o600))
+	last := time.Unix(1795176000, 0)
+	r := start(t, folder, func(o *reports.Options) {
+		o.Now = func() time.Time { return last.Add(time.Hour) }
+	})
+	t.Cleanup(func() { must(t, r.Close()) })
+	var want []usagereport.Homeserver
+	for _, name := range []string{"a.example", "b.example", "c.example"} {
+		want = append(want, usagereport.Homeserver{
+			Name: name, Reported: last, Reports: 4,
+			Statistics: map[string]float64{"total_users": 67, "daily_active_users": 3, "timestamp": 1795176000},
+			Info:       map[string]string{"server_context": "x", "database_engine": "Sqlite", "database_server_version": "", "log_level": "", "python_version": ""},
+		})
+	}
+	if diff := cmp.Diff(want, r.Shown().Homeservers); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -167,7 +167,7 @@ func TestImportIntoADatabase(t *testing.T) {
 		{Received: noon.Add(-2 * time.Hour), Report: json.RawMessage(`{}`)}, // no report
 	}
 	for _, want := range []int{2, 0} {
-		added, err := reports.Import(t.Context(), location, more)
+		added, err := reports.Import(t.Context(), at(t, location), more)
 		must(t, err)
 		if added != want {
 			t.Errorf("%d added, want %d", added, want)

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/systemmetrics"
 )
 
@@ -25,49 +22,10 @@ type sqliteDatabase struct {
 
 const fileName = "reports.db"
 
-// sqliteSchema is that of the file. Reports come in the order of time, so their
-// ids tell what an index of times would, and a report costs the disk one page.
-// What is counted in usage_homeservers outlives the reports themselves.
-const sqliteSchema = `
-CREATE TABLE IF NOT EXISTS usage_reports (
-	id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, homeserver TEXT NOT NULL, body BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS usage_homeservers (
-	homeserver TEXT PRIMARY KEY, first_seen INTEGER NOT NULL, reports INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS mongooseim_clusters (
-	client_id TEXT PRIMARY KEY, received_at INTEGER NOT NULL, report BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS usage_counted (
-	only INTEGER PRIMARY KEY CHECK (only = 1), up_to INTEGER NOT NULL -- id of the last report in usage_homeservers
-);
-INSERT OR IGNORE INTO usage_counted VALUES (1, 0)`
-
-// connectSQLite opens the file in a folder, which it makes where it is missing.
-func connectSQLite(folder string) (*sqlx.DB, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("open the store of reports: %w", err)
-	}
-	path := filepath.Join(folder, fileName)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // for its owner's eyes alone
-	if err == nil {
-		err = file.Close()
-	}
+func openSQLite(ctx context.Context, location storage.Location) (*sqliteDatabase, error) {
+	db, err := location.Open(fileName)
 	if err != nil {
 		return nil, fmt.Errorf("open the store of reports: %w", err)
-	}
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
-}
-
-func openSQLite(ctx context.Context, folder string) (*sqliteDatabase, error) {
-	db, err := connectSQLite(folder)
-	if err != nil {
-		return nil, err
 	}
 	s := &sqliteDatabase{db: db}
 	if err := s.prepare(ctx); err != nil {
@@ -79,10 +37,8 @@ func openSQLite(ctx context.Context, folder string) (*sqliteDatabase, error) {
 
 // prepare makes what is missing.
 func (s *sqliteDatabase) prepare(ctx context.Context) (err error) {
-	for statement := range strings.SplitSeq(sqliteSchema, ";") {
-		if _, err := s.db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("open the store of reports: %w", err)
-		}
+	if err := sqliteSchema().Migrate(ctx, s.db); err != nil {
+		return err
 	}
 	if err := s.countUp(ctx); err != nil {
 		return err

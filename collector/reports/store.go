@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/systemmetrics"
 )
 
@@ -32,16 +32,9 @@ type database interface {
 	close() error
 }
 
-// shared says whether a location is that of a database that several receivers
-// may share, and no folder.
-func shared(location string) bool {
-	source, err := sqldb.ParseSource(location)
-	return err == nil && source.Engine() == sqldb.PostgreSQL
-}
-
 // openDatabase opens the reports in a folder, or in a PostgreSQL database.
-func openDatabase(ctx context.Context, location string) (database, error) {
-	if shared(location) {
+func openDatabase(ctx context.Context, location storage.Location) (database, error) {
+	if location.Shared() {
 		return openPostgreSQL(ctx, location)
 	}
 	return openSQLite(ctx, location)
@@ -80,12 +73,12 @@ type store struct {
 	stopped chan struct{}
 }
 
-func openStore(ctx context.Context, location string) (*store, error) {
+func openStore(ctx context.Context, location storage.Location) (*store, error) {
 	db, err := openDatabase(ctx, location)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{database: db, shared: shared(location), queue: make(chan *pending, maxQueue), stopped: make(chan struct{})}
+	s := &store{database: db, shared: location.Shared(), queue: make(chan *pending, maxQueue), stopped: make(chan struct{})}
 	go s.run(context.WithoutCancel(ctx))
 	return s, nil
 }

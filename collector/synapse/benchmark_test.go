@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 )
@@ -196,7 +197,7 @@ func readBatched(b *testing.B, reader *synapse.Reader, since, now time.Time, cal
 func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
 	b.Helper()
 	folder := b.TempDir()
-	store := history.New(folder, "")
+	store := history.New(storage.Folder(folder), "")
 	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
 		b.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 		b.Fatal(err)
 	}
 	began := time.Now()
-	store = history.New(folder, "")
+	store = history.New(storage.Folder(folder), "")
 	loaded := activity.NewCalendar(store.Key(), classes)
 	if _, err := store.Load(b.Context(), "server", loaded, classes); err != nil {
 		b.Fatal(err)

@@ -30,11 +30,11 @@ func Unpack(root, directory string) error {
 	if err := os.WriteFile(filepath.Join(directory, "homeserver.db"), database, 0o600); err != nil {
 		return err
 	}
-	return untar(filepath.Join(root, "collector/prosody/testdata/12-int/data_online.tar.gz"), directory, map[string]string{"data": "prosody"})
+	return Untar(filepath.Join(root, "collector/prosody/testdata/12-int/data_online.tar.gz"), directory, map[string]string{"data": "prosody"})
 }
 
-// untar unpacks the files of an archive, with its first folders renamed.
-func untar(from, directory string, rename map[string]string) error {
+// Untar unpacks the files of an archive, with its first folders renamed.
+func Untar(from, directory string, rename map[string]string) error {
 	content, err := gunzip(from)
 	if err != nil {
 		return err
