@@ -19,6 +19,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
@@ -120,7 +121,7 @@ type sample struct {
 
 func registryOf(statuses []collector.Status) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	all := web.Families(func() []collector.Status { return statuses }, func() *reports.Receiver { return nil })
+	all := web.Families(servers.Kinds(), func() []collector.Status { return statuses }, func() *reports.Receiver { return nil })
 	for _, c := range all {
 		registry.MustRegister(c)
 	}

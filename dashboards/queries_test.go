@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/metric"
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/web"
 )
 
@@ -75,7 +76,7 @@ func withLabel(d metric.Description, label string) metric.Description {
 // the whole of Prometheus into our module.
 func TestQueriesUseTheMetrics(t *testing.T) {
 	families := make(map[string]metric.Description)
-	for _, d := range web.Descriptions() {
+	for _, d := range web.Descriptions(servers.Kinds()) {
 		families[d.Name] = d
 	}
 	recorded := make(map[string]bool)

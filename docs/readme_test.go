@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/test/must"
 	"active_users_exporter/web"
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "write the generated documentation anew"
 func TestMetricsAreDocumented(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("# Metrics\n\nMade from the catalogue in `collector/` by `go test ./docs -update`; do not edit.\n\n| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
-	for _, d := range web.Descriptions() {
+	for _, d := range web.Descriptions(servers.Kinds()) {
 		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, strings.Join(d.Labels, ", "), d.Help)
 	}
 	const path = "metrics.md"
@@ -45,7 +46,7 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 			listed[name] = true
 		}
 	}
-	for _, d := range web.Descriptions() {
+	for _, d := range web.Descriptions(servers.Kinds()) {
 		if strings.HasPrefix(d.Name, "chat_") && !listed[d.Name] {
 			t.Errorf("%s is not in the README", d.Name)
 		}

@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"collector/chatserver": {
 		"collector",
 		"collector/activity",
+		"collector/metric",
 		"config/document",
 	},
 	"collector/demo": {
@@ -144,8 +145,8 @@ var rooms = map[string][]string{
 	"web": {
 		"collector",
 		"collector/activity",
+		"collector/chatserver",
 		"collector/metric",
-		"collector/prosody",
 		"collector/reports",
 		"collector/systemmetrics",
 		"collector/usagereport",

@@ -18,6 +18,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/test/must"
 	"active_users_exporter/test/series"
@@ -57,7 +58,7 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 		e.refreshers = append(e.refreshers, collector.NewRefresher(options))
 	}
 	var figures []prometheus.Collector
-	for _, family := range web.Families(e.statuses, func() *reports.Receiver { return nil }) {
+	for _, family := range web.Families(servers.Kinds(), e.statuses, func() *reports.Receiver { return nil }) {
 		figures = append(figures, family)
 	}
 	e.handler = web.New(web.Options{

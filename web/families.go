@@ -2,17 +2,17 @@ package web
 
 import (
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/metric"
-	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/systemmetrics"
 	"active_users_exporter/collector/usagereport"
 )
 
-// Families returns all that collect figures of chat servers and of pushed
-// reports, in the order of the documentation. Both functions are asked at each
-// scrape; receiver returns nil while nothing is received.
-func Families(statuses func() []collector.Status, receiver func() *reports.Receiver) []metric.Described {
+// Families returns all that collect figures of chat servers, of any of the kinds,
+// and of pushed reports, in the order of the documentation. Both functions are asked
+// at each scrape; receiver returns nil while nothing is received.
+func Families(kinds []chatserver.Kind, statuses func() []collector.Status, receiver func() *reports.Receiver) []metric.Described {
 	homeservers := func() (all []usagereport.Homeserver) {
 		for _, s := range collector.Specials[usagereport.Homeserver](statuses()) {
 			all = append(all, s.Value)
@@ -26,7 +26,7 @@ func Families(statuses func() []collector.Status, receiver func() *reports.Recei
 		}
 		return all
 	}
-	return []metric.Described{
+	all := []metric.Described{
 		collector.New(statuses),
 		usagereport.NewCollector(homeservers, func() []usagereport.Homeserver {
 			if r := receiver(); r != nil {
@@ -41,13 +41,18 @@ func Families(statuses func() []collector.Status, receiver func() *reports.Recei
 			return nil
 		}),
 		reports.NewCollector(receiver),
-		prosody.NewCollector(statuses),
 	}
+	for _, kind := range kinds {
+		if kind.Collector != nil {
+			all = append(all, kind.Collector(statuses))
+		}
+	}
+	return all
 }
 
 // Descriptions returns those of all families, for documentation.
-func Descriptions() (all []metric.Description) {
-	for _, c := range Families(func() []collector.Status { return nil }, func() *reports.Receiver { return nil }) {
+func Descriptions(kinds []chatserver.Kind) (all []metric.Description) {
+	for _, c := range Families(kinds, func() []collector.Status { return nil }, func() *reports.Receiver { return nil }) {
 		all = append(all, c.Descriptions()...)
 	}
 	return all

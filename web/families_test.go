@@ -20,6 +20,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/metric"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/collector/systemmetrics"
 	"active_users_exporter/collector/usagereport"
 	"active_users_exporter/web"
@@ -195,7 +196,7 @@ func golden(t *testing.T, name, got string) {
 // details are in docs/definitions.md.
 func TestDescriptions(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, d := range web.Descriptions() {
+	for _, d := range web.Descriptions(servers.Kinds()) {
 		if seen[d.Name] || d.Help == "" || len(d.Help) > 200 {
 			t.Errorf("%+v", d)
 		}

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/metric"
 	"active_users_exporter/config/document"
 )
 
@@ -42,7 +42,7 @@ type Kind struct {
 	// Collector returns the collector of the metrics that only this kind has, nil
 	// if there are none. It shows what statuses returns at each scrape, in which
 	// there are servers of other kinds as well.
-	Collector func(statuses func() []collector.Status) prometheus.Collector
+	Collector func(statuses func() []collector.Status) metric.Described
 }
 
 // Names returns the names of kinds.

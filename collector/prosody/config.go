@@ -17,7 +17,7 @@ func Kind() chatserver.Kind {
 		Keys:        []string{"password_file", "status_url", "metrics_url", "admin_socket", "required_modules", "own_metric_names"},
 		KeysForFrom: []string{"metrics_url"},
 		OnlineKey:   "admin_socket", SeenAt: "login",
-		Configure: configure,
+		Configure: configure, Collector: NewCollector,
 	}
 }
 
