@@ -206,7 +206,8 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) {
 	e.running.Store(&running{servers: all, windows: c.Windows, nodeInfo: c.NodeInfo, version: e.running.Load().version + 1})
 }
 
-func (e *Exporter) build(s settings) *server {
+// options returns what makes the refresher of a server.
+func (e *Exporter) options(s settings) collector.RefresherOptions {
 	options := collector.RefresherOptions{
 		Server: s.Name, Software: s.Software, Reader: s.Source.NewReader(s.clients),
 		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear,
@@ -217,11 +218,15 @@ func (e *Exporter) build(s settings) *server {
 	if e.history != nil { // an interface that holds a nil pointer is not nil
 		options.History = e.history
 	}
+	return options
+}
+
+func (e *Exporter) build(s settings) *server {
 	return &server{
 		settings:  s,
 		stop:      func() {},
 		stopped:   make(chan struct{}),
-		Refresher: collector.NewRefresher(options),
+		Refresher: collector.NewRefresher(e.options(s)),
 	}
 }
 

@@ -68,17 +68,18 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	for i, s := range c.Servers {
 		settings := settingsOf(s, c)
 		settings.halfYear = false // reports do not show it
-		server := exporter.build(settings)
+		options := exporter.options(settings)
 		if recorded != nil {
-			server.Key, server.History = recorded.Key(), readOnly{recorded}
+			options.Key, options.History = recorded.Key(), readOnly{recorded}
 		}
+		refresher := collector.NewRefresher(options)
 		wait.Go(func() {
 			if isTerminal(e.stderr) {
 				_, _ = fmt.Fprintf(e.stderr, "%s: reading ...\n", s.Name)
 			}
-			_ = server.Refresh(ctx) // it logs its error and keeps it in the status
-			statuses[i] = server.Status()
-			_ = server.Reader.Close()
+			_ = refresher.Refresh(ctx) // it logs its error and keeps it in the status
+			statuses[i] = refresher.Status()
+			_ = options.Reader.Close()
 		})
 	}
 	wait.Wait()

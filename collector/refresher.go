@@ -54,9 +54,9 @@ type History interface {
 // again and again; Status answers at any time, from any goroutine, without
 // waiting.
 type Refresher struct {
-	RefresherOptions
-	status atomic.Pointer[Status]
-	state  refreshState // of Refresh alone
+	options RefresherOptions
+	status  atomic.Pointer[Status]
+	state   refreshState // of Refresh alone
 }
 
 // Status is all that is known of one chat server at one moment. It does not
@@ -90,7 +90,7 @@ func NewRefresher(o RefresherOptions) *Refresher {
 	if o.Retention == 0 {
 		o.Retention = activity.MaxWindow
 	}
-	r := &Refresher{RefresherOptions: o}
+	r := &Refresher{options: o}
 	r.status.Store(&Status{Server: o.Server, Software: o.Software})
 	return r
 }
@@ -103,7 +103,7 @@ func (r *Refresher) TakeOver(s Status) { r.status.Store(&s) }
 // out.
 func (r *Refresher) Status() Status {
 	s := *r.status.Load()
-	if s.Snapshot != nil && r.Now().Sub(s.Snapshot.At) > r.StaleAfter {
+	if s.Snapshot != nil && r.options.Now().Sub(s.Snapshot.At) > r.options.StaleAfter {
 		s.Snapshot = nil
 		s.Version++ // what is published has even numbers
 	}
@@ -130,8 +130,8 @@ const (
 // Reader when done.
 func (r *Refresher) Run(ctx context.Context) {
 	defer func() {
-		if err := r.Reader.Close(); err != nil {
-			_ = level.Warn(r.Logger).Log("msg", "could not close the server's records", "err", err)
+		if err := r.options.Reader.Close(); err != nil {
+			_ = level.Warn(r.options.Logger).Log("msg", "could not close the server's records", "err", err)
 		}
 	}()
 	failures := 0
@@ -151,7 +151,7 @@ func (r *Refresher) Run(ctx context.Context) {
 
 // pause returns how long to wait after the given number of failures in a row.
 func (r *Refresher) pause(failures int) time.Duration {
-	pause := r.Interval
+	pause := r.options.Interval
 	if failures > 0 && failures < 16 {
 		pause = min(pause, firstRetry<<(failures-1))
 	}
@@ -163,10 +163,10 @@ func (r *Refresher) pause(failures int) time.Duration {
 // two goroutines at once.
 func (r *Refresher) Refresh(ctx context.Context) error {
 	// A refresh may take as long as the time to the next one.
-	ctx, cancel := context.WithTimeout(ctx, max(r.Interval, time.Minute))
+	ctx, cancel := context.WithTimeout(ctx, max(r.options.Interval, time.Minute))
 	defer cancel()
 	started := time.Now()
-	now := r.Now()
+	now := r.options.Now()
 	r.loadHistory(ctx)
 	fresh, facts, err := r.read(ctx, now)
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -178,7 +178,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	next.Duration = time.Since(started)
 	if err == nil {
 		if err = facts.ModulesErr; err != nil {
-			fresh.keepModules(next.Snapshot, now, r.StaleAfter)
+			fresh.keepModules(next.Snapshot, now, r.options.StaleAfter)
 		}
 		next.Snapshot = fresh
 		next.Succeeded = now
@@ -225,7 +225,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
-			next.commit(now, r.state.lastSuccess, facts, r.Retention)
+			next.commit(now, r.state.lastSuccess, facts, r.options.Retention)
 			r.state = next
 			return r.snapshot(now, facts, next.calendar), facts, nil
 		}
@@ -243,7 +243,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 func (r *Refresher) readInto(ctx context.Context, since, now time.Time, calendar *activity.Calendar) (Facts, error) {
 	batch := activity.NewBatch(calendar)
 	defer batch.Flush()
-	return r.Reader.Read(ctx, since, now, batch)
+	return r.options.Reader.Read(ctx, since, now, batch)
 }
 
 // keepModules takes the states of modules from an earlier snapshot, unless
@@ -256,11 +256,11 @@ func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time
 
 func (r *Refresher) log(s Status, facts Facts) {
 	for _, w := range facts.Warnings {
-		_ = level.Warn(r.Logger).Log("msg", w)
+		_ = level.Warn(r.options.Logger).Log("msg", w)
 	}
 	if s.Err != nil {
-		_ = level.Error(r.Logger).Log("msg", "refresh failed", "reason", failure.Of(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)
+		_ = level.Error(r.options.Logger).Log("msg", "refresh failed", "reason", failure.Of(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)
 		return
 	}
-	_ = level.Info(r.Logger).Log("msg", "refreshed", "domains", len(s.Snapshot.Domains), "duration", s.Duration.Round(time.Millisecond))
+	_ = level.Info(r.options.Logger).Log("msg", "refreshed", "domains", len(s.Snapshot.Domains), "duration", s.Duration.Round(time.Millisecond))
 }

@@ -178,17 +178,18 @@ func TestRunRefreshesHourlyAndSoonerAfterFailures(t *testing.T) {
 
 func TestRefreshEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := refresher(t, "s", func(ctx context.Context, _ time.Time, _ activity.Recorder) (collector.Facts, error) {
+		hangs := func(ctx context.Context, _ time.Time, _ activity.Recorder) (collector.Facts, error) {
 			<-ctx.Done()
 			return collector.Facts{}, fmt.Errorf("query: %w", ctx.Err())
-		}, time.Now)
+		}
+		r := refresher(t, "s", hangs, time.Now)
 		if err := r.Refresh(t.Context()); err == nil || r.Status().Failures[failure.Timeout] != 1 {
 			t.Errorf("error %v, failures %v", err, r.Status().Failures)
 		}
 		// But when the exporter stops, no server has failed.
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, stop)
-		r = refresher(t, "s", r.Reader.(fakeReader), time.Now)
+		r = refresher(t, "s", hangs, time.Now)
 		if err := r.Refresh(ctx); err == nil || len(r.Status().Failures) != 0 {
 			t.Errorf("error %v, failures %v", err, r.Status().Failures)
 		}

@@ -81,10 +81,10 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
-		d.addActive(now, f, cal, r.Windows, r.Classes)
-		d.addHistory(now, f, cal, r.Classes)
-		d.addVisitors(now, cal, r.HalfYear)
-		if r.Cohorts {
+		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
+		d.addHistory(now, f, cal, r.options.Classes)
+		d.addVisitors(now, cal, r.options.HalfYear)
+		if r.options.Cohorts {
 			d.Cohorts = cal.Cohorts(f.Name, now)
 		}
 		s.Domains = append(s.Domains, d)

@@ -121,19 +121,19 @@ func (m *refreshState) forgetGone(f DomainFacts, now time.Time) {
 func (r *Refresher) loadHistory(ctx context.Context) {
 	known := r.state.calendar
 	if known == nil {
-		r.state.calendar = activity.NewCalendar(r.Key, r.Classes)
+		r.state.calendar = activity.NewCalendar(r.options.Key, r.options.Classes)
 	}
-	if r.History == nil || r.state.loaded {
+	if r.options.History == nil || r.state.loaded {
 		return
 	}
-	calendar := activity.NewCalendar(r.Key, r.Classes)
-	loaded, err := r.History.Load(ctx, r.Server, calendar, r.Classes)
+	calendar := activity.NewCalendar(r.options.Key, r.options.Classes)
+	loaded, err := r.options.History.Load(ctx, r.options.Server, calendar, r.options.Classes)
 	if err != nil {
 		r.historyFailed(err)
 		return
 	}
 	for _, what := range loaded.Damage {
-		_ = level.Error(r.Logger).Log("msg", what)
+		_ = level.Error(r.options.Logger).Log("msg", what)
 	}
 	r.state = refreshState{calendar: calendar, lastSuccess: loaded.At, lastFullRead: loaded.FullRead, loaded: true}
 	if known != nil { // it comes late: what was read meanwhile is not to be lost
@@ -153,7 +153,7 @@ func (r *Refresher) saveHistory(ctx context.Context, facts Facts) {
 	}
 	var domains []string
 	for _, f := range facts.Domains {
-		if f.HasLastSeen && (!f.KeepsVisits || r.Cache) {
+		if f.HasLastSeen && (!f.KeepsVisits || r.options.Cache) {
 			domains = append(domains, f.Name)
 		}
 	}
@@ -161,7 +161,7 @@ func (r *Refresher) saveHistory(ctx context.Context, facts Facts) {
 		return
 	}
 	at := history.Moment{At: r.state.lastSuccess, FullRead: r.state.lastFullRead}
-	switch err := r.History.Save(ctx, r.Server, domains, r.state.calendar, r.Classes, at); {
+	switch err := r.options.History.Save(ctx, r.options.Server, domains, r.state.calendar, r.options.Classes, at); {
 	case errors.Is(err, history.ErrFollower):
 		return
 	case errors.Is(err, history.ErrTakenOver):
@@ -178,7 +178,7 @@ func (r *Refresher) historyFailed(err error) {
 	if errors.Is(err, context.Canceled) { // the exporter stops
 		return
 	}
-	_ = level.Error(r.Logger).Log("msg", "the history cannot be used; figures go on from memory", "err", err)
+	_ = level.Error(r.options.Logger).Log("msg", "the history cannot be used; figures go on from memory", "err", err)
 	r.update(func(s *Status) { s.HistoryFailures++ })
 }
 
