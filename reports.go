@@ -77,7 +77,7 @@ func addReports(app *kingpin.Application) map[string]command {
 // readArchive reads reports from wherever they are.
 func readArchive(ctx context.Context, from string) ([]reports.Archived, error) {
 	if source, err := sqldb.ParseSource(from); err == nil {
-		return reports.Panopticon(ctx, source)
+		return reports.ImportPanopticon(ctx, source)
 	}
 	in := io.Reader(os.Stdin)
 	if from == "-" || from == "" { // kingpin takes "-" for a flag without a name

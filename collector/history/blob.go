@@ -22,26 +22,26 @@ func checksum(what string, content []byte) uint64 {
 	return crc64.Update(crc64.Checksum([]byte(what), table), table, content)
 }
 
-func seal(what string, content []byte) []byte {
+func addChecksum(what string, content []byte) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, checksum(what, content)), content...)
 }
 
-func unseal(what string, blob []byte) ([]byte, error) {
+func verifyChecksum(what string, blob []byte) ([]byte, error) {
 	if len(blob) < checksumSize || binary.LittleEndian.Uint64(blob) != checksum(what, blob[checksumSize:]) {
 		return nil, errFormat
 	}
 	return blob[checksumSize:], nil
 }
 
-// squeezed is the first byte of a set that is written for size; no Roaring
+// huffman is the first byte of a set that is written for size; no Roaring
 // bitmap begins with it.
-const squeezed = 0
+const huffman = 0
 
 // encodeSet writes a set of users' numbers: as it is in memory, or, at the price
-// of reading it ten times more slowly, squeezed: the distance from each number to
-// the next, in Huffman's code. It is close to the least that chance allows.
-func encodeSet(set *roaring.Bitmap, squeeze bool) ([]byte, error) {
-	if !squeeze {
+// of reading it ten times more slowly, as the distances from each number to the
+// next, in Huffman's code. It is close to the least that chance allows.
+func encodeSet(set *roaring.Bitmap, small bool) ([]byte, error) {
+	if !small {
 		return set.ToBytes()
 	}
 	var gaps []byte
@@ -52,7 +52,7 @@ func encodeSet(set *roaring.Bitmap, squeeze bool) ([]byte, error) {
 		last = n
 	}
 	var content bytes.Buffer
-	content.WriteByte(squeezed)
+	content.WriteByte(huffman)
 	w, err := flate.NewWriter(&content, flate.HuffmanOnly)
 	if err != nil {
 		return nil, err
@@ -66,11 +66,11 @@ func encodeSet(set *roaring.Bitmap, squeeze bool) ([]byte, error) {
 	return content.Bytes(), nil
 }
 
-func isSqueezed(content []byte) bool { return len(content) > 0 && content[0] == squeezed }
+func isHuffman(content []byte) bool { return len(content) > 0 && content[0] == huffman }
 
 // decodeSet reads a set of users' numbers.
 func decodeSet(content []byte) (set *roaring.Bitmap, err error) {
-	if isSqueezed(content) {
+	if isHuffman(content) {
 		return decodeGaps(content[1:])
 	}
 	defer func() { // the library trusts its input, which a checksum vouches for

@@ -23,9 +23,9 @@ func readKey(path string) (key activity.Key, err error) {
 	return key, nil
 }
 
-// settleKey makes sure that the key in use is the one in the file, which it
+// ensureKey makes sure that the key in use is the one in the file, which it
 // makes if there is none.
-func (s *Store) settleKey() error {
+func (s *Store) ensureKey() error {
 	if s.keyed {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 			l.Moment = Moment{}
 			continue
 		}
-		r := reader{Store: s, row: row, classes: classes, squeezed: make(map[activity.Day]bool)}
+		r := reader{Store: s, row: row, classes: classes, huffman: make(map[activity.Day]bool)}
 		state, err := r.state(ctx)
 		if err != nil {
 			return l, fmt.Errorf("read the history of %s: %w", row.Domain, err)
@@ -86,7 +86,7 @@ type reader struct {
 	unusable bool // so damaged that reading the server again is better
 	users    map[int]uint64
 	lastSeen map[int]uint64
-	squeezed map[activity.Day]bool
+	huffman  map[activity.Day]bool
 }
 
 func (r *reader) damaged(what string) {
@@ -134,7 +134,7 @@ func parts[N int64 | uint64](ctx context.Context, r *reader, table, column strin
 	sums = make(map[int]uint64)
 	for _, row := range rows {
 		what := fmt.Sprintf("%s %d", table, row.Part)
-		content, err := unseal(what, row.Content)
+		content, err := verifyChecksum(what, row.Content)
 		var numbers []N
 		if err == nil {
 			numbers, err = decodeNumbers[N](content)
@@ -175,10 +175,10 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 	broken, sets := make(map[activity.Day]bool), make(map[activity.Day][]*roaring.Bitmap)
 	for _, row := range rows {
 		date := activity.Day(row.Day)
-		content, err := unseal(visitsOf(date, row.Client, row.Visits), row.Users)
+		content, err := verifyChecksum(visitsOf(date, row.Client, row.Visits), row.Users)
 		var set *roaring.Bitmap
 		if err == nil {
-			r.squeezed[date] = isSqueezed(content)
+			r.huffman[date] = isHuffman(content)
 			set, err = decodeSet(content)
 		}
 		if err != nil {
@@ -210,7 +210,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 func (r *reader) contents(state activity.State) *contents {
 	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]stored)}
 	for date, day := range state.Days {
-		c.days[date] = stored{day.Version, r.squeezed[date]}
+		c.days[date] = stored{day.Version, r.huffman[date]}
 	}
 	return c
 }

@@ -26,11 +26,11 @@ type contents struct {
 
 // stored says which state of a day is there.
 type stored struct {
-	version  any // DayState.Version
-	squeezed bool
+	version any // DayState.Version
+	huffman bool
 }
 
-// fullDays is how many days are not squeezed: those of r30v2, and a few for
+// fullDays is how many days are kept as they are in memory: those of r30v2, and a few for
 // servers that were away.
 const fullDays = activity.RetentionDays + 7
 
@@ -193,11 +193,11 @@ func (w *writer) part(ctx context.Context, table, column string, part int, conte
 		return nil
 	}
 	return w.exec(ctx, `INSERT INTO history_`+table+` (domain, part, `+column+`) VALUES (?, ?, ?)
-		ON CONFLICT (domain, part) DO UPDATE SET `+column+` = excluded.`+column, w.new.id, part, seal(what, content))
+		ON CONFLICT (domain, part) DO UPDATE SET `+column+` = excluded.`+column, w.new.id, part, addChecksum(what, content))
 }
 
 // days writes the days that have changed and deletes those that are gone. Days
-// up to old are squeezed.
+// up to old are written in Huffman's code.
 func (w *writer) days(ctx context.Context, state activity.State, old activity.Day) error {
 	for date := range w.old.days {
 		if _, still := state.Days[date]; !still {
@@ -219,7 +219,7 @@ func (w *writer) days(ctx context.Context, state activity.State, old activity.Da
 				return err
 			}
 		}
-		if err := w.day(ctx, date, day, now.squeezed); err != nil {
+		if err := w.day(ctx, date, day, now.huffman); err != nil {
 			return err
 		}
 	}
@@ -228,7 +228,7 @@ func (w *writer) days(ctx context.Context, state activity.State, old activity.Da
 
 // day writes one day, a row for each class of clients that came; the number of
 // visits stands in each.
-func (w *writer) day(ctx context.Context, date activity.Day, day activity.DayState, squeeze bool) error {
+func (w *writer) day(ctx context.Context, date activity.Day, day activity.DayState, small bool) error {
 	came := false
 	sets := day.Sets()
 	for client, set := range sets {
@@ -236,13 +236,13 @@ func (w *writer) day(ctx context.Context, date activity.Day, day activity.DaySta
 			continue
 		}
 		came = true
-		content, err := encodeSet(set, squeeze)
+		content, err := encodeSet(set, small)
 		if err != nil {
 			return err
 		}
 		label := w.classes.Label(activity.Client(client))
 		if err := w.exec(ctx, `INSERT INTO history_visits (domain, day, client, visits, users) VALUES (?, ?, ?, ?, ?)`,
-			w.new.id, int64(date), label, day.Rows, seal(visitsOf(date, label, day.Rows), content)); err != nil {
+			w.new.id, int64(date), label, day.Rows, addChecksum(visitsOf(date, label, day.Rows), content)); err != nil {
 			return err
 		}
 	}

@@ -73,7 +73,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the history: %w", err)
 	}
-	if err := s.settleKey(); err != nil {
+	if err := s.ensureKey(); err != nil {
 		_ = db.Close()
 		return err
 	}

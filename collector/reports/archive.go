@@ -97,10 +97,10 @@ func Import(ctx context.Context, location storage.Location, reports []Archived) 
 	return added, nil
 }
 
-// Panopticon returns the reports of a database of matrix-org's panopticon,
+// ImportPanopticon returns the reports of a database of matrix-org's panopticon,
 // SQLite or MySQL: a row for each, with the names of the statistics as columns
 // and the time of receipt, in Unix seconds, as local_timestamp.
-func Panopticon(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
+func ImportPanopticon(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
 	err = source.Read(ctx, sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		rows, err := view.QueryxContext(ctx, `SELECT * FROM stats`) //nolint:sqlclosecheck // it is
 		if err != nil {

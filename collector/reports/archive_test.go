@@ -74,7 +74,7 @@ func TestPanopticon(t *testing.T) {
 	must(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + file)
 	must(t, err)
-	all, err := reports.Panopticon(t.Context(), source)
+	all, err := reports.ImportPanopticon(t.Context(), source)
 	must(t, err)
 	want := []reports.Archived{{Received: time.Unix(1700000000, 0).UTC(), Report: json.RawMessage(`{"homeserver":"a.example","server_context":"school","total_users":42}`)}}
 	if diff := cmp.Diff(want, all); diff != "" {

@@ -52,7 +52,7 @@ func (c *clusters) add(from node, p systemmetrics.Part, now time.Time) ([]byte, 
 	n := c.nodes[from]
 	if n == nil {
 		n = &nodeReport{first: now}
-		if known := c.newest(from.client); known != nil {
+		if known := c.latest(from.client); known != nil {
 			n.complete, n.first = known.complete, known.first
 		}
 		c.nodes[from] = n
@@ -60,8 +60,8 @@ func (c *clusters) add(from node, p systemmetrics.Part, now time.Time) ([]byte, 
 	return json.Marshal(n.add(p, now))
 }
 
-// newest returns the newest complete report of a cluster, nil if there is none.
-func (c *clusters) newest(client string) (newest *nodeReport) {
+// latest returns the newest complete report of a cluster, nil if there is none.
+func (c *clusters) latest(client string) (newest *nodeReport) {
 	for from, n := range c.nodes {
 		if from.client == client && n.complete != nil && (newest == nil || n.received.After(newest.received)) {
 			newest = n
@@ -85,7 +85,7 @@ func (c *clusters) put(from node, n *nodeReport) {
 // has said yet is as in the report before; so it stays if the beginning of a
 // report never comes.
 func (n *nodeReport) add(p systemmetrics.Part, now time.Time) *systemmetrics.Report {
-	n.settle(now)
+	n.finish(now)
 	switch {
 	case n.building != nil && !p.First:
 		n.building.Merge(p.Report)
@@ -105,8 +105,8 @@ func (n *nodeReport) add(p systemmetrics.Part, now time.Time) *systemmetrics.Rep
 	return n.building
 }
 
-// settle takes a report without an end mark for complete once no part follows.
-func (n *nodeReport) settle(now time.Time) {
+// finish takes a report without an end mark for complete once no part follows.
+func (n *nodeReport) finish(now time.Time) {
 	if n.building != nil && now.Sub(n.received) > partsApart {
 		n.complete, n.building = n.building, nil
 	}
@@ -124,7 +124,7 @@ func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []system
 			delete(c.nodes, from)
 			continue
 		}
-		n.settle(now)
+		n.finish(now)
 		if known := newest[from.client]; n.complete != nil && (known == nil || n.received.After(known.received)) {
 			newest[from.client] = n
 		}
@@ -147,12 +147,12 @@ func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []system
 	return all, overflow
 }
 
-// room says whether there is room for a node: for those of clusters that are
+// hasCapacity says whether there is room for a node: for those of clusters that are
 // known there always is, within reason.
-func (c *clusters) room(from node) bool {
+func (c *clusters) hasCapacity(from node) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return len(c.nodes) < maxNodes || c.nodes[from] != nil || c.newest(from.client) != nil && len(c.nodes) < 2*maxNodes
+	return len(c.nodes) < maxNodes || c.nodes[from] != nil || c.latest(from.client) != nil && len(c.nodes) < 2*maxNodes
 }
 
 // collect receives a part of MongooseIM's system metrics.
@@ -193,12 +193,12 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
 	from := node{part.ClientID, address.String()}
-	if !r.clusters.room(from) {
+	if !r.clusters.hasCapacity(from) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
 	now := r.options.Now()
 	if err := r.store.keepPart(request.Context(), &r.clusters, from, part, now); err != nil {
-		return r.unstored(err)
+		return r.storageError(err)
 	}
 	r.changes.Add(1)
 	return nil

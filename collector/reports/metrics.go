@@ -15,12 +15,12 @@ type summary struct {
 }
 
 func (r *Receiver) summary() summary {
-	current := r.newest.current(r.options.Now())
+	current := r.latest.current(r.options.Now())
 	_, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	return summary{
 		rejected: r.Rejected(),
-		overflow: overflow + len(current) - len(r.newest.visible(current)),
-		contexts: r.newest.contexts(current),
+		overflow: overflow + len(current) - len(r.latest.visible(current)),
+		contexts: r.latest.contexts(current),
 	}
 }
 

@@ -165,7 +165,7 @@ func (d *postgresDatabase) merge(ctx context.Context, all []*pending) (added int
 	return added, tx.Commit()
 }
 
-func (d *postgresDatabase) newest(ctx context.Context, _ time.Time, within time.Duration) (all []stored, err error) {
+func (d *postgresDatabase) latest(ctx context.Context, _ time.Time, within time.Duration) (all []stored, err error) {
 	if err := d.db.SelectContext(ctx, &all, `SELECT homeserver, received_at, body, first_seen, reports FROM usage_homeservers WHERE changed_at > `+ago, within.Seconds()); err != nil {
 		return nil, fmt.Errorf("read the newest reports: %w", err)
 	}

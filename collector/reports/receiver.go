@@ -69,26 +69,26 @@ type Reason string
 // The reasons.
 const (
 	Malformed    Reason = "malformed"     // 400, 405, 415: no usage report
-	Unbelievable Reason = "unbelievable"  // a key was left out, the report accepted
+	OutOfRange   Reason = "unbelievable"  // a key was left out, the report accepted
 	TooLarge     Reason = "too_large"     // 413
 	Unauthorized Reason = "unauthorized"  // 401: no token, or a wrong one
 	Forbidden    Reason = "forbidden"     // 403: the homeserver is not allowed
 	RateLimited  Reason = "rate_limited"  // 429
 	Capacity     Reason = "capacity"      // 429: too many homeservers
 	Storage      Reason = "storage"       // 503
-	Unforwarded  Reason = "not_forwarded" // stored, but could not be sent on
+	NotForwarded Reason = "not_forwarded" // stored, but could not be sent on
 )
 
 // Reasons returns all reasons there are.
 func Reasons() []Reason {
-	return []Reason{Malformed, Unbelievable, TooLarge, Unauthorized, Forbidden, RateLimited, Capacity, Storage, Unforwarded}
+	return []Reason{Malformed, OutOfRange, TooLarge, Unauthorized, Forbidden, RateLimited, Capacity, Storage, NotForwarded}
 }
 
 // A Receiver accepts reports over HTTP.
 type Receiver struct {
 	options  Options
 	store    *store
-	newest   newest
+	latest   latest
 	clusters clusters
 	forward  *forwarder // nil for none
 
@@ -96,9 +96,9 @@ type Receiver struct {
 	changes           atomic.Uint64
 	byAddress, byName *limiters
 	all               *rate.Limiter
-	// complaints and faults bound the lines of the log on refused reports and on
+	// refusalLog and failureLog bound the lines of the log on refused reports and on
 	// those that could not be stored.
-	complaints, faults *rate.Limiter
+	refusalLog, failureLog *rate.Limiter
 
 	mutex    sync.Mutex
 	rejected map[Reason]uint64
@@ -108,7 +108,7 @@ type Receiver struct {
 }
 
 const (
-	housekeeping = 10 * time.Minute
+	cleanupEvery = 10 * time.Minute
 
 	// A homeserver reports eight times a day. Addresses of this machine are
 	// not limited, for behind a proxy they are everybody's; names always are.
@@ -121,12 +121,12 @@ const (
 // New returns a Receiver that knows again what was reported before.
 func New(ctx context.Context, o Options) (*Receiver, error) {
 	r := &Receiver{
-		options: o, newest: newest{options: o, names: usagereport.Names(), heard: make(map[string]*heard)},
+		options: o, latest: latest{options: o, names: usagereport.Names(), homeservers: make(map[string]*homeserverState)},
 		clusters:  clusters{nodes: make(map[node]*nodeReport)},
 		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
-		all: rate.NewLimiter(allPerSecond, allBurst), complaints: rate.NewLimiter(rate.Every(10*time.Second), 10),
-		faults:   rate.NewLimiter(rate.Every(10*time.Second), 10),
-		rejected: make(map[Reason]uint64),
+		all: rate.NewLimiter(allPerSecond, allBurst), refusalLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
+		failureLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
+		rejected:   make(map[Reason]uint64),
 	}
 	r.SetTokens(o.Tokens)
 	var err error
@@ -141,9 +141,9 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	if o.ForwardTo != "" {
 		r.forward = newForwarder(ctx, o.ForwardTo, r.notForwarded)
 	}
-	r.background.Go(func() { r.keepHouse(ctx) })
+	r.background.Go(func() { r.cleanup(ctx) })
 	if r.store.shared {
-		r.background.Go(func() { r.follow(ctx) })
+		r.background.Go(func() { r.poll(ctx) })
 	}
 	return r, nil
 }
@@ -162,25 +162,25 @@ func (r *Receiver) Close() error {
 	return r.store.close()
 }
 
-// keepHouse deletes what is old until ctx ends.
-func (r *Receiver) keepHouse(ctx context.Context) {
+// cleanup deletes what is old until ctx ends.
+func (r *Receiver) cleanup(ctx context.Context) {
 	for {
-		r.newest.expire(r.options.Now().Add(-r.options.ExpireAfter))
+		r.latest.expire(r.options.Now().Add(-r.options.ExpireAfter))
 		if err := r.store.purge(ctx, r.options.Now(), r.options.Retention); err != nil && ctx.Err() == nil {
 			_ = level.Warn(r.options.Logger).Log("msg", "could not delete old reports", "err", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(housekeeping):
+		case <-time.After(cleanupEvery):
 		}
 	}
 }
 
 // Homeservers returns those with series of their own; see Shown.
 func (r *Receiver) Homeservers() (all []usagereport.Homeserver) {
-	for _, h := range r.newest.visible(r.newest.current(r.options.Now())) {
-		all = append(all, r.newest.homeserver(h))
+	for _, h := range r.latest.visible(r.latest.current(r.options.Now())) {
+		all = append(all, r.latest.homeserver(h))
 	}
 	return all
 }
@@ -193,10 +193,10 @@ func (r *Receiver) Clusters() []systemmetrics.Cluster {
 
 // Shown returns what is known now.
 func (r *Receiver) Shown() Shown {
-	current := r.newest.current(r.options.Now())
-	s := Shown{Contexts: r.newest.contexts(current)}
-	for _, h := range r.newest.visible(current) {
-		s.Homeservers = append(s.Homeservers, r.newest.homeserver(h))
+	current := r.latest.current(r.options.Now())
+	s := Shown{Contexts: r.latest.contexts(current)}
+	for _, h := range r.latest.visible(current) {
+		s.Homeservers = append(s.Homeservers, r.latest.homeserver(h))
 	}
 	clusters, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	s.Clusters = clusters
@@ -258,7 +258,7 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	if report.OutOfRange > 0 {
-		r.count(Unbelievable, report.OutOfRange)
+		r.count(OutOfRange, report.OutOfRange)
 	}
 	// Synapse warns of an answer that is not JSON.
 	w.Header().Set("Content-Type", "application/json")
@@ -295,14 +295,14 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 		return usagereport.Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
 	case !r.byName.allow(report.Homeserver, time.Now()):
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
-	case !r.newest.room(report.Homeserver):
+	case !r.latest.hasCapacity(report.Homeserver):
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
 	}
 	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
-		return usagereport.Report{}, r.unstored(err)
+		return usagereport.Report{}, r.storageError(err)
 	}
 	if !r.store.shared { // else it is read with what others have stored
-		r.newest.add(report, now)
+		r.latest.add(report, now)
 		r.changes.Add(1)
 	}
 	if r.forward != nil {
@@ -317,9 +317,9 @@ func (r *Receiver) allowed(address netip.Addr) bool {
 	return address.IsLoopback() || r.byAddress.allow(address.String(), time.Now()) && r.all.Allow()
 }
 
-// unstored is the refusal of a report that could not be stored.
-func (r *Receiver) unstored(err error) *refusal {
-	if r.faults.Allow() {
+// storageError is the refusal of a report that could not be stored.
+func (r *Receiver) storageError(err error) *refusal {
+	if r.failureLog.Allow() {
 		_ = level.Error(r.options.Logger).Log("msg", "a report could not be stored", "err", err)
 	}
 	return &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
@@ -327,8 +327,8 @@ func (r *Receiver) unstored(err error) *refusal {
 
 // notForwarded counts a report that another collection server did not take.
 func (r *Receiver) notForwarded(err error) {
-	r.count(Unforwarded, 1)
-	if r.faults.Allow() {
+	r.count(NotForwarded, 1)
+	if r.failureLog.Allow() {
 		_ = level.Warn(r.options.Logger).Log("msg", "a report could not be forwarded", "err", err)
 	}
 }
@@ -369,7 +369,7 @@ func matches(name string, patterns []string) bool {
 
 func (r *Receiver) refuse(w http.ResponseWriter, request *http.Request, why *refusal) {
 	r.count(why.reason, 1)
-	if r.complaints.Allow() {
+	if r.refusalLog.Allow() {
 		// Neither the path, which may hold a token, nor anything of the body.
 		_ = level.Warn(r.options.Logger).Log("msg", "report refused", "reason", why.reason, "status", why.status, "method", request.Method)
 	}

@@ -184,7 +184,7 @@ func TestSeriesOfReports(t *testing.T) {
 	if len(shown.Homeservers) != 1 || shown.Homeservers[0].Reports != uint64(n) || n < 50 {
 		t.Errorf("%d reports sent, shown %+v", n, shown)
 	}
-	if r.Rejected()[reports.Unbelievable] != 0 {
+	if r.Rejected()[reports.OutOfRange] != 0 {
 		t.Error("a real value is not believed")
 	}
 }
@@ -263,7 +263,7 @@ func TestHostileAndOddReports(t *testing.T) {
 					t.Errorf("statistics (-want +got):\n%s", diff)
 				}
 			}
-			if got := r.Rejected()[reports.Unbelievable]; got != c.dropped {
+			if got := r.Rejected()[reports.OutOfRange]; got != c.dropped {
 				t.Errorf("%d values left out, want %d", got, c.dropped)
 			}
 		})

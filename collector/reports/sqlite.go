@@ -123,7 +123,7 @@ func (s *sqliteDatabase) countUp(ctx context.Context) error {
 	return nil
 }
 
-func (s *sqliteDatabase) newest(ctx context.Context, now time.Time, within time.Duration) (all []stored, err error) {
+func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.Duration) (all []stored, err error) {
 	// The highest id of a homeserver is its newest report; SQLite takes the
 	// other columns from the same row.
 	const query = `

@@ -18,9 +18,9 @@ type database interface {
 	// merge adds reports of whatever time but those that are there already,
 	// all or none, and returns how many it added.
 	merge(ctx context.Context, all []*pending) (added int, err error)
-	// newest returns the newest report of each homeserver that was heard, or
+	// latest returns the newest report of each homeserver that was heard, or
 	// of which anything was written, within a time before now.
-	newest(ctx context.Context, now time.Time, within time.Duration) ([]stored, error)
+	latest(ctx context.Context, now time.Time, within time.Duration) ([]stored, error)
 	// keepPart adds a part of a MongooseIM cluster's report to what is known
 	// of the node.
 	keepPart(ctx context.Context, c *clusters, from node, p systemmetrics.Part, now time.Time) error

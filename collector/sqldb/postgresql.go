@@ -16,18 +16,18 @@ import (
 
 const connectTimeout = 10 * time.Second
 
-// gentle is set in each transaction, not at connection, where poolers such as
+// readSettings are set in each transaction, not at connection, where poolers such as
 // PgBouncer would refuse it. The statement time-out (five minutes) ends a
 // statement on the server even when the exporter itself is gone; the longest,
 // the first load of a large server, takes seconds. Parallel workers and the
 // compilation of queries cost a server more than they give for statements as
 // simple as ours; waiting for a lock is never worth it.
-const gentle = `SET LOCAL statement_timeout = 300000;
+const readSettings = `SET LOCAL statement_timeout = 300000;
 SET LOCAL lock_timeout = 1000;
 SET LOCAL idle_in_transaction_session_timeout = 60000`
 
-// alone is what CockroachDB does not know of it.
-const alone = `SET LOCAL max_parallel_workers_per_gather = 0;
+// postgresOnlySettings are those that CockroachDB does not know.
+const postgresOnlySettings = `SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL jit = off`
 
 // OpenPostgreSQL opens a database that belongs to the exporter itself.
@@ -76,9 +76,9 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if err != nil {
 		return err
 	}
-	settings := gentle + ";" + alone
+	settings := readSettings + ";" + postgresOnlySettings
 	if cockroach {
-		settings = gentle
+		settings = readSettings
 	}
 	for statement := range strings.SplitSeq(settings, ";") {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {

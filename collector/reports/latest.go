@@ -13,18 +13,18 @@ import (
 	"active_users_exporter/collector/usagereport"
 )
 
-// newest holds the newest report of each homeserver that has been heard lately.
-type newest struct {
+// latest holds the newest report of each homeserver that has been heard lately.
+type latest struct {
 	options Options
-	names   []string // of the statistics, the order of heard.values; see pack
+	names   []string // of the statistics, the order of homeserverState.values; see pack
 
-	mutex sync.Mutex
-	heard map[string]*heard
+	mutex       sync.Mutex
+	homeservers map[string]*homeserverState
 }
 
-// heard is what is known of one homeserver, in little memory: anybody can
+// homeserverState is what is known of one homeserver, in little memory: anybody can
 // invent homeservers. It never changes once others may see it.
-type heard struct {
+type homeserverState struct {
 	name                string
 	values              packed
 	info                []string // in the order of usagereport.InfoNames
@@ -33,24 +33,24 @@ type heard struct {
 }
 
 // add takes a report that has been stored.
-func (n *newest) add(r usagereport.Report, received time.Time) {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	h := heard{name: r.Homeserver, firstSeen: received}
-	if known := n.heard[r.Homeserver]; known != nil {
+func (l *latest) add(r usagereport.Report, received time.Time) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	h := homeserverState{name: r.Homeserver, firstSeen: received}
+	if known := l.homeservers[r.Homeserver]; known != nil {
 		h = *known
 	}
 	h.reports++
 	if !received.Before(h.received) {
-		n.take(&h, r, received)
+		l.take(&h, r, received)
 	}
-	n.heard[r.Homeserver] = &h
+	l.homeservers[r.Homeserver] = &h
 }
 
-func (n *newest) take(h *heard, r usagereport.Report, received time.Time) {
+func (l *latest) take(h *homeserverState, r usagereport.Report, received time.Time) {
 	h.received = received
-	values := make([]float64, len(n.names))
-	for i, name := range n.names {
+	values := make([]float64, len(l.names))
+	for i, name := range l.names {
 		value, there := r.Statistics[name]
 		if !there {
 			value = math.NaN()
@@ -65,14 +65,14 @@ func (n *newest) take(h *heard, r usagereport.Report, received time.Time) {
 }
 
 // homeserver unpacks what is known of one.
-func (n *newest) homeserver(h *heard) usagereport.Homeserver {
+func (l *latest) homeserver(h *homeserverState) usagereport.Homeserver {
 	r := usagereport.Homeserver{
 		Name: h.name, Reported: h.received, Reports: h.reports,
 		Statistics: make(map[string]float64), Info: make(map[string]string),
 	}
-	values := make([]float64, len(n.names))
+	values := make([]float64, len(l.names))
 	h.values.unpack(values)
-	for i, name := range n.names {
+	for i, name := range l.names {
 		if !math.IsNaN(values[i]) {
 			r.Statistics[name] = values[i]
 		}
@@ -84,20 +84,20 @@ func (n *newest) homeserver(h *heard) usagereport.Homeserver {
 }
 
 // restore takes a report from the store, if it is new and there is room.
-func (n *newest) restore(s stored) {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	known := n.heard[s.Homeserver]
-	if known != nil && known.reports >= s.Reports || known == nil && len(n.heard) >= trackedPerShown*n.options.MaxHomeservers {
+func (l *latest) restore(s stored) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	known := l.homeservers[s.Homeserver]
+	if known != nil && known.reports >= s.Reports || known == nil && len(l.homeservers) >= trackedPerShown*l.options.MaxHomeservers {
 		return
 	}
 	r, err := usagereport.Parse(s.Body)
 	if err != nil {
 		return // a stricter exporter than the one that stored it
 	}
-	h := &heard{name: r.Homeserver, firstSeen: time.UnixMilli(s.FirstSeen), reports: s.Reports}
-	n.take(h, r, time.UnixMilli(s.Received))
-	n.heard[r.Homeserver] = h
+	h := &homeserverState{name: r.Homeserver, firstSeen: time.UnixMilli(s.FirstSeen), reports: s.Reports}
+	l.take(h, r, time.UnixMilli(s.Received))
+	l.homeservers[r.Homeserver] = h
 }
 
 // trackedPerShown is how many times more homeservers are kept in memory than
@@ -105,19 +105,19 @@ func (n *newest) restore(s stored) {
 // invent names.
 const trackedPerShown = 20
 
-// room says whether there is room for a homeserver.
-func (n *newest) room(homeserver string) bool {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	_, known := n.heard[homeserver]
-	return known || len(n.heard) < trackedPerShown*n.options.MaxHomeservers
+// hasCapacity says whether there is room for a homeserver.
+func (l *latest) hasCapacity(homeserver string) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	_, known := l.homeservers[homeserver]
+	return known || len(l.homeservers) < trackedPerShown*l.options.MaxHomeservers
 }
 
 // expire forgets homeservers that have not been heard since a moment.
-func (n *newest) expire(before time.Time) {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	maps.DeleteFunc(n.heard, func(_ string, h *heard) bool { return h.received.Before(before) })
+func (l *latest) expire(before time.Time) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	maps.DeleteFunc(l.homeservers, func(_ string, h *homeserverState) bool { return h.received.Before(before) })
 }
 
 // Shown is what the receiver knows at one moment.
@@ -145,8 +145,7 @@ type Context struct {
 }
 
 const (
-	newcomersPart = 4
-	maxContexts   = 50
+	maxContexts = 50
 	// OtherContexts is the name of what is beyond the cap.
 	OtherContexts = "other"
 )
@@ -158,43 +157,62 @@ func summed() []string {
 
 // current returns the homeservers that were heard within ExpireAfter, those that
 // are known longest first.
-func (n *newest) current(now time.Time) (all []*heard) {
-	n.mutex.Lock()
-	for _, h := range n.heard {
-		if now.Sub(h.received) <= n.options.ExpireAfter {
+func (l *latest) current(now time.Time) (all []*homeserverState) {
+	l.mutex.Lock()
+	for _, h := range l.homeservers {
+		if now.Sub(h.received) <= l.options.ExpireAfter {
 			all = append(all, h)
 		}
 	}
-	n.mutex.Unlock()
-	slices.SortFunc(all, func(a, b *heard) int {
+	l.mutex.Unlock()
+	slices.SortFunc(all, func(a, b *homeserverState) int {
 		return cmp.Or(a.firstSeen.Compare(b.firstSeen), cmp.Compare(a.name, b.name))
 	})
 	return all
 }
 
-// visible returns those of the current homeservers that have series of their own,
-// sorted by name.
-func (n *newest) visible(current []*heard) (all []*heard) {
-	newcomers, most := 0, len(current)
-	if len(current) > n.options.MaxHomeservers {
-		most = max(1, n.options.MaxHomeservers/newcomersPart)
+// newcomersPart is the share of MaxHomeservers that homeservers which have
+// reported only once may take: one in so many.
+const newcomersPart = 4
+
+// visible returns the homeservers that have series of their own, sorted by name,
+// from those that were heard, which are sorted by how long they are known.
+//
+// Where all fit, all are visible. Where they do not, anybody may have invented
+// the rest, and must not push out others by that. So those come first that are
+// known longest; and as a single request invents a homeserver, those that have
+// reported only once get a quarter of the places at most.
+func (l *latest) visible(current []*homeserverState) []*homeserverState {
+	places := l.options.MaxHomeservers
+	candidates := current
+	if len(current) > places {
+		candidates = limitNewcomers(current, max(1, places/newcomersPart))
 	}
-	for _, h := range current {
+	visible := slices.Clone(candidates[:min(places, len(candidates))])
+	slices.SortFunc(visible, func(a, b *homeserverState) int { return cmp.Compare(a.name, b.name) })
+	return visible
+}
+
+// limitNewcomers leaves out all but the first few of the homeservers that have
+// reported only once.
+func limitNewcomers(all []*homeserverState, most int) (kept []*homeserverState) {
+	newcomers := 0
+	for _, h := range all {
 		if h.reports == 1 {
 			newcomers++
+			if newcomers > most {
+				continue
+			}
 		}
-		if len(all) < n.options.MaxHomeservers && (h.reports > 1 || newcomers <= most) {
-			all = append(all, h)
-		}
+		kept = append(kept, h)
 	}
-	slices.SortFunc(all, func(a, b *heard) int { return cmp.Compare(a.name, b.name) })
-	return all
+	return kept
 }
 
 // contexts adds up homeservers, which are sorted by how long they are known.
-func (n *newest) contexts(all []*heard) (sums []Context) {
+func (l *latest) contexts(all []*homeserverState) (sums []Context) {
 	byName := make(map[string]*Context)
-	values := make([]float64, len(n.names))
+	values := make([]float64, len(l.names))
 	for _, h := range all {
 		name := h.info[0]
 		if byName[name] == nil && len(byName) >= maxContexts {
@@ -208,7 +226,7 @@ func (n *newest) contexts(all []*heard) (sums []Context) {
 		c.Homeservers++
 		h.values.unpack(values)
 		for _, statistic := range summed() {
-			if value := values[slices.Index(n.names, statistic)]; !math.IsNaN(value) {
+			if value := values[slices.Index(l.names, statistic)]; !math.IsNaN(value) {
 				c.Users[statistic] += value
 			}
 		}

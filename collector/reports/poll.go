@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// followEvery is how often a receiver looks for what others that share its
+	// pollEvery is how often a receiver looks for what others that share its
 	// database have stored.
-	followEvery = time.Second
+	pollEvery = time.Second
 	// overlapping is how long a transaction may take to appear behind later
-	// ones, which is why a look goes farther back than the last one.
+	// ones, which is why a poll goes farther back than the last one.
 	overlapping = 3 * writeTimeout
 )
 
@@ -20,19 +20,19 @@ const (
 func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
 	defer r.changes.Add(1)
 	now := r.options.Now()
-	all, err := r.store.newest(ctx, now, within)
+	all, err := r.store.latest(ctx, now, within)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		r.newest.restore(s)
+		r.latest.restore(s)
 	}
 	return r.store.restoreClusters(ctx, &r.clusters, now, within)
 }
 
-// follow keeps up with a database that others write to as well until ctx ends.
-func (r *Receiver) follow(ctx context.Context) {
-	ticker := time.NewTicker(followEvery)
+// poll keeps up with a database that others write to as well until ctx ends.
+func (r *Receiver) poll(ctx context.Context) {
+	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	last, failing := time.Now(), false
 	for {
@@ -42,7 +42,7 @@ func (r *Receiver) follow(ctx context.Context) {
 		case <-ticker.C:
 		}
 		began := time.Now()
-		err := r.look(ctx, began.Sub(last)+overlapping)
+		err := r.pollOnce(ctx, began.Sub(last)+overlapping)
 		switch {
 		case err == nil:
 			last = began
@@ -55,8 +55,8 @@ func (r *Receiver) follow(ctx context.Context) {
 	}
 }
 
-// look is one look, which does not wait for ever.
-func (r *Receiver) look(ctx context.Context, within time.Duration) error {
+// pollOnce looks once, for a limited time.
+func (r *Receiver) pollOnce(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	return r.catchUp(ctx, within)
