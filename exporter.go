@@ -19,7 +19,6 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
-	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
@@ -307,7 +306,7 @@ func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler
 		Protocol:      e.protocol,
 		Clock:         e.clock, Logger: e.logger,
 	}
-	for _, c := range web.Families(servers.Kinds(), e.Statuses, func() *reports.Receiver { return e.receiver }) {
+	for _, c := range web.Families(e.source.ChatServers(), e.Statuses, func() *reports.Receiver { return e.receiver }) {
 		o.Figures = append(o.Figures, c)
 	}
 	if e.receiver != nil {

@@ -17,9 +17,9 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
-	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
@@ -38,9 +38,9 @@ func addReport(app *kingpin.Application) command {
 		}
 		switch *output {
 		case "json":
-			err = writeJSON(e.stdout, statuses)
+			err = writeJSON(e.stdout, source.ChatServers(), statuses)
 		case "openmetrics":
-			err = writeOpenMetrics(e.stdout, statuses)
+			err = writeOpenMetrics(e.stdout, source.ChatServers(), statuses)
 		default:
 			err = writeTable(e.stdout, statuses)
 		}
@@ -120,9 +120,9 @@ type sample struct {
 	Value  float64           `json:"value"`
 }
 
-func registryOf(statuses []collector.Status) *prometheus.Registry {
+func registryOf(kinds []chatserver.Kind, statuses []collector.Status) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	all := web.Families(servers.Kinds(), func() []collector.Status { return statuses }, func() *reports.Receiver { return nil })
+	all := web.Families(kinds, func() []collector.Status { return statuses }, func() *reports.Receiver { return nil })
 	for _, c := range all {
 		registry.MustRegister(c)
 	}
@@ -130,8 +130,8 @@ func registryOf(statuses []collector.Status) *prometheus.Registry {
 }
 
 // writeJSON prints an array of samples, in the order of /metrics.
-func writeJSON(w io.Writer, statuses []collector.Status) error {
-	families, err := registryOf(statuses).Gather()
+func writeJSON(w io.Writer, kinds []chatserver.Kind, statuses []collector.Status) error {
+	families, err := registryOf(kinds, statuses).Gather()
 	if err != nil {
 		return err
 	}
@@ -170,8 +170,8 @@ func samplesOf(name string, m *dto.Metric) (all []sample) {
 	return append(all, sample{name + "_sum", labels, h.GetSampleSum()}, sample{name + "_count", labels, float64(h.GetSampleCount())})
 }
 
-func writeOpenMetrics(w io.Writer, statuses []collector.Status) error {
-	families, err := registryOf(statuses).Gather()
+func writeOpenMetrics(w io.Writer, kinds []chatserver.Kind, statuses []collector.Status) error {
+	families, err := registryOf(kinds, statuses).Gather()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-kit/log"
 
+	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/test/samples"
 )
@@ -20,7 +21,7 @@ func TestReportIsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeJSON(&out, statuses); err != nil {
+	if err := writeJSON(&out, servers.Kinds(), statuses); err != nil {
 		t.Fatal(err)
 	}
 	var samples []struct {

@@ -86,7 +86,8 @@ type Source struct {
 	LookupEnv func(string) (string, bool)
 }
 
-func (s Source) kinds() []chatserver.Kind {
+// ChatServers returns the kinds of chat servers that can be read.
+func (s Source) ChatServers() []chatserver.Kind {
 	if s.Kinds == nil {
 		return servers.Kinds()
 	}

@@ -19,7 +19,7 @@ type file struct {
 
 // parse reads the file's content into c.
 func parse(c *Config, source Source, content []byte) error {
-	f := &file{Document: document.New(source.File, source.LookupEnv), source: source, kinds: source.kinds()}
+	f := &file{Document: document.New(source.File, source.LookupEnv), source: source, kinds: source.ChatServers()}
 	root, err := f.Root(content)
 	if err != nil {
 		return err

@@ -26,12 +26,12 @@ type Server struct {
 
 // Kind returns the kind of chat server of that name.
 func (s Source) Kind(software string) (chatserver.Kind, error) {
-	for _, k := range s.kinds() {
+	for _, k := range s.ChatServers() {
 		if k.Name == software {
 			return k, nil
 		}
 	}
-	return chatserver.Kind{}, fmt.Errorf("%q is no known chat server: %s are", software, chatserver.Enumerate(chatserver.Names(s.kinds()), "and"))
+	return chatserver.Kind{}, fmt.Errorf("%q is no known chat server: %s are", software, chatserver.Enumerate(chatserver.Names(s.ChatServers()), "and"))
 }
 
 // serverFlag reads SOFTWARE=LOCATION. Its errors do not repeat the location,

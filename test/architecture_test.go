@@ -166,7 +166,14 @@ var rooms = map[string][]string{
 		"collector/webapi",
 	},
 	"test/leaks": {},
-	"test/must":  {},
+	"test/guestbook": {
+		"collector",
+		"collector/activity",
+		"collector/chatserver",
+		"collector/metric",
+		"collector/sqldb",
+	},
+	"test/must": {},
 	"test/samples": {
 		"collector/usagereport",
 	},

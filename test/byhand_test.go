@@ -18,7 +18,6 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
-	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
 	"active_users_exporter/test/must"
 	"active_users_exporter/test/series"
@@ -37,7 +36,12 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "active_users.yml")
 	must.WriteFile(t, path, content)
-	c, err := config.Source{File: path, LookupEnv: os.LookupEnv}.Load()
+	return newByHandFrom(t, config.Source{File: path, LookupEnv: os.LookupEnv}, at)
+}
+
+func newByHandFrom(t *testing.T, source config.Source, at time.Time) *byHand {
+	t.Helper()
+	c, err := source.Load()
 	must.Succeed(t, err)
 	e := &byHand{now: &atomic.Int64{}}
 	e.now.Store(at.UnixNano())
@@ -58,7 +62,7 @@ func newByHand(t *testing.T, content string, at time.Time) *byHand {
 		e.refreshers = append(e.refreshers, collector.NewRefresher(options))
 	}
 	var figures []prometheus.Collector
-	for _, family := range web.Families(servers.Kinds(), e.statuses, func() *reports.Receiver { return nil }) {
+	for _, family := range web.Families(source.ChatServers(), e.statuses, func() *reports.Receiver { return nil }) {
 		figures = append(figures, family)
 	}
 	e.handler = web.New(web.Options{
