@@ -153,7 +153,7 @@ var rooms = map[string][]string{
 	},
 	// For tests alone.
 	"collector/benchtest":    {},
-	"collector/sqldb/dbtest": {},
+	"collector/sqldb/dbtest": {"test/must"},
 	"collector/synapse/synapsetest": {
 		"collector/sqldb",
 	},

@@ -9,6 +9,7 @@ import (
 
 	"active_users_exporter/collector/demo"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // now is a Monday evening.
@@ -20,23 +21,16 @@ const users = 2000
 func query(t *testing.T, path, statement string, args ...any) (n int) {
 	t.Helper()
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
-	must(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+	must.Succeed(t, err)
+	must.Succeed(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		return view.GetContext(ctx, &n, statement, args...)
 	}))
 	return n
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestInventedSynapseIsBelievable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
-	must(t, demo.Synapse(t.Context(), path, now, users, 1))
+	must.Succeed(t, demo.Synapse(t.Context(), path, now, users, 1))
 	ms := now.UnixMilli()
 	midnight := now.Truncate(24 * time.Hour).UnixMilli()
 	const day = 24 * 60 * 60 * 1000
@@ -77,7 +71,7 @@ func TestInventedSynapseIsBelievable(t *testing.T) {
 func TestSameSeedGivesSamePeople(t *testing.T) {
 	count := func(seed uint64) [2]int {
 		path := filepath.Join(t.TempDir(), "homeserver.db")
-		must(t, demo.Synapse(t.Context(), path, now, users, seed))
+		must.Succeed(t, demo.Synapse(t.Context(), path, now, users, seed))
 		return [2]int{query(t, path, `SELECT COUNT(*) FROM user_daily_visits`), query(t, path, `SELECT SUM(last_seen % 100000) FROM user_ips`)}
 	}
 	first := count(1)
@@ -91,7 +85,7 @@ func TestSameSeedGivesSamePeople(t *testing.T) {
 
 func TestInventedProsody(t *testing.T) {
 	directory := t.TempDir()
-	must(t, demo.Prosody(t.Context(), directory, now, 300, 1))
+	must.Succeed(t, demo.Prosody(t.Context(), directory, now, 300, 1))
 	for store, want := range map[string][2]int{
 		"example%2eorg/accounts":                {200, 200},
 		"example%2eorg/lastlog2":                {100, 199},
@@ -99,7 +93,7 @@ func TestInventedProsody(t *testing.T) {
 		"chat%2eexample%2eorg/account_activity": {50, 99},
 	} {
 		entries, err := os.ReadDir(filepath.Join(directory, store))
-		must(t, err)
+		must.Succeed(t, err)
 		if n := len(entries); n < want[0] || n > want[1] {
 			t.Errorf("%s: %d records, want %d to %d", store, n, want[0], want[1])
 		}

@@ -18,6 +18,7 @@ import (
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/collector/webapi/webapitest"
+	"active_users_exporter/test/must"
 )
 
 // answer is a made one if it has a status, else the bytes of a real one.
@@ -47,7 +48,7 @@ func captured(path string) func(t *testing.T) answers {
 	return func(t *testing.T) answers {
 		t.Helper()
 		archive, err := txtar.ParseFile(path)
-		must(t, err)
+		must.Succeed(t, err)
 		all := make(answers)
 		for _, file := range archive.Files {
 			switch file.Name {
@@ -95,7 +96,7 @@ func replay(t *testing.T, all answers) webapi.Endpoint {
 
 func TestAnswersThatAreOfNoUse(t *testing.T) {
 	page, err := os.ReadFile("testdata/api-ip-26.07.txtar")
-	must(t, err)
+	must.Succeed(t, err)
 	archive := txtar.Parse(page)
 	captured := func(name string) http.HandlerFunc {
 		for _, file := range archive.Files {
@@ -137,7 +138,7 @@ func checkFailure(t *testing.T, name, location, reason, says string) {
 	webapitest.Failure{Reason: reason, Says: says, Where: "/api"}.Check(t, name, func(ctx context.Context) error {
 		reader := ejabberd.New(ejabberd.Options{Databases: legacy(t), API: endpoint(t, location)})
 		_, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-		must(t, reader.Close())
+		must.Succeed(t, reader.Close())
 		return err
 	})
 }
@@ -154,7 +155,7 @@ func TestAServerWithoutVirtualHosts(t *testing.T) {
 	t.Cleanup(server.Close)
 	reader := ejabberd.New(ejabberd.Options{API: endpoint(t, server.URL+"/api")})
 	facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-	must(t, reader.Close())
+	must.Succeed(t, reader.Close())
 	if err == nil || failure.Of(err) != failure.Unexpected || !strings.Contains(err.Error(), "no virtual hosts") || facts.Domains != nil {
 		t.Errorf("%+v and error %v", facts, err)
 	}

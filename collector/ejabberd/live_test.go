@@ -17,6 +17,7 @@ import (
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/collector/xmpptest"
+	"active_users_exporter/test/must"
 )
 
 // People on a real ejabberd: its table alone does not know those who are
@@ -51,7 +52,7 @@ func TestFiguresOfARunningServer(t *testing.T) {
 	check := func(what string, o ejabberd.Options, want figure) {
 		t.Helper()
 		got, facts, err := read(t, o, time.Now())
-		must(t, err)
+		must.Succeed(t, err)
 		if diff := cmp.Diff(map[string]figure{"example.org": want}, got, cmp.AllowUnexported(figure{})); diff != "" || len(facts.Warnings) > 0 {
 			t.Errorf("%s (-want +got): %s, warnings %q", what, diff, facts.Warnings)
 		}
@@ -118,7 +119,7 @@ func startEjabberd(t *testing.T) *liveEjabberd {
 	in := func(name string) string { return filepath.Join(directory, name) }
 	clients, exporter, test := dbtest.FreePort(t), dbtest.FreePort(t), dbtest.FreePort(t)
 	e := &liveEjabberd{clients: "127.0.0.1:" + clients, database: in("ejabberd.db"), api: endpoint(t, "http://127.0.0.1:"+exporter+"/api")}
-	must(t, os.WriteFile(in("ejabberd.yml"), []byte(fmt.Sprintf(liveConfig, e.database, clients, exporter, test)), 0o644))
+	must.Succeed(t, os.WriteFile(in("ejabberd.yml"), []byte(fmt.Sprintf(liveConfig, e.database, clients, exporter, test)), 0o644))
 	attributes := dbtest.Unprivileged(t, directory, "ejabberd")
 	if attributes == nil {
 		attributes = &syscall.SysProcAttr{}
@@ -134,12 +135,12 @@ func startEjabberd(t *testing.T) *liveEjabberd {
 		"EJABBERD_CONFIG_PATH=" + in("ejabberd.yml"), "EJABBERD_LOG_PATH=" + in("ejabberd.log"),
 	}
 	log, err := os.Create(in("output"))
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = log.Close() }()
 	e.process.Stdout, e.process.Stderr = log, log
 	input, err := e.process.StdinPipe()
-	must(t, err)
-	must(t, e.process.Start())
+	must.Succeed(t, err)
+	must.Succeed(t, e.process.Start())
 	t.Cleanup(func() { e.kill(); _ = input.Close() })
 
 	e.all = webapi.New(endpoint(t, "http://127.0.0.1:"+test+"/api"), "")

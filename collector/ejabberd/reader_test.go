@@ -1,10 +1,7 @@
 package ejabberd_test
 
 import (
-	"compress/gzip"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,16 +16,10 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/webapi"
+	"active_users_exporter/test/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // now is shortly after the samples were taken.
 var now = time.Unix(1795229500, 0)
@@ -65,37 +56,28 @@ func read(t *testing.T, o ejabberd.Options, now time.Time) (map[string]figure, c
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	reader := ejabberd.New(o)
 	facts, err := reader.Read(t.Context(), time.Time{}, now, cal)
-	must(t, reader.Close())
+	must.Succeed(t, reader.Close())
 	return figures(cal, facts, now), facts, err
 }
 
 func source(t *testing.T, location string) sqldb.Source {
 	t.Helper()
 	s, err := sqldb.ParseSource(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return s
 }
 
 func endpoint(t *testing.T, location string) webapi.Endpoint {
 	t.Helper()
 	e, err := webapi.ParseEndpoint(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return e
 }
 
 func unzip(t *testing.T, path string) string {
 	t.Helper()
-	file, err := os.Open(path)
-	must(t, err)
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	must(t, err)
 	unzipped := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(path), ".gz"))
-	out, err := os.Create(unzipped)
-	must(t, err)
-	_, err = io.Copy(out, content)
-	must(t, err)
-	must(t, out.Close())
+	must.WriteFile(t, unzipped, string(must.Gunzip(t, path)))
 	return unzipped
 }
 
@@ -180,7 +162,7 @@ func TestFiguresOfRealServers(t *testing.T) {
 				o.API = replay(t, c.answers(t))
 			}
 			got, facts, err := read(t, o, now)
-			must(t, err)
+			must.Succeed(t, err)
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(figure{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -217,12 +199,12 @@ func rows(t *testing.T, location string, multihost bool, rows ...[4]string) []ej
 	}
 	if path, ok := strings.CutPrefix(location, "sqlite:"); ok {
 		db, err := sqldb.CreateSQLite(path)
-		must(t, err)
+		must.Succeed(t, err)
 		for _, s := range statements {
 			_, err := db.ExecContext(t.Context(), s)
-			must(t, err)
+			must.Succeed(t, err)
 		}
-		must(t, db.Close())
+		must.Succeed(t, db.Close())
 	} else {
 		dbtest.ExecMySQL(t, location, statements...)
 	}
@@ -256,7 +238,7 @@ func TestRows(t *testing.T) {
 		database := rows(t, "sqlite:"+filepath.Join(t.TempDir(), "ejabberd.db"), true,
 			[4]string{"example.org", "u", c.seconds, c.state}, [4]string{"example.org", "imported", "", ""})
 		got, facts, err := read(t, ejabberd.Options{Databases: database}, time.Unix(at, 0))
-		must(t, err)
+		must.Succeed(t, err)
 		h := got["example.org"]
 		if [3]int{h.day, h.week, h.month} != c.want || h.registered != 2 || h.created != 0 || facts.Domains[0].Damaged != c.damaged || len(facts.Warnings) != c.damaged {
 			t.Errorf("%s: %+v, %+v", name, h, facts)
@@ -270,7 +252,7 @@ func TestHostsOfWhichNoRowCanBeRead(t *testing.T) {
 	damaged := [4]string{"example.org", "u", "2026-11-21 03:51:40", ""}
 	path := "sqlite:" + filepath.Join(t.TempDir(), "ejabberd.db")
 	got, facts, err := read(t, ejabberd.Options{Databases: rows(t, path, true, damaged, [4]string{"example.net", "u", "1795229499", ""})}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	want := map[string]figure{"example.org": {-1, -1, -1, 1, 0, -1}, "example.net": {1, 1, 1, 1, 0, -1}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || len(facts.Warnings) != 1 {
 		t.Errorf("warnings %q (-want +got):\n%s", facts.Warnings, diff)
@@ -287,18 +269,18 @@ func TestSessionsInSQL(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ejabberd.db")
 		database := rows(t, "sqlite:"+path, multihost, [4]string{"example.org", "u", "1795229499", never}, [4]string{"example.org", "v", "1700000000", "x"})
 		db, err := sqldb.CreateSQLite(path)
-		must(t, err)
+		must.Succeed(t, err)
 		column, host := "", ""
 		if multihost {
 			column, host = "server_host text NOT NULL, ", "'example.org', "
 		}
 		_, err = db.ExecContext(t.Context(), `CREATE TABLE sm (usec bigint NOT NULL, pid text NOT NULL, node text NOT NULL, username text NOT NULL, `+column+`resource text NOT NULL, priority text NOT NULL, info text NOT NULL)`)
-		must(t, err)
+		must.Succeed(t, err)
 		want := map[string]figure{"example.org": {0, 0, 0, 2, 0, -1}}
 		check := func() {
 			t.Helper()
 			got, _, err := read(t, ejabberd.Options{Databases: database}, now)
-			must(t, err)
+			must.Succeed(t, err)
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" {
 				t.Errorf("multihost %v (-want +got):\n%s", multihost, diff)
 			}
@@ -306,9 +288,9 @@ func TestSessionsInSQL(t *testing.T) {
 		check()
 		for _, resource := range []string{"a", "b"} {
 			_, err = db.ExecContext(t.Context(), `INSERT INTO sm VALUES (1, 'p', 'n', 'u', `+host+`'`+resource+`', '0', '')`)
-			must(t, err)
+			must.Succeed(t, err)
 		}
-		must(t, db.Close())
+		must.Succeed(t, db.Close())
 		want["example.org"] = figure{1, 1, 1, 2, 0, 1}
 		check()
 	}
@@ -320,7 +302,7 @@ func TestMariaDB(t *testing.T) {
 		[4]string{"example.org", "u", "1795229499", "x"}, [4]string{"example.org", "v", "1795229499", never},
 		[4]string{"bücher.example", "ü", "1790000000", "x"})
 	got, facts, err := read(t, ejabberd.Options{Databases: database}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	want := map[string]figure{"example.org": {1, 1, 1, 2, 0, -1}, "bücher.example": {0, 0, 0, 1, 0, -1}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || !strings.HasPrefix(facts.Database, "mysql ") {
 		t.Errorf("%s (-want +got):\n%s", facts.Database, diff)
@@ -330,7 +312,7 @@ func TestMariaDB(t *testing.T) {
 func TestWhoseLegacyDatabase(t *testing.T) {
 	database := rows(t, "sqlite:"+filepath.Join(t.TempDir(), "ejabberd.db"), false, [4]string{"example.org", "u", "1795229499", "x"})
 	got, _, err := read(t, ejabberd.Options{Databases: database}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	want := map[string]figure{"example.org": {1, 1, 1, 1, 0, -1}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" {
 		t.Error(diff)
@@ -344,7 +326,7 @@ func TestWhoseLegacyDatabase(t *testing.T) {
 		"registered_vhosts {}": {200, `["only.example"]`}, "connected_users {}": {200, `["u@only.example/a","u@only.example/b","w@only.example/c"]`}, "status {}": {403, `{}`},
 	}
 	got, facts, err := read(t, ejabberd.Options{Databases: database, API: replay(t, one)}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	want = map[string]figure{"only.example": {2, 2, 2, 1, 0, 2}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figure{})); diff != "" || len(facts.Warnings) != 1 {
 		t.Errorf("%q %s", facts.Warnings, diff)
@@ -360,10 +342,10 @@ func TestDatabasesThatAreNotEjabberds(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "other.db")
 		db, err := sqldb.CreateSQLite(path)
-		must(t, err)
+		must.Succeed(t, err)
 		_, err = db.ExecContext(t.Context(), schema)
-		must(t, err)
-		must(t, db.Close())
+		must.Succeed(t, err)
+		must.Succeed(t, db.Close())
 		_, _, err = read(t, ejabberd.Options{Databases: []ejabberd.Database{{Source: source(t, "sqlite:"+path)}}}, now)
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("error %v, want one that says %q", err, says)
@@ -378,7 +360,7 @@ func TestModulesOfARunningServer(t *testing.T) {
 	}
 	o := ejabberd.Options{API: replay(t, one), Modules: map[string][]string{"a.example": {"mod_last", "mod_mam"}}, RequiredModules: []string{"mod_mam", "a.example/mod_ping"}}
 	got, facts, err := read(t, o, now)
-	must(t, err)
+	must.Succeed(t, err)
 	want := []collector.Module{
 		{Domain: "a.example", Name: "mod_last", Loaded: true},
 		{Domain: "a.example", Name: "mod_mam", Loaded: true, Required: true},
@@ -415,16 +397,16 @@ func byAddress(t *testing.T) answers {
 func TestAccountsAloneInSQL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ejabberd.db")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range []string{
 		`CREATE TABLE last (server_host text, username text, seconds text, state text)`,
 		`CREATE TABLE users (server_host text, username text, type integer, created_at text)`,
 		`INSERT INTO users VALUES ('a.example', 'u', 1, '2026-01-01 00:00:00')`,
 	} {
 		_, err = db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	one := answers{
 		"registered_vhosts {}": {200, `["a.example"]`}, "connected_users {}": {200, `[]`}, "status {}": {200, `"ejabberd 24.12 is running in that node"`},
 		`registered_users {"host":"a.example"}`:    {200, `["u"]`},
@@ -432,7 +414,7 @@ func TestAccountsAloneInSQL(t *testing.T) {
 	}
 	o := ejabberd.Options{Databases: []ejabberd.Database{{Source: source(t, "sqlite:"+path)}}, API: replay(t, one)}
 	got, facts, err := read(t, o, now)
-	must(t, err)
+	must.Succeed(t, err)
 	if f := got["a.example"]; f.day != 1 || f.registered != 1 || len(facts.Warnings) != 0 {
 		t.Errorf("%+v, warnings %q", f, facts.Warnings)
 	}
@@ -440,7 +422,7 @@ func TestAccountsAloneInSQL(t *testing.T) {
 	refusal.status, refusal.body = 403, `{}`
 	one[`registered_users {"host":"a.example"}`] = refusal
 	got, facts, err = read(t, ejabberd.Options{Databases: o.Databases, API: replay(t, one)}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	if f := got["a.example"]; f.day != -1 || f.registered != 1 || len(facts.Warnings) != 1 {
 		t.Errorf("where the API may not tell: %+v, warnings %q", f, facts.Warnings)
 	}

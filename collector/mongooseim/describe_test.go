@@ -13,6 +13,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/systemmetrics"
+	"active_users_exporter/test/must"
 )
 
 func body(t *testing.T, name string) string {
@@ -72,7 +73,7 @@ func TestClusterWithoutReport(t *testing.T) {
 	} {
 		graphql := replay(t, c.replies)
 		_, facts, err := read(t, mongooseim.Options{GraphQL: graphql}, time.Unix(1795226400, 0))
-		must(t, err)
+		must.Succeed(t, err)
 		want, got := known, *clusterOf(facts)
 		if c.change != nil {
 			c.change(&want)
@@ -100,7 +101,7 @@ func TestClusterOfWhichName(t *testing.T) {
 	now := time.Unix(1795226400, 0)
 	database := dump(t, "mim-pg-last.sql.gz")
 	_, facts, err := read(t, mongooseim.Options{Database: database, GraphQL: replay(t, newest(t))}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	if c := clusterOf(facts); c == nil || c.ClientID != "0191bffa-af31-4563-b3f7-e9461358b133" || !c.Reported.IsZero() {
 		t.Errorf("%+v", c)
 	}
@@ -110,7 +111,7 @@ func TestClusterOfWhichName(t *testing.T) {
 		"no GraphQL":             {Database: database},
 	} {
 		_, facts, err := read(t, o, now)
-		must(t, err)
+		must.Succeed(t, err)
 		if c := clusterOf(facts); c != nil {
 			t.Errorf("%s: %+v", name, c)
 		}

@@ -16,6 +16,7 @@ import (
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/collector/webapi/webapitest"
+	"active_users_exporter/test/must"
 )
 
 // exchange is a query and the bytes of the answer to it.
@@ -25,7 +26,7 @@ type exchange struct{ query, answer string }
 func captured(t *testing.T) map[string]exchange {
 	t.Helper()
 	archive, err := txtar.ParseFile("testdata/graphql.txtar")
-	must(t, err)
+	must.Succeed(t, err)
 	all := make(map[string]exchange)
 	for _, file := range archive.Files {
 		asked, answer, ok := strings.Cut(string(file.Data), "\n--- response ---\n")
@@ -77,7 +78,7 @@ func lists(t *testing.T, all map[string]exchange) (replies []reply) {
 			} `json:"last"`
 		} `json:"data"`
 	}
-	must(t, json.Unmarshal([]byte(body), &answer))
+	must.Succeed(t, json.Unmarshal([]byte(body), &answer))
 	for _, name := range []string{"alpha.example", "beta.example"} {
 		users := []map[string]any{}
 		for _, u := range answer.Data.Last.Old {
@@ -86,7 +87,7 @@ func lists(t *testing.T, all map[string]exchange) (replies []reply) {
 			}
 		}
 		list, err := json.Marshal(map[string]any{"data": map[string]any{"last": map[string]any{"listOldUsers": users}}})
-		must(t, err)
+		must.Succeed(t, err)
 		replies = append(replies, reply{has: `listOldUsers(domain:"` + name + `",timestamp:"2026-11-22T`, answer: string(list), status: 200})
 	}
 	return replies
@@ -205,7 +206,7 @@ func checkFailure(t *testing.T, name, location, reason, says string) {
 	webapitest.Failure{Reason: reason, Says: says, Where: "/api/graphql"}.Check(t, name, func(ctx context.Context) error {
 		reader := mongooseim.New(mongooseim.Options{GraphQL: endpoint(t, location)})
 		_, err := reader.Read(ctx, time.Time{}, time.Unix(1795226400, 0), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-		must(t, reader.Close())
+		must.Succeed(t, reader.Close())
 		return err
 	})
 }

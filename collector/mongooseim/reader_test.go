@@ -16,16 +16,10 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/webapi"
+	"active_users_exporter/test/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // domain is what is shown of one; -1 is unknown.
 type domain struct{ month, registered, created, online int }
@@ -56,7 +50,7 @@ func readAll(t *testing.T, o mongooseim.Options, now time.Time) (*activity.Calen
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	reader := mongooseim.New(o)
 	facts, err := reader.Read(t.Context(), time.Time{}, now, cal)
-	must(t, reader.Close())
+	must.Succeed(t, reader.Close())
 	return cal, facts, err
 }
 
@@ -69,14 +63,14 @@ func read(t *testing.T, o mongooseim.Options, now time.Time) (map[string]domain,
 func source(t *testing.T, location string) sqldb.Source {
 	t.Helper()
 	s, err := sqldb.ParseSource(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return s
 }
 
 func endpoint(t *testing.T, location string) webapi.Endpoint {
 	t.Helper()
 	e, err := webapi.ParseEndpoint(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return e
 }
 
@@ -93,7 +87,7 @@ func TestFiguresEqualTheServersOwn(t *testing.T) {
 	now := time.Unix(1795229483, 0) // 2026-11-21 02:51:23 UTC
 	database := dump(t, "mim-pg-last-spread.sql.gz")
 	cal, facts, err := readAll(t, mongooseim.Options{Database: database}, now)
-	must(t, err)
+	must.Succeed(t, err)
 	if !facts.Complete || !strings.HasPrefix(facts.Database, "postgresql ") || len(facts.Domains) != 2 {
 		t.Errorf("%+v", facts)
 	}
@@ -108,9 +102,9 @@ func TestFiguresEqualTheServersOwn(t *testing.T) {
 				} `json:"data"`
 			}
 			_, body, _ := strings.Cut(answers["spread-countActiveUsers-"+text+"-"+name].answer, "\n\n")
-			must(t, json.Unmarshal([]byte(body), &answer))
+			must.Succeed(t, json.Unmarshal([]byte(body), &answer))
 			w, err := activity.ParseWindow(text)
-			must(t, err)
+			must.Succeed(t, err)
 			if got := cal.ActiveAfter(name, w.Since(now), time.Time{}).Users; got != answer.Data.Last.Count {
 				t.Errorf("%s %s: %d, the server said %d", name, text, got, answer.Data.Last.Count)
 			}
@@ -146,7 +140,7 @@ func TestFiguresOfARealServer(t *testing.T) {
 				o.GraphQL = replay(t, c.replies(t))
 			}
 			got, facts, err := read(t, o, now)
-			must(t, err)
+			must.Succeed(t, err)
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(domain{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -161,7 +155,7 @@ func TestModules(t *testing.T) {
 	_, facts, err := read(t, mongooseim.Options{
 		GraphQL: replay(t, newest(t)), RequiredModules: []string{"mod_mam", "beta.example/mod_http_upload"},
 	}, time.Unix(1795226400, 0))
-	must(t, err)
+	must.Succeed(t, err)
 	if facts.Version != "6.8.0-38-g475087c6e" || len(facts.Modules) != 2*41+1 {
 		t.Errorf("version %q, %d modules", facts.Version, len(facts.Modules))
 	}
@@ -182,7 +176,7 @@ func TestModules(t *testing.T) {
 	}
 	for says, replies := range map[string][]reply{"since 6.6": oldest(t), "administrator of all domains": oneDomain(t)} {
 		_, facts, err := read(t, mongooseim.Options{GraphQL: replay(t, replies), RequiredModules: []string{"mod_mam"}}, time.Unix(1795226400, 0))
-		must(t, err)
+		must.Succeed(t, err)
 		if facts.ModulesErr == nil || !strings.Contains(facts.ModulesErr.Error(), says) {
 			t.Errorf("error %v, want one that says %q", facts.ModulesErr, says)
 		}
@@ -234,7 +228,7 @@ func TestSchemas(t *testing.T) {
 				o.Host = "example.org"
 			}
 			got, _, err := read(t, o, now)
-			must(t, err)
+			must.Succeed(t, err)
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(domain{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -252,7 +246,7 @@ func TestLeastRights(t *testing.T) {
 	defer dbtest.Exec(t, location, `DROP OWNED BY `+role, `DROP ROLE `+role)
 	o := mongooseim.Options{Database: source(t, strings.Replace(location, "postgres@", role+"@", 1))}
 	got, _, err := read(t, o, time.Unix(1795226400, 0))
-	must(t, err)
+	must.Succeed(t, err)
 	if diff := cmp.Diff(map[string]domain{"a.example": {1, -1, -1, -1}}, got, cmp.AllowUnexported(domain{})); diff != "" {
 		t.Error(diff)
 	}

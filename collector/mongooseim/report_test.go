@@ -14,24 +14,25 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/systemmetrics"
+	"active_users_exporter/test/must"
 )
 
 // A report is read from the file, named after the cluster's id in the database,
 // kept while the file is damaged, and dropped with a reason once it is old.
 func TestReportFile(t *testing.T) {
 	archive, err := txtar.ParseFile("../systemmetrics/testdata/files.txtar")
-	must(t, err)
+	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), "system_metrics_report.json")
 	now := time.Unix(1795226400, 0)
 	write := func(content []byte, at time.Time) {
-		must(t, os.WriteFile(path, content, 0o600))
-		must(t, os.Chtimes(path, at, at))
+		must.Succeed(t, os.WriteFile(path, content, 0o600))
+		must.Succeed(t, os.Chtimes(path, at, at))
 	}
 	reader := mongooseim.New(mongooseim.Options{Database: dump(t, "mim-pg-last.sql.gz"), ReportFile: path})
 	read := func(now time.Time) collector.Facts {
 		t.Helper()
 		facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-		must(t, err)
+		must.Succeed(t, err)
 		if len(facts.Domains) != 2 {
 			t.Errorf("activity depends on the report: %+v", facts.Domains)
 		}
@@ -72,7 +73,7 @@ func TestReportFile(t *testing.T) {
 	checkWarning(read(now.Add(7*time.Hour)), false, "does the node run?")
 	write([]byte(`[{"name":"host_count"`), now)
 	checkWarning(read(now), true, "the last ones stay")
-	must(t, os.Remove(path))
+	must.Succeed(t, os.Remove(path))
 	checkWarning(read(now), false, "does not exist")
-	must(t, reader.Close())
+	must.Succeed(t, reader.Close())
 }

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // A server that says that it is CockroachDB is asked for nothing that CockroachDB
@@ -21,10 +22,10 @@ import (
 func TestCockroachDB(t *testing.T) {
 	asked := make(chan string, 1)
 	source, err := sqldb.ParseSource(asCockroachDB(t, dbtest.PostgreSQL(t), asked))
-	must(t, err)
+	must.Succeed(t, err)
 	var rows [][]string
 	var numbers []int64
-	must(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+	must.Succeed(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		return view.Stream(ctx, `SELECT * FROM (VALUES ('ü', 1::bigint), (NULL, -2)) AS v (a, b)`, 2, func(row *sqldb.Row) {
 			rows = append(rows, []string{string(row.Text(0))})
 			numbers = append(numbers, row.Integer(1))
@@ -50,9 +51,9 @@ func TestCockroachDB(t *testing.T) {
 func asCockroachDB(t *testing.T, location string, asked chan<- string) string {
 	t.Helper()
 	u, err := url.Parse(location)
-	must(t, err)
+	must.Succeed(t, err)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	behind := u.Host
 	go func() {

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // writerVariable makes this test binary the process that writes.
@@ -30,16 +31,16 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 	db := database(t, path, "delete")
 	exec(t, db, `CREATE TABLE numbers (id INTEGER PRIMARY KEY, n INTEGER, filler TEXT)`)
 	exec(t, db, `WITH RECURSIVE i(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM i WHERE i < 100) INSERT INTO numbers SELECT i, 0, hex(zeroblob(500)) FROM i`)
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 
 	writer := osexec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestReadingDoesNotDisturbARunningWriter$", "-test.v")
 	writer.Env = append(os.Environ(), writerVariable+"="+path)
 	var output bytes.Buffer
 	writer.Stdout, writer.Stderr = &output, &output
-	must(t, writer.Start())
+	must.Succeed(t, writer.Start())
 
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	var good [2]int // by the library and by a scan
 	refused := 0
 	// Three thousand reads, but no longer than the race detector deserves.
@@ -74,7 +75,7 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(t, os.WriteFile(path+".stop", nil, 0o600))
+	must.Succeed(t, os.WriteFile(path+".stop", nil, 0o600))
 	if err := writer.Wait(); err != nil {
 		t.Fatalf("the writer failed: %v\n%s", err, output.Bytes())
 	}
@@ -89,7 +90,7 @@ func TestReadingDoesNotDisturbARunningWriter(t *testing.T) {
 func writeForever(t *testing.T, path string) {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(1)
 	exec(t, db, `PRAGMA journal_mode = delete`)
@@ -101,17 +102,17 @@ func writeForever(t *testing.T, path string) {
 			break
 		}
 		tx, err := db.BeginTxx(t.Context(), nil)
-		must(t, err)
+		must.Succeed(t, err)
 		for range 5 {
 			_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE numbers SET n = n + 7 WHERE id = %d`, written%50+1))
-			must(t, err)
+			must.Succeed(t, err)
 			_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE numbers SET n = n - 7 WHERE id = %d`, written%50+51))
-			must(t, err)
+			must.Succeed(t, err)
 		}
 		// Rows grow and shrink over several pages, and pages with them.
 		_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE numbers SET filler = hex(zeroblob(abs(random() %% 5000))) WHERE id = %d`, written%100+1))
-		must(t, err)
-		must(t, tx.Commit())
+		must.Succeed(t, err)
+		must.Succeed(t, tx.Commit())
 		time.Sleep(3 * time.Millisecond)
 		if written%10 == 0 { // nobody writes all the time; a busy machine needs longer for a read
 			time.Sleep(100 * time.Millisecond)

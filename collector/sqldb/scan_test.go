@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // A Scan gives what a Stream gives, or says that it cannot.
@@ -45,7 +46,7 @@ func TestScanning(t *testing.T) {
 			exec(t, db, statement)
 		}
 		source, err := sqldb.ParseSource("sqlite:" + path)
-		must(t, err)
+		must.Succeed(t, err)
 		take := func(into *[][]string) func(*sqldb.Row) {
 			return func(row *sqldb.Row) {
 				var values []string
@@ -71,28 +72,28 @@ func TestScanning(t *testing.T) {
 			if !scanned {
 				return nil
 			}
-			must(t, view.Stream(ctx, `SELECT "`+strings.Join(c.columns, `", "`)+`" FROM people ORDER BY rowid`, len(c.columns), take(&want)))
+			must.Succeed(t, view.Stream(ctx, `SELECT "`+strings.Join(c.columns, `", "`)+`" FROM people ORDER BY rowid`, len(c.columns), take(&want)))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-Stream +Scan):\n%s", name, diff)
 			}
 			return nil
 		})
-		must(t, err)
+		must.Succeed(t, err)
 	}
 }
 
 func TestScanningLeavesUTF16ToTheLibrary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.db")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	exec(t, db, `PRAGMA encoding = 'UTF-16'`)
 	exec(t, db, `CREATE TABLE users (name TEXT)`)
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
-	must(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+	must.Succeed(t, err)
+	must.Succeed(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		var encoding string
-		must(t, view.GetContext(ctx, &encoding, `PRAGMA encoding`))
+		must.Succeed(t, view.GetContext(ctx, &encoding, `PRAGMA encoding`))
 		scanned, err := view.Scan(ctx, "users", []string{"name"}, func(*sqldb.Row) {})
 		if scanned || !strings.HasPrefix(encoding, "UTF-16") {
 			t.Errorf("%s was scanned: %t", encoding, scanned)
@@ -105,7 +106,7 @@ func TestScanningWhatIsNoInteger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.db")
 	database(t, path, "delete")
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	rows := 0
 	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		_, err := view.Scan(ctx, "users", []string{"name"}, func(row *sqldb.Row) { rows++; row.Integer(0) })

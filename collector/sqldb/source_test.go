@@ -13,6 +13,7 @@ import (
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 func TestParseSource(t *testing.T) {
@@ -89,14 +90,14 @@ func TestPostgreSQL(t *testing.T) {
 	t.Cleanup(func() { dbtest.Exec(t, location, `DROP ROLE `+stranger) })
 	with := func(change func(*url.URL)) string {
 		u, err := url.Parse(location)
-		must(t, err)
+		must.Succeed(t, err)
 		change(u)
 		return u.String()
 	}
 	read := func(t *testing.T, location string, statement string) (n int, err error) {
 		t.Helper()
 		source, err := sqldb.ParseSource(location)
-		must(t, err)
+		must.Succeed(t, err)
 		err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 			if view.Engine != sqldb.PostgreSQL || view.Version == "" {
 				t.Errorf("engine %q, version %q", view.Engine, view.Version)
@@ -148,7 +149,7 @@ func TestMySQL(t *testing.T) {
 	t.Cleanup(func() { dbtest.ExecMySQL(t, location, "DROP USER "+stranger+"@'%'") })
 	with := func(change func(*url.URL)) string {
 		u, err := url.Parse(location)
-		must(t, err)
+		must.Succeed(t, err)
 		change(u)
 		return u.String()
 	}
@@ -166,7 +167,7 @@ func TestMySQL(t *testing.T) {
 		"nobody listens":   {"mysql://u:secret@127.0.0.1:1/db", `SELECT 1`, 0, "unreachable", "cannot connect"},
 	} {
 		source, err := sqldb.ParseSource(c.location)
-		must(t, err)
+		must.Succeed(t, err)
 		n := 0
 		err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 			if view.Engine != sqldb.MySQL || view.Version == "" {

@@ -13,13 +13,14 @@ import (
 
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // countUsers reads the table that the tests make.
 func countUsers(t *testing.T, path string) (n int, err error) {
 	t.Helper()
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		return view.GetContext(ctx, &n, `SELECT COUNT(*) FROM users`)
 	})
@@ -60,12 +61,12 @@ func TestReadingTakesNoLockOnARollbackJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.db")
 	db := database(t, path, "delete")
 	_, err := db.ExecContext(t.Context(), `PRAGMA busy_timeout = 0`)
-	must(t, err)
+	must.Succeed(t, err)
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		var n int
-		must(t, view.GetContext(ctx, &n, `SELECT COUNT(*) FROM users`))
+		must.Succeed(t, view.GetContext(ctx, &n, `SELECT COUNT(*) FROM users`))
 		_, err := db.ExecContext(ctx, `INSERT INTO users VALUES ('d')`)
 		return err
 	})
@@ -86,13 +87,13 @@ func TestReadingNoticesWhatWasTakenBack(t *testing.T) {
 	exec(t, db, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) INSERT INTO users SELECT 'user' || i FROM n`)
 	time.Sleep(50 * time.Millisecond) // file systems count time in steps of some milliseconds
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	before, err := os.ReadFile(path)
-	must(t, err)
+	must.Succeed(t, err)
 	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, _ sqldb.View) error {
 		for _, statement := range []string{`BEGIN`, `UPDATE users SET name = 'x'`} {
 			_, err := db.ExecContext(ctx, statement)
-			must(t, err)
+			must.Succeed(t, err)
 		}
 		if during, err := os.ReadFile(path); err != nil || bytes.Equal(before, during) {
 			t.Errorf("nothing was written (error %v)", err)
@@ -114,7 +115,7 @@ func TestBadFiles(t *testing.T) {
 		reason, says string
 	}{
 		"missing":         {func(*testing.T, string) {}, "unreachable", "no such file"},
-		"a directory":     {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "unexpected", "not a file"},
+		"a directory":     {func(t *testing.T, path string) { must.Succeed(t, os.Mkdir(path, 0o755)) }, "unexpected", "not a file"},
 		"empty":           {func(t *testing.T, path string) { write(t, path, "") }, "unexpected", "not an SQLite database"},
 		"some other file": {func(t *testing.T, path string) { write(t, path, strings.Repeat("text\n", 99)) }, "unexpected", "not an SQLite database"},
 		"no users inside": {func(t *testing.T, path string) { exec(t, database(t, path, "delete"), `DROP TABLE users`) }, "unexpected", "no such table: users"},
@@ -154,7 +155,7 @@ func TestWritingIsRefused(t *testing.T) {
 		path := filepath.Join(t.TempDir(), mode+".db")
 		database(t, path, mode)
 		source, err := sqldb.ParseSource("sqlite:" + path)
-		must(t, err)
+		must.Succeed(t, err)
 		err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 			_, err := view.ExecContext(ctx, `DELETE FROM users`)
 			return err
@@ -170,7 +171,7 @@ func TestWritingIsRefused(t *testing.T) {
 func database(t *testing.T, path, mode string) *sqlx.DB {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { _ = db.Close() })
 	exec(t, db, `PRAGMA journal_mode = `+mode)
@@ -179,7 +180,7 @@ func database(t *testing.T, path, mode string) *sqlx.DB {
 	return db
 }
 
-func closeDB(t *testing.T, db *sqlx.DB) { t.Helper(); must(t, db.Close()) }
+func closeDB(t *testing.T, db *sqlx.DB) { t.Helper(); must.Succeed(t, db.Close()) }
 
 func beginWriting(t *testing.T, db *sqlx.DB) {
 	t.Helper()
@@ -197,15 +198,15 @@ func cutOff(t *testing.T, path string) {
 	t.Helper()
 	db := database(t, path, "delete")
 	exec(t, db, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) INSERT INTO users SELECT 'user' || i FROM n`)
-	must(t, db.Close())
-	must(t, os.Truncate(path, 4096+100))
+	must.Succeed(t, db.Close())
+	must.Succeed(t, os.Truncate(path, 4096+100))
 }
 
 func garbage(t *testing.T, path string) {
 	t.Helper()
-	must(t, database(t, path, "delete").Close())
+	must.Succeed(t, database(t, path, "delete").Close())
 	content, err := os.ReadFile(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for i := 100; i < len(content); i++ {
 		content[i] = byte(i * 7)
 	}
@@ -215,28 +216,21 @@ func garbage(t *testing.T, path string) {
 func exec(t *testing.T, db *sqlx.DB, statement string) {
 	t.Helper()
 	_, err := db.ExecContext(t.Context(), statement)
-	must(t, err)
+	must.Succeed(t, err)
 }
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
-	must(t, os.WriteFile(path, []byte(content), 0o600))
+	must.Succeed(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
 func files(t *testing.T, path string) string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
-	must(t, err)
+	must.Succeed(t, err)
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
 	return strings.Join(names, " ")
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -2,7 +2,6 @@ package dbtest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"database/sql"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"active_users_exporter/test/must"
 )
 
 // mariaDatabase is the name of the empty database of a private server.
@@ -134,20 +135,7 @@ func ExecMySQL(tb testing.TB, location string, statements ...string) {
 // LoadMySQLDump runs the statements of a gzipped file that mysqldump wrote.
 func LoadMySQLDump(tb testing.TB, location, path string) {
 	tb.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	dump, err := gzip.NewReader(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var statements bytes.Buffer
-	if _, err := statements.ReadFrom(dump); err != nil {
-		tb.Fatal(err)
-	}
-	ExecMySQL(tb, location, statements.String())
+	ExecMySQL(tb, location, string(must.Gunzip(tb, path)))
 }
 
 // tryMySQL runs statements, several in one text.

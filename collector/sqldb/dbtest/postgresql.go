@@ -3,7 +3,7 @@
 package dbtest
 
 import (
-	"compress/gzip"
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"active_users_exporter/test/must"
 )
 
 // Missing skips the test because something is not installed; where
@@ -49,17 +51,8 @@ func LoadDump(tb testing.TB, location, path string) {
 	if err != nil {
 		Missing(tb, "no psql to load a dump with")
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	dump, err := gzip.NewReader(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	load := exec.CommandContext(tb.Context(), psql, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname="+location)
-	load.Stdin = dump
+	load.Stdin = bytes.NewReader(must.Gunzip(tb, path))
 	if output, err := load.CombinedOutput(); err != nil {
 		tb.Fatalf("load %s: %v\n%s", path, err, output)
 	}

@@ -20,6 +20,7 @@ import (
 	_ "modernc.org/sqlite" // what writes the files
 
 	"active_users_exporter/collector/sqldb/sqlitefile"
+	"active_users_exporter/test/must"
 )
 
 // Whatever SQLite writes must read as SQLite itself reads it: values of all
@@ -37,13 +38,13 @@ func TestRowsEqualSQLites(t *testing.T) {
 						exec(t, db, `VACUUM`)
 					}
 					var columns []string
-					must(t, db.SelectContext(t.Context(), &columns, `SELECT name FROM pragma_table_info('t')`))
+					must.Succeed(t, db.SelectContext(t.Context(), &columns, `SELECT name FROM pragma_table_info('t')`))
 					numbers := rand.Perm(len(columns))
 					want := libraryRows(t, db, numbers)
 					root := rootOf(t, db)
-					must(t, db.Close())
+					must.Succeed(t, db.Close())
 					got, err := scan(t.Context(), content(t, path), root, numbers)
-					must(t, err)
+					must.Succeed(t, err)
 					if diff := cmp.Diff(want, got); diff != "" {
 						t.Errorf("-SQLite +ours:\n%.2000s", diff)
 					}
@@ -116,7 +117,7 @@ func TestMalformedFiles(t *testing.T) {
 	}
 	exec(t, db, `INSERT INTO t VALUES (?)`, strings.Repeat("long", 1000))
 	root := rootOf(t, db)
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	good := content(t, path)
 	page := func(b []byte, n uint32) []byte { return b[(n-1)*512 : n*512] }
 	child := func(b []byte, of uint32) []byte { // the place of the first child's number
@@ -166,10 +167,10 @@ func TestSpoiltFiles(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	fill(t, db, random, 512, 200)
 	root := rootOf(t, db)
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	good := content(t, path)
 	rows, err := scan(t.Context(), good, root, []int{0, 1, 2, 3, 4, 5})
-	must(t, err)
+	must.Succeed(t, err)
 	refused := 0
 	for range 1500 {
 		spoilt := slices.Clone(good)
@@ -193,7 +194,7 @@ func TestSpoiltFiles(t *testing.T) {
 
 func TestFilesForTheLibrary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "table.db")
-	must(t, create(t, path, 512, 0, `PRAGMA encoding = 'UTF-16'`, `CREATE TABLE t (a TEXT)`).Close())
+	must.Succeed(t, create(t, path, 512, 0, `PRAGMA encoding = 'UTF-16'`, `CREATE TABLE t (a TEXT)`).Close())
 	for name, bytes := range map[string][]byte{
 		"UTF-16":      content(t, path),
 		"no database": bytes.Repeat([]byte("text\n"), 99),
@@ -210,7 +211,7 @@ func TestScanningEnds(t *testing.T) {
 	db := create(t, path, 512, 0)
 	fill(t, db, rand.New(rand.NewPCG(1, 2)), 512, 100)
 	root := rootOf(t, db)
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	bytes := content(t, path)
@@ -218,7 +219,7 @@ func TestScanningEnds(t *testing.T) {
 		t.Errorf("by its context: error %v", err)
 	}
 	file, err := sqlitefile.New(strings.NewReader(string(bytes)), int64(len(bytes)))
-	must(t, err)
+	must.Succeed(t, err)
 	rows, enough := 0, errors.New("enough")
 	err = file.Scan(t.Context(), root, nil, func(*sqlitefile.Row) error { rows++; return enough })
 	if rows != 1 || !errors.Is(err, enough) {
@@ -237,7 +238,7 @@ func FuzzScan(f *testing.F) {
 			exec(f, db, `INSERT INTO t VALUES (?, ?, ?)`, value(random, 512), value(random, 512), value(random, 512))
 		}
 		root := rootOf(f, db)
-		must(f, db.Close())
+		must.Succeed(f, db.Close())
 		f.Add(content(f, path), root)
 	}
 	f.Fuzz(func(t *testing.T, content []byte, root uint32) {
@@ -267,20 +268,20 @@ func scan(ctx context.Context, content []byte, root uint32, columns []int) (rows
 func libraryRows(t *testing.T, db *sqlx.DB, columns []int) (all [][]string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `SELECT * FROM t ORDER BY rowid`)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		raw, into, row := make([]sql.RawBytes, len(columns)), make([]any, len(columns)), make([]string, len(columns))
 		for i := range raw {
 			into[i] = &raw[i]
 		}
-		must(t, rows.Scan(into...))
+		must.Succeed(t, rows.Scan(into...))
 		for i, c := range columns {
 			row[i] = shown(raw[c])
 		}
 		all = append(all, row)
 	}
-	must(t, rows.Err())
+	must.Succeed(t, rows.Err())
 	return all
 }
 
@@ -296,7 +297,7 @@ func shown(value []byte) string {
 func create(tb testing.TB, path string, pageSize, reserved int, statements ...string) *sqlx.DB {
 	tb.Helper()
 	raw, err := sql.Open("sqlite", "file:"+path)
-	must(tb, err)
+	must.Succeed(tb, err)
 	db := sqlx.NewDb(raw, "sqlite3")
 	db.SetMaxOpenConns(1)
 	tb.Cleanup(func() { _ = db.Close() })
@@ -305,12 +306,12 @@ func create(tb testing.TB, path string, pageSize, reserved int, statements ...st
 	}
 	if reserved > 0 {
 		exec(tb, db, `PRAGMA user_version = 1`)
-		must(tb, db.Close())
+		must.Succeed(tb, db.Close())
 		content, err := os.ReadFile(path)
-		must(tb, err)
+		must.Succeed(tb, err)
 		content[20] = byte(reserved)
 		binary.BigEndian.PutUint16(content[105:], uint16(pageSize-reserved)) // where cells begin
-		must(tb, os.WriteFile(path, content, 0o600))
+		must.Succeed(tb, os.WriteFile(path, content, 0o600))
 		return create(tb, path, pageSize, 0)
 	}
 	return db
@@ -319,25 +320,18 @@ func create(tb testing.TB, path string, pageSize, reserved int, statements ...st
 func content(tb testing.TB, path string) []byte {
 	tb.Helper()
 	bytes, err := os.ReadFile(path)
-	must(tb, err)
+	must.Succeed(tb, err)
 	return bytes
 }
 
 func rootOf(tb testing.TB, db *sqlx.DB) (root uint32) {
 	tb.Helper()
-	must(tb, db.GetContext(tb.Context(), &root, `SELECT rootpage FROM sqlite_schema WHERE name = 't'`))
+	must.Succeed(tb, db.GetContext(tb.Context(), &root, `SELECT rootpage FROM sqlite_schema WHERE name = 't'`))
 	return root
 }
 
 func exec(tb testing.TB, db *sqlx.DB, statement string, parameters ...any) {
 	tb.Helper()
 	_, err := db.ExecContext(tb.Context(), statement, parameters...)
-	must(tb, err)
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 }
