@@ -111,36 +111,52 @@ func (s Source) Load() (*Config, error) {
 			return nil, err
 		}
 	}
+	if err := s.applyFlags(c); err != nil {
+		return nil, err
+	}
+	if err := s.check(c); err != nil {
+		return nil, err
+	}
+	c.complete()
+	return c, nameServers(c.Servers)
+}
+
+// applyFlags adds what flags say, which go before the file.
+func (s Source) applyFlags(c *Config) error {
 	for _, text := range s.Servers {
 		server, err := s.serverFlag(text)
 		if err != nil {
-			return nil, fmt.Errorf("--server: %w", err)
+			return fmt.Errorf("--server: %w", err)
 		}
 		c.Servers = append(c.Servers, server)
 	}
 	if s.RefreshInterval != 0 {
 		if s.RefreshInterval < minInterval {
-			return nil, fmt.Errorf("--refresh.interval=%s: the shortest is %s", s.RefreshInterval, minInterval)
+			return fmt.Errorf("--refresh.interval=%s: the shortest is %s", s.RefreshInterval, minInterval)
 		}
 		c.RefreshInterval = s.RefreshInterval
 	}
 	if s.ReportsAddress != "" {
 		if err := CheckAddress(s.ReportsAddress); err != nil {
-			return nil, fmt.Errorf("--reports.listen-address=%s: %w", s.ReportsAddress, err)
+			return fmt.Errorf("--reports.listen-address=%s: %w", s.ReportsAddress, err)
 		}
 		c.Reports.ListenAddress = s.ReportsAddress
 	}
+	return nil
+}
+
+// check looks at what the file and the flags make together.
+func (s Source) check(c *Config) error {
 	if c.Reports.ListenAddress != "" && c.Storage.Location.IsZero() {
-		return nil, errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
+		return errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
 	}
 	if len(c.Servers) > 0 && c.Storage.Location.Shared() && c.Storage.KeyFile == "" {
-		return nil, errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")
+		return errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")
 	}
 	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {
-		return nil, errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
+		return errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
 	}
-	c.complete()
-	return c, nameServers(c.Servers)
+	return nil
 }
 
 // complete fills in what was left out.

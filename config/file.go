@@ -48,12 +48,17 @@ func parse(c *Config, source Source, content []byte) error {
 			c.Servers = f.servers(n)
 		}
 	}
-	if n := values["stale_after"]; n != nil && f.Err() == nil {
-		if c.StaleAfter < cmp.Or(source.RefreshInterval, c.RefreshInterval, defaultInterval) {
-			f.Problem(n, "stale_after is shorter than refresh_interval: figures would come and go")
-		}
-	}
+	f.checkStaleAfter(values["stale_after"], c)
 	return f.Err()
+}
+
+func (f *file) checkStaleAfter(n *yaml.Node, c *Config) {
+	if n == nil || f.Err() != nil {
+		return
+	}
+	if c.StaleAfter < cmp.Or(f.source.RefreshInterval, c.RefreshInterval, defaultInterval) {
+		f.Problem(n, "stale_after is shorter than refresh_interval: figures would come and go")
+	}
 }
 
 // maxWindows keeps the number of series small.

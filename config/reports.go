@@ -41,10 +41,7 @@ func (f *file) reports(n *yaml.Node, r *Reports) {
 	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "listen_address":
-			r.ListenAddress = f.Text(n, key)
-			if err := CheckAddress(r.ListenAddress); err != nil && r.ListenAddress != "" {
-				f.Problem(n, "listen_address: %q: %s", r.ListenAddress, err)
-			}
+			r.ListenAddress = f.listenAddress(n)
 		case "tokens":
 			for _, item := range f.List(n, key) {
 				r.Tokens = append(r.Tokens, f.token(item))
@@ -52,10 +49,7 @@ func (f *file) reports(n *yaml.Node, r *Reports) {
 		case "allowed_homeservers":
 			r.Allowed = f.patterns(n, key)
 		case "max_homeservers":
-			var err error
-			if r.MaxHomeservers, err = strconv.Atoi(f.Text(n, key)); err != nil || r.MaxHomeservers < 1 || r.MaxHomeservers > mostHomeservers {
-				f.Problem(n, "max_homeservers: want a number from 1 to %d", mostHomeservers)
-			}
+			r.MaxHomeservers = f.maxHomeservers(n)
 		case "expire_after":
 			r.ExpireAfter = f.Duration(n, key)
 		case "trusted_proxies":
@@ -64,12 +58,34 @@ func (f *file) reports(n *yaml.Node, r *Reports) {
 				r.TrustedProxies = append(r.TrustedProxies, f.prefix(item))
 			}
 		case "forward_to":
-			r.ForwardTo = f.Text(n, key)
-			if u, err := url.Parse(r.ForwardTo); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-				f.Problem(n, "forward_to: want a URL such as https://matrix.org/report-usage-stats/push")
-			}
+			r.ForwardTo = f.forwardTo(n)
 		}
 	}
+}
+
+// listenAddress returns the address to listen on, "" for none.
+func (f *file) listenAddress(n *yaml.Node) string {
+	address := f.Text(n, "listen_address")
+	if err := CheckAddress(address); err != nil && address != "" {
+		f.Problem(n, "listen_address: %q: %s", address, err)
+	}
+	return address
+}
+
+func (f *file) maxHomeservers(n *yaml.Node) int {
+	number, err := strconv.Atoi(f.Text(n, "max_homeservers"))
+	if err != nil || number < 1 || number > mostHomeservers {
+		f.Problem(n, "max_homeservers: want a number from 1 to %d", mostHomeservers)
+	}
+	return number
+}
+
+func (f *file) forwardTo(n *yaml.Node) string {
+	location := f.Text(n, "forward_to")
+	if u, err := url.Parse(location); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		f.Problem(n, "forward_to: want a URL such as https://matrix.org/report-usage-stats/push")
+	}
+	return location
 }
 
 // token reads one item of tokens. The secret itself is in a file.

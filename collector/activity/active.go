@@ -14,13 +14,6 @@ type Active struct {
 	Clients []int
 }
 
-// Active counts the users of the domain who were last seen within the window
-// that ends at now. The old end of the window is exclusive; moments in the
-// future count.
-func (c *Calendar) Active(domain string, now time.Time, w Window) Active {
-	return c.ActiveAfter(domain, w.Since(now), time.Time{})
-}
-
 // ActiveAfter counts the users of the domain seen later than a moment. A server
 // that prunes its last-seen times has complete ones from the moment kept on;
 // before it, whole days of visits stand in, those that begin later than after

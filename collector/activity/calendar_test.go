@@ -45,7 +45,7 @@ func TestActiveWindowBounds(t *testing.T) {
 		cal.Seen([]byte("d"), []byte("u"), activity.Unknown, noon.Add(-300*24*time.Hour)) // an older moment changes nothing
 		var got [3]int
 		for i, w := range activity.DefaultWindows() {
-			got[i] = cal.Active("d", noon, w).Users
+			got[i] = cal.ActiveAfter("d", w.Since(noon), time.Time{}).Users
 		}
 		if got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -149,7 +149,7 @@ func TestDomainsAreApart(t *testing.T) {
 	cal.Visit([]byte("b"), []byte("w"), web, activity.DayOf(noon)-9)
 	week := activity.DefaultWindows()[1]
 	for domain, want := range map[string][2]int{"a": {1, 0}, "b": {2, 10}, "c": {0, 0}} {
-		if got := [2]int{cal.Active(domain, noon, week).Users, cal.HistoryDays(domain, noon)}; got != want {
+		if got := [2]int{cal.ActiveAfter(domain, week.Since(noon), time.Time{}).Users, cal.HistoryDays(domain, noon)}; got != want {
 			t.Errorf("%s: active and history %v, want %v", domain, got, want)
 		}
 	}

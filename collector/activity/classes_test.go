@@ -3,6 +3,7 @@ package activity_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func TestConfiguredClassesGoBeforeSynapses(t *testing.T) {
 		cal.Visit([]byte("d"), []byte("u"), client, today-40)
 		cal.Visit([]byte("d"), []byte("u"), client, today)
 		r := cal.Retention("d", noon)
-		active := cal.Active("d", noon, activity.Daily())
+		active := cal.ActiveAfter("d", activity.Daily().Since(noon), time.Time{})
 		for class, name := range classes.Names() {
 			if got, expected := active.Clients[class] == 1, name == want.ours; got != expected {
 				t.Errorf("%q: active as %s: %v", agent, name, got)
@@ -71,7 +72,7 @@ func TestAUserOfTwoClassesOfOneName(t *testing.T) {
 	for _, agent := range []string{"Element Android", "Element iOS"} {
 		cal.Seen([]byte("d"), []byte("u"), classes.Of([]byte(agent)), noon)
 	}
-	active := cal.Active("d", noon, activity.Daily())
+	active := cal.ActiveAfter("d", activity.Daily().Since(noon), time.Time{})
 	if diff := cmp.Diff(activity.Active{Users: 1, Clients: []int{0, 0, 0, 0, 0, 1}}, active); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

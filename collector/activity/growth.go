@@ -2,7 +2,6 @@ package activity
 
 import (
 	"math/bits"
-	"time"
 )
 
 // Growth is the accounting of 30 days: who of those active in the last 30 UTC
@@ -22,12 +21,6 @@ const (
 	// is no growth to tell.
 	GrowthHistory = 2 * growthDays
 )
-
-// Growth counts from the domain's daily visits up to the day of now.
-func (c *Calendar) Growth(domain string, now time.Time) Growth {
-	_, g := c.Returning(domain, now)
-	return g
-}
 
 // growthCounter counts growth by blocks of users.
 type growthCounter struct {

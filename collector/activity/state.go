@@ -37,15 +37,6 @@ type DayState struct {
 	Sets func() []*roaring.Bitmap
 }
 
-// Domains returns the names of all domains that anything is known of.
-func (c *Calendar) Domains() (names []string) {
-	for name := range c.domains {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, strings.Compare)
-	return names
-}
-
 // State returns what is known of a domain.
 func (c *Calendar) State(name string) State {
 	d, ok := c.domains[name]

@@ -29,13 +29,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(o.locate)
 	values := item.Values
-	if len(o.Databases) > 0 {
-		o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Databases[0].Source)
-	} else if values["api_url"] == nil {
-		o.APIPasswordFile = item.EndpointPasswordFile(values["password_file"], "password_file", o.API)
-	} else if n := values["password_file"]; n != nil {
-		item.Problem(n, "password_file is for a database server: write api_password_file for api_url")
-	}
+	o.configurePassword(item)
 	if n := values["domain"]; n != nil {
 		name := item.Text(n, "domain")
 		if name == "" || len(o.Databases) != 1 {
@@ -63,6 +57,19 @@ func configure(item *chatserver.Item) chatserver.Source {
 		item.WrongLocation(errNoSource)
 	}
 	return o
+}
+
+// configurePassword reads password_file, which is that of whatever from names.
+func (o *Options) configurePassword(item *chatserver.Item) {
+	n := item.Values["password_file"]
+	switch {
+	case len(o.Databases) > 0:
+		o.PasswordFile = item.DatabasePasswordFile(n, o.Databases[0].Source)
+	case item.Values["api_url"] == nil:
+		o.APIPasswordFile = item.EndpointPasswordFile(n, "password_file", o.API)
+	case n != nil:
+		item.Problem(n, "password_file is for a database server: write api_password_file for api_url")
+	}
 }
 
 var errNoSource = errors.New("this ejabberd has no SQL database: its records are in Mnesia, which its API tells (from: http://127.0.0.1:5280/api, or api_url beside ejabberd.yml)")

@@ -100,7 +100,8 @@ func recorded(t *testing.T, folder string) int {
 	if loaded.Damage != nil {
 		t.Fatalf("damage: %q", loaded.Damage)
 	}
-	return cal.Growth("d", noon).New
+	_, growth := cal.Returning("d", noon)
+	return growth.New
 }
 
 // Killed in the middle of 15 runs, nothing that was acknowledged is lost.

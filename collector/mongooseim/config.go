@@ -30,13 +30,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 	item.Locate(o.locate)
 	values := item.Values
 	inDatabase := !o.Database.IsZero()
-	if inDatabase {
-		o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Database)
-	} else if values["graphql_url"] == nil {
-		o.GraphQLPasswordFile = item.EndpointPasswordFile(values["password_file"], "password_file", o.GraphQL)
-	} else if n := values["password_file"]; n != nil {
-		item.Problem(n, "password_file is for a database server: write graphql_password_file for graphql_url")
-	}
+	o.configurePassword(item)
 	if n := values["domain"]; n != nil {
 		if o.Host = item.Text(n, "domain"); o.Host == "" || !inDatabase {
 			item.Problem(n, "domain: want the domain that the database is of, where its tables do not say so (before 5.0)")
@@ -64,6 +58,19 @@ func configure(item *chatserver.Item) chatserver.Source {
 		item.WrongLocation(errNoSource)
 	}
 	return o
+}
+
+// configurePassword reads password_file, which is that of whatever from names.
+func (o *Options) configurePassword(item *chatserver.Item) {
+	n := item.Values["password_file"]
+	switch {
+	case !o.Database.IsZero():
+		o.PasswordFile = item.DatabasePasswordFile(n, o.Database)
+	case item.Values["graphql_url"] == nil:
+		o.GraphQLPasswordFile = item.EndpointPasswordFile(n, "password_file", o.GraphQL)
+	case n != nil:
+		item.Problem(n, "password_file is for a database server: write graphql_password_file for graphql_url")
+	}
 }
 
 var errNoSource = errors.New("this MongooseIM has no SQL database (outgoing_pools.rdbms): its records are in Mnesia, which its GraphQL tells (from: http://USER@127.0.0.1:5551/api/graphql, or graphql_url beside mongooseim.toml)")

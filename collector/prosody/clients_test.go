@@ -28,7 +28,7 @@ func byClient(t *testing.T, o prosody.Options, domain string) (map[string]int, b
 	cal := activity.NewCalendar(activity.Key{}, classes)
 	facts, err := prosody.New(o, classes).Read(t.Context(), time.Time{}, now, cal)
 	must(t, err)
-	active := cal.Active(domain, now, activity.Daily())
+	active := cal.ActiveAfter(domain, activity.Daily().Since(now), time.Time{})
 	got := map[string]int{"all": active.Users}
 	for class, name := range classes.Names() {
 		if active.Clients[class] > 0 {

@@ -123,7 +123,7 @@ func count(cal *activity.Calendar, facts collector.Facts, now time.Time) figures
 	for _, d := range facts.Domains {
 		var users [3]int
 		for i, w := range activity.DefaultWindows() {
-			users[i] = cal.Active(d.Name, now, w).Users
+			users[i] = cal.ActiveAfter(d.Name, w.Since(now), time.Time{}).Users
 		}
 		f[d.Name] = users
 	}

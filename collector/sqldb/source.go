@@ -55,13 +55,7 @@ func ParseSource(location string) (Source, error) {
 		}
 		return Source{engine: SQLite, path: filepath.Clean(path)}, nil
 	case found && (scheme == "postgres" || scheme == "postgresql"):
-		if u, err := url.Parse(location); err != nil || u.Opaque != "" || strayPassword(u) {
-			return Source{}, errors.New("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
-		}
-		if _, err := pgx.ParseConfig(location); err != nil {
-			return Source{}, fmt.Errorf("not a valid PostgreSQL URL: %s", withoutLocation(err))
-		}
-		return Source{engine: PostgreSQL, dsn: location}, nil
+		return parsePostgreSQL(location)
 	case found && scheme == "mysql":
 		if _, err := mysqlConfig(location); err != nil {
 			return Source{}, err
@@ -71,6 +65,16 @@ func ParseSource(location string) (Source, error) {
 		return Source{}, fmt.Errorf("databases of kind %q cannot be read: write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/path/to/database", scheme)
 	}
 	return Source{}, errors.New("not a database location: write postgres://USER@HOST/DATABASE or sqlite:/path/to/database")
+}
+
+func parsePostgreSQL(location string) (Source, error) {
+	if u, err := url.Parse(location); err != nil || u.Opaque != "" || strayPassword(u) {
+		return Source{}, errors.New("not a valid URL: write postgres://USER@HOST:PORT/DATABASE, with special characters of a password percent-encoded")
+	}
+	if _, err := pgx.ParseConfig(location); err != nil {
+		return Source{}, fmt.Errorf("not a valid PostgreSQL URL: %s", withoutLocation(err))
+	}
+	return Source{engine: PostgreSQL, dsn: location}, nil
 }
 
 // strayPassword says whether there is an @ where none belongs: a password with

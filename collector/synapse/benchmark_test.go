@@ -198,7 +198,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 	b.Helper()
 	folder := b.TempDir()
 	store := history.New(storage.Folder(folder), "")
-	if err := store.Save(b.Context(), "server", calendar.Domains(), calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
+	if err := store.Save(b.Context(), "server", []string{synapsetest.Server}, calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
 		b.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
@@ -213,7 +213,7 @@ func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, 
 	readBatched(b, reader, now.Add(-time.Hour), now, loaded)
 	loaded.Compact(activity.DayOf(now))
 	for _, w := range activity.DefaultWindows() {
-		loaded.Active(synapsetest.Server, now, w)
+		loaded.ActiveAfter(synapsetest.Server, w.Since(now), time.Time{})
 	}
 	if loaded.Retention(synapsetest.Server, now).Users == 0 {
 		b.Fatal("no figures after a restart")
