@@ -89,7 +89,8 @@ var rooms = map[string][]string{
 		"collector/webapi",
 		"config/document",
 	},
-	"collector/prosody/luaconfig": {},
+	"collector/prosody/luaconfig": {"collector/prosody/lua"},
+	"collector/prosody/lua":       {},
 	"collector/prosody/luadata":   {},
 	"collector/reports": {
 		"collector/metric",
