@@ -245,27 +245,35 @@ func (l *lexer) escape(text *strings.Builder) {
 			l.advance(1)
 		}
 	case c == 'x':
-		if !hexadecimal(l.peek(2)) || !hexadecimal(l.peek(3)) {
-			l.fail(from, "an escape \\x without two hexadecimal digits")
-		}
-		n, _ := parseHexadecimal(l.source[l.offset+2:l.offset+4], false).(int64)
-		text.WriteByte(byte(n))
-		l.advance(4)
+		l.hexadecimalEscape(text)
 	case c == 'u':
 		l.unicode(text)
 	case digit(c):
-		n, length := 0, 1
-		for ; length <= 3 && digit(l.peek(length)); length++ {
-			n = n*10 + int(l.peek(length)-'0')
-		}
-		if n > 255 {
-			l.fail(from, "a decimal escape above 255")
-		}
-		text.WriteByte(byte(n))
-		l.advance(length)
+		l.decimalEscape(text)
 	default:
 		l.fail(from, "an escape that Lua does not know")
 	}
+}
+
+func (l *lexer) hexadecimalEscape(text *strings.Builder) {
+	if !hexadecimal(l.peek(2)) || !hexadecimal(l.peek(3)) {
+		l.fail(l.at, "an escape \\x without two hexadecimal digits")
+	}
+	n, _ := parseHexadecimal(l.source[l.offset+2:l.offset+4], false).(int64)
+	text.WriteByte(byte(n))
+	l.advance(4)
+}
+
+func (l *lexer) decimalEscape(text *strings.Builder) {
+	n, length := 0, 1
+	for ; length <= 3 && digit(l.peek(length)); length++ {
+		n = n*10 + int(l.peek(length)-'0')
+	}
+	if n > 255 {
+		l.fail(l.at, "a decimal escape above 255")
+	}
+	text.WriteByte(byte(n))
+	l.advance(length)
 }
 
 // unicode reads \u{…}: up to 2^31, as in the first definition of UTF-8.

@@ -303,41 +303,47 @@ func (m *matcher) inSet(c byte, p, last int) bool {
 	return !found
 }
 
-// inClass says whether a character is in a class such as %a, in the C locale.
+// inClass says whether a character is in a class such as %a, in the C locale. A
+// capital letter is the opposite; what is no class stands for itself.
 func inClass(c, class byte) bool {
-	small := class | 0x20
-	var in bool
-	switch small {
-	case 'a':
-		in = alphabetic(c)
-	case 'c':
-		in = c < 0x20 || c == 0x7f
-	case 'd':
-		in = digit(c)
-	case 'g':
-		in = c > 0x20 && c < 0x7f
-	case 'l':
-		in = c >= 'a' && c <= 'z'
-	case 'p':
-		in = c > 0x20 && c < 0x7f && !alphabetic(c) && !digit(c)
-	case 's':
-		in = strings.IndexByte(spaces, c) >= 0
-	case 'u':
-		in = c >= 'A' && c <= 'Z'
-	case 'w':
-		in = alphabetic(c) || digit(c)
-	case 'x':
-		in = hexadecimal(c)
-	case 'z': // of older versions
-		in = c == 0
-	default:
+	in := classOf(class | 0x20)
+	if in == nil || !alphabetic(class) {
 		return class == c
 	}
-	if !alphabetic(class) {
-		return class == c
-	}
-	return in == (class == small)
+	return in(c) == (class >= 'a')
 }
+
+// classOf returns what decides whether a character is in the class of a small
+// letter, nil for none.
+func classOf(class byte) func(c byte) bool {
+	switch class {
+	case 'a':
+		return alphabetic
+	case 'c':
+		return func(c byte) bool { return c < 0x20 || c == 0x7f }
+	case 'd':
+		return digit
+	case 'g':
+		return printed
+	case 'l':
+		return func(c byte) bool { return c >= 'a' && c <= 'z' }
+	case 'p':
+		return func(c byte) bool { return printed(c) && !alphabetic(c) && !digit(c) }
+	case 's':
+		return func(c byte) bool { return strings.IndexByte(spaces, c) >= 0 }
+	case 'u':
+		return func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	case 'w':
+		return func(c byte) bool { return alphabetic(c) || digit(c) }
+	case 'x':
+		return hexadecimal
+	case 'z': // of older versions
+		return func(c byte) bool { return c == 0 }
+	}
+	return nil
+}
+
+func printed(c byte) bool { return c > 0x20 && c < 0x7f }
 
 func alphabetic(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 

@@ -139,28 +139,30 @@ func utf8Offset(c *Call) []Value {
 		c.BadArg(3, "position out of bounds")
 	}
 	c.step(c.At, len(text))
-	inside := func(i int64) bool { return i < int64(len(text)) && text[i]&0xC0 == 0x80 }
-	if n == 0 {
-		for at > 0 && inside(at) {
+	switch {
+	case n == 0:
+		for at > 0 && continues(text, at) {
 			at--
 		}
 		return []Value{at + 1}
-	}
-	if inside(at) {
+	case continues(text, at):
 		c.Raise("initial position is a continuation byte")
 	}
 	for ; n < 0 && at > 0; n++ {
-		for at--; at > 0 && inside(at); {
+		for at--; at > 0 && continues(text, at); {
 			at--
 		}
 	}
-	for n--; n > 0 && at < int64(len(text)); n-- {
-		for at++; inside(at); {
+	for ; n > 1 && at < int64(len(text)); n-- {
+		for at++; continues(text, at); {
 			at++
 		}
 	}
-	if n > 0 || n < -1 {
+	if n != 0 && n != 1 {
 		return []Value{nil}
 	}
 	return []Value{at + 1}
 }
+
+// continues says whether the byte at a place goes on with a character.
+func continues(text string, at int64) bool { return at < int64(len(text)) && text[at]&0xC0 == 0x80 }
