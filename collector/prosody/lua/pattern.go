@@ -316,31 +316,23 @@ func inClass(c, class byte) bool {
 // classOf returns what decides whether a character is in the class of a small
 // letter, nil for none.
 func classOf(class byte) func(c byte) bool {
-	switch class {
-	case 'a':
-		return alphabetic
-	case 'c':
-		return func(c byte) bool { return c < 0x20 || c == 0x7f }
-	case 'd':
-		return digit
-	case 'g':
-		return printed
-	case 'l':
-		return func(c byte) bool { return c >= 'a' && c <= 'z' }
-	case 'p':
-		return func(c byte) bool { return printed(c) && !alphabetic(c) && !digit(c) }
-	case 's':
-		return func(c byte) bool { return strings.IndexByte(spaces, c) >= 0 }
-	case 'u':
-		return func(c byte) bool { return c >= 'A' && c <= 'Z' }
-	case 'w':
-		return func(c byte) bool { return alphabetic(c) || digit(c) }
-	case 'x':
-		return hexadecimal
-	case 'z': // of older versions
-		return func(c byte) bool { return c == 0 }
+	i := strings.IndexByte("acdglpsuwxz", class) // z is of older versions
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return [...]func(c byte) bool{
+		alphabetic,
+		func(c byte) bool { return c < 0x20 || c == 0x7f },
+		digit,
+		printed,
+		func(c byte) bool { return c >= 'a' && c <= 'z' },
+		func(c byte) bool { return printed(c) && !alphabetic(c) && !digit(c) },
+		func(c byte) bool { return strings.IndexByte(spaces, c) >= 0 },
+		func(c byte) bool { return c >= 'A' && c <= 'Z' },
+		func(c byte) bool { return alphabetic(c) || digit(c) },
+		hexadecimal,
+		func(c byte) bool { return c == 0 },
+	}[i]
 }
 
 func printed(c byte) bool { return c > 0x20 && c < 0x7f }

@@ -139,19 +139,14 @@ func utf8Offset(c *Call) []Value {
 		c.BadArg(3, "position out of bounds")
 	}
 	c.step(c.At, len(text))
-	switch {
-	case n == 0:
-		for at > 0 && continues(text, at) {
-			at--
-		}
-		return []Value{at + 1}
-	case continues(text, at):
+	if n == 0 {
+		return []Value{startOf(text, at) + 1}
+	}
+	if continues(text, at) {
 		c.Raise("initial position is a continuation byte")
 	}
 	for ; n < 0 && at > 0; n++ {
-		for at--; at > 0 && continues(text, at); {
-			at--
-		}
+		at = startOf(text, at-1)
 	}
 	for ; n > 1 && at < int64(len(text)); n-- {
 		for at++; continues(text, at); {
@@ -162,6 +157,14 @@ func utf8Offset(c *Call) []Value {
 		return []Value{nil}
 	}
 	return []Value{at + 1}
+}
+
+// startOf returns where the character begins that a byte belongs to.
+func startOf(text string, at int64) int64 {
+	for at > 0 && continues(text, at) {
+		at--
+	}
+	return at
 }
 
 // continues says whether the byte at a place goes on with a character.
