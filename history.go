@@ -80,7 +80,7 @@ func importLogins(ctx context.Context, e environment, store *history.Store, c *c
 	}
 	oldest := e.clock().Add(-c.Storage.Retention)
 	logins, domains := 0, []string(nil)
-	if err := prosody.Audit(ctx, source, func(l prosody.Login) {
+	if err := prosody.ArchivedLogins(ctx, source, func(l prosody.Login) {
 		if l.At.Before(oldest) || l.At.After(e.clock()) {
 			return
 		}

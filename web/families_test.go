@@ -86,7 +86,7 @@ func xmpp(rec activity.Recorder) (collector.Facts, error) {
 			{Domain: collector.AllDomains, Name: "tls", Loaded: true},
 			{Domain: collector.AllDomains, Name: "smacks", Required: true},
 		},
-		Special: special(prosody.OwnNames{}),
+		Special: special(prosody.ServerNames{}),
 	}, nil
 }
 

@@ -33,18 +33,18 @@ type Classes struct {
 	names  []string // of the groups
 	rules  []Rule   // lower case
 	groups [][]Client
-	own    [][]Client // by Synapse's class
+	bySynapse    [][]Client // by Synapse's class
 	table  [][]Client // by group and Synapse's class
 }
 
 // Synapse's classes, in the order of SynapseNames.
 const (
-	ownUnknown = iota
-	ownElectron
-	ownAndroid
-	ownIOS
-	ownWeb
-	ownClasses
+	synapseUnknown = iota
+	synapseElectron
+	synapseAndroid
+	synapseIOS
+	synapseWeb
+	synapseClassCount
 )
 
 // SynapseNames are the classes that Synapse's r30v2 tells apart, in the order
@@ -71,7 +71,7 @@ func NewClasses(rules []Rule) (*Classes, error) {
 	if len(rules) > maxRules {
 		return nil, fmt.Errorf("%d rules for clients are more than the %d there may be", len(rules), maxRules)
 	}
-	c := &Classes{names: SynapseNames(), own: make([][]Client, ownClasses)}
+	c := &Classes{names: SynapseNames(), bySynapse: make([][]Client, synapseClassCount)}
 	for _, r := range rules {
 		if !className.MatchString(r.Name) {
 			return nil, fmt.Errorf("%q is no name for a class of clients: use small letters, digits and _", r.Name)
@@ -88,14 +88,14 @@ func NewClasses(rules []Rule) (*Classes, error) {
 	c.table = make([][]Client, len(c.names))
 	client := Unknown
 	for group := range c.names {
-		c.table[group] = make([]Client, ownClasses)
-		for own := range ownClasses {
-			if len(rules) == 0 && group != own {
+		c.table[group] = make([]Client, synapseClassCount)
+		for synapse := range synapseClassCount {
+			if len(rules) == 0 && group != synapse {
 				continue
 			}
-			c.table[group][own] = client
+			c.table[group][synapse] = client
 			c.groups[group] = append(c.groups[group], client)
-			c.own[own] = append(c.own[own], client)
+			c.bySynapse[synapse] = append(c.bySynapse[synapse], client)
 			client++
 		}
 	}
@@ -119,13 +119,13 @@ func (c *Classes) Names() []string { return c.names }
 func (c *Classes) Of(userAgent []byte) Client {
 	var buffer [512]byte
 	lower := appendLower(buffer[:0], userAgent)
-	own := synapseClass(lower)
+	synapse := synapseClass(lower)
 	for _, r := range c.rules {
 		if (len(r.Any) == 0 || holdsAny(lower, r.Any)) && holdsAll(lower, r.All) {
-			return c.table[slices.Index(c.names, r.Name)][own]
+			return c.table[slices.Index(c.names, r.Name)][synapse]
 		}
 	}
-	return c.table[own][own]
+	return c.table[synapse][synapse]
 }
 
 // synapseClass sorts a lower-case user agent as Synapse does
@@ -138,17 +138,17 @@ func synapseClass(lower []byte) int {
 		for _, platform := range []struct {
 			needle string
 			class  int
-		}{{"electron", ownElectron}, {"android", ownAndroid}, {"ios", ownIOS}} {
+		}{{"electron", synapseElectron}, {"android", synapseAndroid}, {"ios", synapseIOS}} {
 			if bytes.Contains(lower, []byte(platform.needle)) {
 				return platform.class
 			}
 		}
-		return ownUnknown
+		return synapseUnknown
 	}
 	if holdsAny(lower, []string{"mozilla", "gecko"}) {
-		return ownWeb
+		return synapseWeb
 	}
-	return ownUnknown
+	return synapseUnknown
 }
 
 // A Classifier is Of with a memory: a server has as many rows as it likes, but

@@ -45,7 +45,7 @@ func (c *Calendar) Retention(domain string, now time.Time) Retention {
 
 // Returning counts Retention and Growth together, which look at the same days.
 func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
-	r := Retention{Clients: make([]int, len(c.classes.groups)), Synapse: make([]int, ownClasses)}
+	r := Retention{Clients: make([]int, len(c.classes.groups)), Synapse: make([]int, synapseClassCount)}
 	d, ok := c.domains[domain]
 	if !ok {
 		return r, Growth{}
@@ -61,7 +61,7 @@ func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
 	} else {
 		growth := counter.growth
 		counter.growth = nil // it is counted
-		counter.count(c.classes.own, r.Synapse)
+		counter.count(c.classes.bySynapse, r.Synapse)
 		counter.growth = growth
 	}
 	return r, counter.growth.Growth

@@ -110,9 +110,9 @@ func (c *Calendar) Restore(name string, s State) {
 func (c *Classes) Label(client Client) string {
 	for group, clients := range c.groups {
 		if slices.Contains(clients, client) {
-			for own, all := range c.own {
+			for synapse, all := range c.bySynapse {
 				if slices.Contains(all, client) {
-					return c.names[group] + "/" + SynapseNames()[own]
+					return c.names[group] + "/" + SynapseNames()[synapse]
 				}
 			}
 		}
@@ -123,13 +123,13 @@ func (c *Classes) Label(client Client) string {
 // ByLabel returns the Client of a label. One of a class that no longer exists
 // becomes what it is for Synapse.
 func (c *Classes) ByLabel(label string) Client {
-	name, ownName, _ := strings.Cut(label, "/")
-	own := max(0, slices.Index(SynapseNames(), ownName))
+	name, synapseName, _ := strings.Cut(label, "/")
+	synapse := max(0, slices.Index(SynapseNames(), synapseName))
 	group := slices.Index(c.names, name)
 	if group < 0 || len(c.rules) == 0 {
-		group = own
+		group = synapse
 	}
-	return c.table[group][own]
+	return c.table[group][synapse]
 }
 
 // Fingerprint is the same for the same rules alone.

@@ -138,8 +138,8 @@ func (r *running) add(sessions []string) {
 	}
 }
 
-// report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found collector.DomainSet, rec activity.Recorder) {
+// recordOnline says that whoever is connected is active now.
+func (r *running) recordOnline(now time.Time, found collector.DomainSet, rec activity.Recorder) {
 	for name, users := range r.online {
 		found.Of([]byte(name)).Online = collector.Known(len(users))
 		for user := range users {

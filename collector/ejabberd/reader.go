@@ -109,7 +109,7 @@ func (r *reading) askWhoIsOnline(ctx context.Context) (err error) {
 	}
 	r.facts.Version = r.server.version
 	r.facts.Warnings = append(r.facts.Warnings, r.server.warnings...)
-	r.server.report(r.now, r.found, r.rec)
+	r.server.recordOnline(r.now, r.found, r.rec)
 	return nil
 }
 

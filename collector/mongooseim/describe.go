@@ -25,7 +25,7 @@ type hostType struct {
 // of a report. It says nothing of who is active: what fails is unknown, and
 // returned as sentences for the log.
 func (a api) describe(ctx context.Context, r *running) (*systemmetrics.Cluster, []string) {
-	if r.only != "" { // told to the administrator of all domains alone
+	if r.onlyDomain != "" { // told to the administrator of all domains alone
 		return nil, nil
 	}
 	c := &systemmetrics.Cluster{Report: systemmetrics.Report{Version: r.version}}
@@ -42,7 +42,7 @@ func (a api) describe(ctx context.Context, r *running) (*systemmetrics.Cluster, 
 		return c, warnings
 	}
 	c.Hosts = systemmetrics.Known(len(r.hostTypes))
-	if r.told {
+	if r.domainsListed {
 		c.Domains = systemmetrics.Known(len(r.domains))
 	}
 	c.Modules, c.CustomModules = modulesOf(r.hostTypes)
@@ -119,9 +119,9 @@ func (a api) nodes(ctx context.Context, database string) (systemmetrics.Number, 
 // modulesOf returns the modules of all host types with their options, each
 // once, and how many of them MongooseIM does not bring.
 func modulesOf(hostTypes []hostType) (all []systemmetrics.Module, custom systemmetrics.Number) {
-	own := strings.Fields(ownModules)
+	bundled := strings.Fields(bundledModules)
 	seen := make(map[systemmetrics.Module]bool)
-	strangers := make(map[string]bool)
+	customNames := make(map[string]bool)
 	add := func(m systemmetrics.Module) {
 		if !seen[m] {
 			seen[m] = true
@@ -136,18 +136,18 @@ func modulesOf(hostTypes []hostType) (all []systemmetrics.Module, custom systemm
 			for _, o := range m.Options {
 				add(systemmetrics.Module{Name: m.Name, Option: o.Key, Value: o.Value})
 			}
-			if !slices.Contains(own, m.Name) {
-				strangers[m.Name] = true
+			if !slices.Contains(bundled, m.Name) {
+				customNames[m.Name] = true
 			}
 		}
 	}
-	return all, systemmetrics.Known(len(strangers))
+	return all, systemmetrics.Known(len(customNames))
 }
 
-// ownModules are those of MongooseIM itself, 6.6 to 6.8: those with the marker
+// bundledModules are those of MongooseIM itself, 6.6 to 6.8: those with the marker
 // for system metrics, and those without, which its own count of custom modules
 // includes.
-const ownModules = `
+const bundledModules = `
 mod_adhoc mod_amp mod_auth_token mod_blocking mod_broadcast mod_carboncopy mod_csi mod_disco mod_event_pusher
 mod_event_pusher_http mod_event_pusher_push mod_event_pusher_rabbit mod_global_distrib mod_global_distrib_bounce
 mod_global_distrib_disco mod_global_distrib_hosts_refresher mod_global_distrib_mapping mod_global_distrib_receiver

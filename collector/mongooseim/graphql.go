@@ -37,7 +37,7 @@ func (a api) query(ctx context.Context, query string, into any) (codes, error) {
 	why := make(codes)
 	first := "no data"
 	for i, e := range answer.Errors {
-		code := word(e.Extensions.Code)
+		code := errorCode(e.Extensions.Code)
 		if len(e.Path) > 0 {
 			why[fmt.Sprint(e.Path[0])] = code
 		}
@@ -60,9 +60,9 @@ func (a api) query(ctx context.Context, query string, into any) (codes, error) {
 	return why, a.Decode("", answer.Data, into)
 }
 
-// word returns a code of an error if it is one, and not a sentence: those may
+// errorCode returns a code of an error if it is one, and not a sentence: those may
 // hold names.
-func word(code string) string {
+func errorCode(code string) string {
 	if regexp.MustCompile(`^[a-z_]{1,40}$`).MatchString(code) {
 		return code
 	}

@@ -45,7 +45,7 @@ type Options struct {
 type Reader struct {
 	options Options
 	api     api
-	report  *systemmetrics.Cluster // the last good one, of ReportFile
+	lastReport  *systemmetrics.Cluster // the last good one, of ReportFile
 }
 
 // New returns a Reader. It opens nothing yet.
@@ -73,7 +73,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 			return collector.Facts{}, err
 		}
 		facts.Version, facts.Modules, facts.ModulesErr = server.version, server.modules, server.modulesErr
-		server.report(now, found, rec)
+		server.recordOnline(now, found, rec)
 	}
 	var err error
 	var cluster string

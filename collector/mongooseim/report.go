@@ -31,7 +31,7 @@ func (r *Reader) readReport(ctx context.Context, now time.Time) (*systemmetrics.
 	for try := 1; ; try++ {
 		var c *systemmetrics.Cluster
 		if c, err = parseReport(path); err == nil {
-			r.report = c
+			r.lastReport = c
 			break
 		}
 		if try == reportTries || ctx.Err() != nil {
@@ -42,14 +42,14 @@ func (r *Reader) readReport(ctx context.Context, now time.Time) (*systemmetrics.
 	switch {
 	case os.IsNotExist(err):
 		return nil, path + " does not exist: MongooseIM writes it 5 minutes after its start, if service_mongoose_system_metrics is on"
-	case r.report == nil:
+	case r.lastReport == nil:
 		return nil, fmt.Sprintf("the system metrics cannot be read: %s", err)
-	case now.Sub(r.report.Reported) > maxReportAge:
+	case now.Sub(r.lastReport.Reported) > maxReportAge:
 		return nil, fmt.Sprintf("%s is older than %s: does the node run?", path, maxReportAge)
 	case err != nil: // the last good one stays
-		return r.report, fmt.Sprintf("the system metrics cannot be read, the last ones stay: %s", err)
+		return r.lastReport, fmt.Sprintf("the system metrics cannot be read, the last ones stay: %s", err)
 	}
-	return r.report, ""
+	return r.lastReport, ""
 }
 
 func parseReport(path string) (*systemmetrics.Cluster, error) {

@@ -20,13 +20,13 @@ type running struct {
 	// domains are those it serves, nil if it does not tell (before 6.6). Of an
 	// administrator of one domain it is that one.
 	domains []string
-	// only is the domain that there are rights for, "" for all.
-	only       string
+	// onlyDomain is the domain that there are rights for, "" for all.
+	onlyDomain       string
 	online     people
 	modules    []collector.Module
 	modulesErr error
-	// told says that domains are those of service_domain_db.
-	told      bool
+	// domainsListed says that domains are those of service_domain_db.
+	domainsListed      bool
 	hostTypes []hostType // nil before 6.6
 	databases []string   // the internal ones
 }
@@ -47,8 +47,8 @@ func (p people) add(jid string) {
 	p[name][user] = true
 }
 
-// seen says that they are active now.
-func (p people) seen(now time.Time, rec activity.Recorder) {
+// recordSeen says that they are active now.
+func (p people) recordSeen(now time.Time, rec activity.Recorder) {
 	for name, users := range p {
 		for user := range users {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
@@ -71,15 +71,15 @@ func (a api) ask(ctx context.Context) (*running, error) {
 	if auth.CheckAuth.Status != "AUTHORIZED" {
 		return nil, a.Fail("", failure.Denied, "this needs the user and password of the listener (schema_endpoint admin or domain_admin)")
 	}
-	r := &running{only: auth.CheckAuth.Domain}
-	if r.only != "" {
-		r.domains = []string{r.only}
+	r := &running{onlyDomain: auth.CheckAuth.Domain}
+	if r.onlyDomain != "" {
+		r.domains = []string{r.onlyDomain}
 		r.modulesErr = a.Fail("", failure.Denied, "modules are told to the administrator of all domains alone")
 	} else if err := a.askServer(ctx, r); err != nil {
 		return nil, err
 	}
 	var err error
-	r.online, err = a.connected(ctx, r.only)
+	r.online, err = a.connected(ctx, r.onlyDomain)
 	return r, err
 }
 
@@ -159,7 +159,7 @@ func (a api) askDomains(ctx context.Context, r *running) error {
 		return err
 	}
 	if len(answer.Domain.All) > 0 {
-		r.domains, r.told = nil, true
+		r.domains, r.domainsListed = nil, true
 		for _, d := range answer.Domain.All {
 			r.domains = append(r.domains, d.Domain)
 		}
@@ -195,15 +195,15 @@ func (a api) connected(ctx context.Context, only string) (people, error) {
 	return online, nil
 }
 
-// report says that whoever is connected is active now.
-func (r *running) report(now time.Time, found collector.DomainSet, rec activity.Recorder) {
+// recordOnline says that whoever is connected is active now.
+func (r *running) recordOnline(now time.Time, found collector.DomainSet, rec activity.Recorder) {
 	for _, name := range r.domains {
 		found.Of([]byte(name)).Online = collector.Known(0)
 	}
 	for name, users := range r.online {
 		found.Of([]byte(name)).Online = collector.Known(len(users))
 	}
-	r.online.seen(now, rec)
+	r.online.recordSeen(now, rec)
 }
 
 // countAccounts counts the accounts of domains that have none in the database,
@@ -213,7 +213,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		d := found[name]
-		if server.only != "" && server.only != name {
+		if server.onlyDomain != "" && server.onlyDomain != name {
 			continue
 		}
 		if !d.Online.Known {
@@ -266,11 +266,11 @@ func (a api) readLast(ctx context.Context, server *running, now time.Time, found
 		found.Of([]byte(name)).HasLastSeen = kept
 	}
 	// Whoever logged in while the list was made may be in neither.
-	online, err := a.connected(ctx, server.only)
+	online, err := a.connected(ctx, server.onlyDomain)
 	if err != nil {
 		return err
 	}
-	online.seen(now, rec)
+	online.recordSeen(now, rec)
 	return nil
 }
 

@@ -15,12 +15,12 @@ const (
 	accountDisabled // since Prosody 13
 )
 
-// counts tells whether activity of an account in that state counts. That of a
+// accountCounts tells whether activity of an account in that state accountCounts. That of a
 // disabled one does not. On Prosody 13, which has the store account_activity,
 // an account must also exist to be enabled (user_is_enabled in
 // core/usermanager.lua), unless accounts are kept elsewhere; before 13 nothing
 // is asked of the account.
-func counts(state accountState, hasActivity, hasAccounts bool) bool {
+func accountCounts(state accountState, hasActivity, hasAccounts bool) bool {
 	mustExist := hasActivity && hasAccounts
 	return state == accountEnabled || state == accountUnknown && !mustExist
 }

@@ -23,11 +23,11 @@ type Login struct {
 // auditLogin tells the events of logins (mod_audit_auth) from all others.
 const auditLogin = "authentication-success"
 
-// Audit calls use with each login in the archive that mod_audit keeps of each
+// ArchivedLogins calls use with each login in the archive that mod_audit keeps of each
 // virtual host, the store audit: history from before this exporter's own, as
 // far as the archive goes back. Records that are no logins, or damaged, are
 // passed over.
-func Audit(ctx context.Context, o Options, use func(Login)) error {
+func ArchivedLogins(ctx context.Context, o Options, use func(Login)) error {
 	if o.DataPath != "" {
 		return auditFiles(ctx, o, use)
 	}

@@ -13,7 +13,7 @@ import (
 
 func audited(t *testing.T, o prosody.Options) (logins []prosody.Login) {
 	t.Helper()
-	must(t, prosody.Audit(t.Context(), o, func(l prosody.Login) { logins = append(logins, l) }))
+	must(t, prosody.ArchivedLogins(t.Context(), o, func(l prosody.Login) { logins = append(logins, l) }))
 	return logins
 }
 

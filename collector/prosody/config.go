@@ -39,7 +39,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 		o.AdminSocket = item.Path(n, "admin_socket")
 	}
 	if n := values["own_metric_names"]; n != nil {
-		o.OwnNames = item.Bool(n, "own_metric_names")
+		o.ServerNames = item.Bool(n, "own_metric_names")
 	}
 	if n := values["required_modules"]; n != nil {
 		if values["status_url"] == nil && values["admin_socket"] == nil && values["metrics_url"] == nil {

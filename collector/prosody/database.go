@@ -56,7 +56,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 		if n := h.domain.Damaged + h.domain.DamagedOther; n > 0 {
 			facts.Warnings = append(facts.Warnings, fmt.Sprintf("%d damaged records of %s left out: their value is not what Prosody writes there", n, name))
 		}
-		r.reportRows(name, h, now, rec, server)
+		r.recordRows(name, h, now, rec, server)
 	}
 	if found.AllDamaged() {
 		return facts, fmt.Errorf("%s: all times of the stores lastlog2 and account_activity are damaged: %w", r.options.Database, errValue)
@@ -91,9 +91,9 @@ func (h *hostRows) built() *collector.DomainBuilder {
 	return &h.domain
 }
 
-// reportRows tells rec who of a host was last seen when, by the same rule as for
+// recordRows tells rec who of a host was last seen when, by the same rule as for
 // files: see host.report. The host's users are gone afterwards.
-func (r *Reader) reportRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
+func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	domain := []byte(name)
 	for u := range h.users.drain {
@@ -102,7 +102,7 @@ func (r *Reader) reportRows(name string, h *hostRows, now time.Time, rec activit
 		case !u.stored():
 		case server.isOnline(name, string(u.name())):
 			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
-		case at > oldest && counts(u.account(), h.hasActivity, h.accounts > 0):
+		case at > oldest && accountCounts(u.account(), h.hasActivity, h.accounts > 0):
 			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
 		}
 	}

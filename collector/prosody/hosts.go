@@ -79,7 +79,7 @@ func (h *host) read(ctx context.Context, r *Reader, now time.Time, domain *colle
 	if domain.HasLastSeen && !domain.ActivityKnown() {
 		damage.sentences = append(damage.sentences, "who is active on "+h.name+" is not known: all records are damaged")
 	}
-	if err := h.report(ctx, r, now, last, rec, server, &damage); err != nil {
+	if err := h.recordSeen(ctx, r, now, last, rec, server, &damage); err != nil {
 		return nil, err
 	}
 	domain.DamagedOther = damage.files - domain.Damaged
@@ -106,10 +106,10 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 	return last, nil
 }
 
-// report tells rec who was last seen when. A user who is online was seen now,
+// recordSeen tells rec who was last seen when. A user who is online was seen now,
 // whatever the account says; for others the account decides. This is the order in
 // which mod_measure_active_users looks.
-func (h *host) report(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	var users []string
@@ -138,7 +138,7 @@ func (h *host) report(ctx context.Context, r *Reader, now time.Time, last map[st
 		switch {
 		case server.isOnline(h.name, name):
 			r.seen(rec, domain, []byte(name), now, uses[i])
-		case counts(states[i], h.activity.exists, h.accounts.exists):
+		case accountCounts(states[i], h.activity.exists, h.accounts.exists):
 			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
 		}
 	}

@@ -26,9 +26,9 @@ type metricsPage struct {
 	modules []collector.Module
 }
 
-// counting is how long after its start Prosody shows zeros: the module counts
+// countingDelay is how long after its start Prosody shows zeros: the module counts
 // for the first time after fifteen seconds, and the page is made at intervals.
-const counting = time.Minute
+const countingDelay = time.Minute
 
 func (r *Reader) readMetrics(ctx context.Context, now time.Time) (*metricsPage, error) {
 	body, err := r.metrics.Get(ctx)
@@ -50,7 +50,7 @@ func parseMetrics(body []byte, now time.Time) (*metricsPage, error) {
 	if err != nil {
 		return nil, errors.New("the answer is no page of metrics")
 	}
-	if started := startOf(families); now.Sub(started) < counting && !now.Before(started) {
+	if started := startOf(families); now.Sub(started) < countingDelay && !now.Before(started) {
 		return nil, fmt.Errorf("it was started %s ago and may not have counted yet", now.Sub(started).Round(time.Second))
 	}
 	page := &metricsPage{active: make(map[string]map[activity.Window]int)}

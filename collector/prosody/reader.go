@@ -33,8 +33,8 @@ type Options struct {
 	// MetricsURL is the page of mod_http_openmetrics, "" for none: for servers
 	// whose records cannot be reached, or without their AdminSocket.
 	MetricsURL string
-	// OwnNames asks for Prosody's own metric names as well.
-	OwnNames bool
+	// ServerNames asks for Prosody's own metric names as well.
+	ServerNames bool
 	// AdminSocket is the path of Prosody's admin socket, "" not to ask the
 	// running server. Whoever may open it may do anything to that server; one
 	// expression is evaluated for each refresh, and it changes nothing.
@@ -101,8 +101,8 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		}
 		r.addMetrics(&facts, page)
 	}
-	if r.options.OwnNames {
-		facts.Special = withOwnNames
+	if r.options.ServerNames {
+		facts.Special = withServerNames
 	}
 	if server != nil {
 		facts.Version = server.Version

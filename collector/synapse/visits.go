@@ -97,16 +97,16 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 	return true, nil
 }
 
-// few is how many days are better read one by one: the rows of one day need no
+// dayByDayMax is how many days are better read one by one: the rows of one day need no
 // date, which is a seventh of what it costs the database to send them.
-const few = 3
+const dayByDayMax = 3
 
 // readDays reports the visits of some days, the last excluded, anew.
 func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 	for date := from; date < to; date++ {
 		r.rec.Forget(r.server, date)
 	}
-	if to-from > few {
+	if to-from > dayByDayMax {
 		return r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
 			r.visit(row, activity.DayOf(time.UnixMilli(row.Integer(2))))
 		})

@@ -18,7 +18,7 @@ func (s *scanner) literal() (Value, error) {
 		text, err := s.longString()
 		return Value{Kind: String, Text: text}, err
 	case isDigit(c) || c == '.' || c == '-':
-		return s.number()
+		return s.numberLiteral()
 	case c == '(':
 		return s.division()
 	}
@@ -33,10 +33,10 @@ func (s *scanner) literal() (Value, error) {
 	return Value{}, s.or(errNotData)
 }
 
-// number reads a decimal or hexadecimal number with an optional sign. As in
+// numberLiteral reads a decimal or hexadecimal numberLiteral with an optional sign. As in
 // Lua 5.3, it is an integer if it is written like one and fits; as in 5.1, a
 // larger one is a float.
-func (s *scanner) number() (Value, error) {
+func (s *scanner) numberLiteral() (Value, error) {
 	start := s.at
 	if s.peek() == '-' {
 		s.at++
@@ -58,7 +58,7 @@ func (s *scanner) number() (Value, error) {
 
 // spacedNumber reads the rest of a number whose sign stands apart.
 func (s *scanner) spacedNumber() (Value, error) {
-	v, err := s.number()
+	v, err := s.numberLiteral()
 	switch {
 	case err != nil:
 		return v, err

@@ -8,14 +8,14 @@ import (
 	"active_users_exporter/collector/metric"
 )
 
-// OwnNames is the special value of a Prosody whose figures are to be shown under
+// ServerNames is the special value of a Prosody whose figures are to be shown under
 // the names that Prosody itself has for them as well (own_metric_names).
-type OwnNames struct{}
+type ServerNames struct{}
 
-func withOwnNames(*activity.Calendar) any { return OwnNames{} }
+func withServerNames(*activity.Calendar) any { return ServerNames{} }
 
-// ownHost is what is shown of one host, under Prosody's own names.
-type ownHost struct {
+// namedHost is what is shown of one host, under Prosody's own names.
+type namedHost struct {
 	name    string
 	active  []collector.ActiveUsers
 	modules []collector.Module
@@ -25,19 +25,19 @@ type ownHost struct {
 // itself has for them (mod_measure_active_users, mod_measure_modules), so that
 // dashboards made for it go on. They are shown for servers that ask for it.
 func NewCollector(statuses func() []collector.Status) metric.Described {
-	owner := metric.Owner[ownHost]{Label: "host", Name: func(h ownHost) string { return h.name }}
-	return metric.NewCollector(owner, func() []ownHost { return ownHosts(statuses()) }, ownFamilies())
+	owner := metric.Owner[namedHost]{Label: "host", Name: func(h namedHost) string { return h.name }}
+	return metric.NewCollector(owner, func() []namedHost { return namedHosts(statuses()) }, namedFamilies())
 }
 
-// ownHosts returns each host once, with each of its modules once: the samples have
+// namedHosts returns each host once, with each of its modules once: the samples have
 // no label for the server, so the first server that has one wins.
-func ownHosts(statuses []collector.Status) (all []ownHost) {
+func namedHosts(statuses []collector.Status) (all []namedHost) {
 	type module struct{ host, name string }
 	index, seen := make(map[string]int), make(map[module]bool)
-	host := func(name string) *ownHost {
+	host := func(name string) *namedHost {
 		if _, there := index[name]; !there {
 			index[name] = len(all)
-			all = append(all, ownHost{name: name})
+			all = append(all, namedHost{name: name})
 		}
 		return &all[index[name]]
 	}
@@ -45,7 +45,7 @@ func ownHosts(statuses []collector.Status) (all []ownHost) {
 		if s.Snapshot == nil {
 			continue
 		}
-		if _, asked := s.Snapshot.Special.(OwnNames); !asked {
+		if _, asked := s.Snapshot.Special.(ServerNames); !asked {
 			continue
 		}
 		for _, d := range s.Snapshot.Domains {
@@ -64,12 +64,12 @@ func ownHosts(statuses []collector.Status) (all []ownHost) {
 	return all
 }
 
-func ownFamilies() (families []metric.Family[ownHost]) {
+func namedFamilies() (families []metric.Family[namedHost]) {
 	for _, window := range []string{"1d", "7d", "30d"} {
-		families = append(families, metric.Family[ownHost]{
+		families = append(families, metric.Family[namedHost]{
 			Name: "prosody_mod_measure_active_users__active_users_" + window, Kind: metric.Gauge,
 			Help: "Users of chat_active_users{window=\"" + window + "\"} of a virtual host, under Prosody's own name (own_metric_names).",
-			Read: func(h ownHost, emit metric.Emit) {
+			Read: func(h namedHost, emit metric.Emit) {
 				for _, a := range h.active {
 					if a.Window.String() == window {
 						emit(float64(a.Users))
@@ -78,10 +78,10 @@ func ownFamilies() (families []metric.Family[ownHost]) {
 			},
 		})
 	}
-	return append(families, metric.Family[ownHost]{
+	return append(families, metric.Family[namedHost]{
 		Name: "prosody_module_status", Kind: metric.Gauge, Labels: []string{"module"},
 		Help: "State of chat_module_status under Prosody's own name (own_metric_names). Global modules have the host :global.",
-		Read: func(h ownHost, emit metric.Emit) {
+		Read: func(h namedHost, emit metric.Emit) {
 			for _, m := range h.modules {
 				emit(float64(m.Status), m.Name)
 			}
