@@ -30,11 +30,11 @@ type Rule struct {
 // What it tells apart is finer than its names: each Client also has a class of
 // Synapse's, so that Synapse's own figures can be told whatever the rules.
 type Classes struct {
-	names  []string // of the groups
-	rules  []Rule   // lower case
-	groups [][]Client
-	bySynapse    [][]Client // by Synapse's class
-	table  [][]Client // by group and Synapse's class
+	names     []string // of the groups
+	rules     []Rule   // lower case
+	groups    [][]Client
+	bySynapse [][]Client // by Synapse's class
+	table     [][]Client // by group and Synapse's class
 }
 
 // Synapse's classes, in the order of SynapseNames.

@@ -43,9 +43,9 @@ type Options struct {
 
 // A Reader reads one MongooseIM. It implements collector.Reader.
 type Reader struct {
-	options Options
-	api     api
-	lastReport  *systemmetrics.Cluster // the last good one, of ReportFile
+	options    Options
+	api        api
+	lastReport *systemmetrics.Cluster // the last good one, of ReportFile
 }
 
 // New returns a Reader. It opens nothing yet.

@@ -21,14 +21,14 @@ type running struct {
 	// administrator of one domain it is that one.
 	domains []string
 	// onlyDomain is the domain that there are rights for, "" for all.
-	onlyDomain       string
+	onlyDomain string
 	online     people
 	modules    []collector.Module
 	modulesErr error
 	// domainsListed says that domains are those of service_domain_db.
-	domainsListed      bool
-	hostTypes []hostType // nil before 6.6
-	databases []string   // the internal ones
+	domainsListed bool
+	hostTypes     []hostType // nil before 6.6
+	databases     []string   // the internal ones
 }
 
 // people are users by domain.
