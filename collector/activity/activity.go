@@ -11,13 +11,13 @@ import "time"
 // A Recorder takes the evidence of activity that a chat server's records hold,
 // and remembers what it took before.
 //
-// Domain and user may be overwritten by the caller as soon as a call returns:
-// nothing of them is kept but a keyed hash. A Recorder is for one goroutine.
+// The caller may overwrite domain and user as soon as a call returns: a Recorder
+// keeps a keyed hash of them and nothing else. A Recorder is for one goroutine.
 type Recorder interface {
 	// Seen says that the user was active at the given moment with a client of
-	// the given class, Unknown if that is not recorded. Of several moments for
-	// one user the latest counts; moments in the future are taken as they are,
-	// as the chat servers themselves do.
+	// the given class, Unknown if that is not recorded. If there are several
+	// moments for one user, the latest counts. A moment in the future counts as
+	// it is, as it does for the chat servers themselves.
 	Seen(domain, user []byte, client Client, at time.Time)
 	// Newest returns the latest moment that any user of the domain was seen,
 	// the zero time if nobody was.

@@ -56,8 +56,8 @@ func NewCalendar(key Key, classes *Classes) *Calendar {
 	}
 }
 
-// Clone returns a calendar that goes on from what c knows; whatever becomes of
-// it, c stays as it is. It takes little: days are shared until they change.
+// Clone returns a copy that can be changed without a change of c. It takes little
+// memory: the two calendars share their days until one of them changes one.
 func (c *Calendar) Clone() *Calendar {
 	clone := &Calendar{k0: c.k0, k1: c.k1, classes: c.classes, domains: make(map[string]*domain, len(c.domains))}
 	for name, d := range c.domains {
@@ -73,7 +73,7 @@ func (c *Calendar) Clone() *Calendar {
 }
 
 // ForgetLastSeen drops all last-seen times, not the visits: the reader is about
-// to report all of them anew.
+// to report all of them again.
 func (c *Calendar) ForgetLastSeen() {
 	for _, d := range c.domains {
 		d.lastSeen = lastSeen{}

@@ -27,8 +27,8 @@ type Rule struct {
 // Classes is an ordered, bounded set of client classes. It does not change once
 // made and may be shared.
 //
-// What it tells apart is finer than its names: each Client also has a class of
-// Synapse's, so that Synapse's own figures can be told whatever the rules.
+// It distinguishes more Clients than it has names: each Client also belongs to one
+// of Synapse's classes. So Synapse's own figures can be counted under any rules.
 type Classes struct {
 	names     []string // of the groups
 	rules     []Rule   // lower case
@@ -47,8 +47,8 @@ const (
 	synapseClassCount
 )
 
-// SynapseNames are the classes that Synapse's r30v2 tells apart, in the order
-// of Retention.Synapse.
+// SynapseNames are the classes that Synapse's r30v2 distinguishes, in the order of
+// Retention.Synapse.
 func SynapseNames() []string { return []string{"unknown", "electron", "android", "ios", "web"} }
 
 // SynapseClasses returns the classes of Synapse's r30v2 figures alone.
@@ -151,8 +151,8 @@ func synapseClass(lower []byte) int {
 	return synapseUnknown
 }
 
-// A Classifier is Of with a memory: a server has as many rows as it likes, but
-// far fewer user agents. It is for one goroutine.
+// A Classifier is Classes.Of with a cache: a server has many more rows than user
+// agents. It is for one goroutine.
 type Classifier struct {
 	classes *Classes
 	seeds   [2]maphash.Seed

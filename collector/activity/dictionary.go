@@ -90,9 +90,9 @@ func (d *dictionary) numbersOf(hashes []uint64, numbers []uint32) {
 // noNumber is larger than any number.
 const noNumber = math.MaxUint32
 
-// candidate returns the number that a hash has, if it has one, as far as its slot
-// tells: another hash may have the same tag. It returns noNumber if the hash has
-// none.
+// candidate returns the number in the first slot that has the tag of a hash. That is
+// nearly always the number of the hash, but another hash may have the same tag. It
+// returns noNumber if the hash has no number.
 func (d *dictionary) candidate(hash uint64) uint32 {
 	at, mask, tag := d.place(hash)
 	for ; d.slots[at] != 0; at = (at + 1) & mask {

@@ -4,9 +4,9 @@ import (
 	"math/bits"
 )
 
-// Growth is the accounting of 30 days: who of those active in the last 30 UTC
-// days, today included, was active in the 30 before, and who earlier. It holds
-// that Active = Before + New + Resurrected − Churned.
+// Growth is the accounting of 30 days. It looks at the users who were active in the
+// last 30 UTC days, today included: some were active in the 30 days before, some
+// earlier. Active = Before + New + Resurrected − Churned.
 type Growth struct {
 	Active, Before int // in the last 30 days, in the 30 days before those
 	New            int // active now and never before, as far as is known
@@ -17,8 +17,8 @@ type Growth struct {
 
 const (
 	growthDays = 30
-	// GrowthHistory is the number of days, today included, below which there
-	// is no growth to tell.
+	// GrowthHistory is the number of days, today included, below which growth is
+	// not known.
 	GrowthHistory = 2 * growthDays
 )
 

@@ -62,7 +62,7 @@ func (d *domain) unions(first, last Day, length Day) (sets []userSet) {
 // CohortWeeks is the number of weeks that Cohorts looks at.
 const CohortWeeks = 12
 
-// A Cohort are the users of whom nothing was known before a week.
+// A Cohort is the users who came for the first time in one week.
 type Cohort struct {
 	// Week is its Monday (UTC).
 	Week Day
@@ -71,10 +71,10 @@ type Cohort struct {
 	Users []int
 }
 
-// Cohorts follows the newcomers of each of the last CohortWeeks weeks, the
-// oldest first, which begin on Mondays. They are users who had not been there in
-// at least 30 days before, as far as visits are known: weeks before which less is
-// known are left out, for in the first one everybody is new.
+// Cohorts follows the newcomers of each of the last CohortWeeks weeks, the oldest
+// first. Weeks begin on Mondays. A newcomer did not come in at least the 30 days
+// before the week, as far as visits are known. Weeks before which fewer days are
+// known are left out: in the first one everybody would be new.
 func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	d, ok := c.domains[domain]
 	if !ok {

@@ -33,7 +33,7 @@ func (c *Calendar) Compact(today Day) {
 	}
 }
 
-// exact returns the same elements with no more than a few per cent of room.
+// exact returns the same elements with no more than a few per cent of spare capacity.
 func exact[S ~[]E, E any](s S) S {
 	if cap(s)-len(s) <= len(s)/32 {
 		return s

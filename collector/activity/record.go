@@ -2,10 +2,10 @@ package activity
 
 import "time"
 
-// RecordVisits takes each user's last-seen time as a visit on its day, for
-// domains whose server keeps nothing but one last-seen time for a user: what
-// it overwrites stays known here. A visit once recorded stays, whatever becomes
-// of clocks. Times after the day of now are left out: a clock was wrong.
+// RecordVisits takes each user's last-seen time as a visit on its day. It is for
+// domains whose server keeps only one last-seen time for each user: what the server
+// overwrites stays known here. A recorded visit stays, whatever the clock shows
+// later. Times after the day of now are left out: a clock was wrong.
 //
 // What is recorded is complete from the first call on; one does not count if
 // most users were last seen after it: the clock is behind, and the history would

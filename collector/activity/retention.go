@@ -8,8 +8,8 @@ import (
 // Retention is Synapse's r30v2: users who came back after more than 30 days.
 type Retention struct {
 	// Users is the number over all clients together. It is neither the sum of
-	// Clients nor a bound for it: a user who changed client half-way is in
-	// Users alone, a user of two clients may be in both.
+	// Clients nor a bound for it: a user who changed client half-way counts in
+	// Users only, and a user of two clients may count in both of them.
 	Users int
 	// Clients holds the same by class, in the order of Classes.Names: both the
 	// early and the late visit with a client of that class.
@@ -36,8 +36,8 @@ const (
 // apart within the 60 days before now (count_r30v2_users in
 // synapse/storage/databases/main/metrics.py, 1.160). Visits count from their
 // day's 00:00 UTC: later than now − 60 d and earlier than now + 1 d, both
-// exclusive, with now in whole seconds. So visits recorded for tomorrow by a
-// wrong clock count as well, but for the first second of the day.
+// exclusive, with now in whole seconds. So visits that a wrong clock recorded for
+// tomorrow count as well, except during the first second of the day.
 func (c *Calendar) Retention(domain string, now time.Time) Retention {
 	r, _ := c.Returning(domain, now)
 	return r
@@ -81,8 +81,8 @@ type retentionCounter struct {
 // blockWords is the size of a block: 60 days of it are some 120 KB.
 const blockWords = 256
 
-// A block are 64 users for each word. It is looked through some words at a time,
-// which the processor's registers hold.
+// A block holds 64 users in each word. Four words are counted at a time, which the
+// processor's registers can hold.
 type block [blockWords]uint64
 
 func newRetentionCounter(days [][]userSet, words int) *retentionCounter {

@@ -14,11 +14,11 @@ type State struct {
 	// Hashes are the keyed hashes of the users, by number; 0 for a number that
 	// is not in use.
 	Hashes []uint64
-	// Changed tells States apart between which Hashes did not just grow.
+	// Changed differs from that of an earlier State unless Hashes has only grown.
 	Changed int
-	// LastSeen are the newest moments by number, OtherSeen those of other
-	// classes of clients than the newest one's; both are left out where visits
-	// are recorded here, for then the server tells them again.
+	// LastSeen are the newest moments by number, OtherSeen those with other
+	// classes of clients than the newest. Both are left out where visits are
+	// recorded here, because such a server reports them again.
 	LastSeen  []int64
 	OtherSeen map[uint64]int64
 	// Days are the visits by day.
@@ -105,8 +105,8 @@ func (c *Calendar) Restore(name string, s State) {
 	c.domains[name] = d
 }
 
-// Label names a Client across changes of the rules: the name of its class and
-// Synapse's.
+// Label names a Client in a way that outlasts changes of the rules: by the name of
+// its class, and by Synapse's class.
 func (c *Classes) Label(client Client) string {
 	for group, clients := range c.groups {
 		if slices.Contains(clients, client) {

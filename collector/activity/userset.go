@@ -35,9 +35,10 @@ func (s *userSet) grow(words int) {
 }
 
 // staggered returns the same set in as little memory as it should take. Large sets
-// would all begin at the same place of a page of memory, and a processor's cache has
-// room for a few such words only: counting takes the same word of 60 days. So those
-// of each day begin a cache line later than those of the day before.
+// would all begin at the same place of a page of memory. Counting reads the same
+// word of 60 days, and a processor's cache holds only a few words from the same
+// place. So the set of each day begins a cache line later than that of the day
+// before.
 func (s userSet) staggered(day int) userSet {
 	const line, page, large = 8, 512, 8 * 512 // words
 	if len(s) < large {

@@ -28,12 +28,12 @@ type arguments map[string]string
 // server about a millisecond.
 const maxAccounts = 100_000
 
-// running is what a running ejabberd tells about itself.
+// running is what a running ejabberd answers about itself.
 type running struct {
 	version string
-	hosts   []string // nil if it does not tell
+	hosts   []string // nil if it does not say
 	online  map[string]map[string]bool
-	// warnings are sentences about what it refused to tell.
+	// warnings are sentences about what it refused to answer.
 	warnings []string
 }
 
@@ -56,8 +56,8 @@ func (a api) list(ctx context.Context, command string, args arguments) (names []
 	return names, nil
 }
 
-// refused says that the server is there, but gives no answer to this command:
-// it is not permitted, or its module is not loaded.
+// refused says that the server is there, but does not answer this command: it is not
+// permitted, or its module is not loaded.
 func refused(err error) bool {
 	switch webapi.StatusOf(err) {
 	case http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusInternalServerError:

@@ -72,8 +72,8 @@ func (t *tables) names(columns []string) (selected string, name func(row *sqldb.
 }
 
 // last reads who was last there when. Rows that were written at registration
-// (mod_last:register_user, since 16.06) say nothing of activity: the text that
-// tells them is compared by the database and never leaves it.
+// (mod_last:register_user, since 16.06) are no activity. The database compares the
+// text by which they are known; it never leaves the database.
 func (t *tables) last(ctx context.Context) error {
 	columns, err := t.Columns(ctx, "last")
 	switch {

@@ -67,7 +67,7 @@ func readEjabberdYML(o *Options, path string) error {
 }
 
 // addDatabase adds that of a host. One that several hosts share is of the
-// multihost schema, which tells them apart.
+// multihost schema, which distinguishes them.
 func addDatabase(all []Database, source sqldb.Source, host string) []Database {
 	if source.IsZero() {
 		return all

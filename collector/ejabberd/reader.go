@@ -168,7 +168,7 @@ func (r *Reader) modules() (all []collector.Module) {
 	return all
 }
 
-// warnings tells of rows that were left out.
+// warnings returns sentences about rows that were left out.
 func warnings(found collector.DomainSet) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if n := found[name].Damaged; n > 0 {

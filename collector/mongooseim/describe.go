@@ -21,11 +21,11 @@ type hostType struct {
 	} `json:"modules"`
 }
 
-// describe tells of the node and its cluster what GraphQL knows of the items
+// describe returns what GraphQL knows about the node and its cluster, of the items
 // of a report. It says nothing of who is active: what fails is unknown, and
 // returned as sentences for the log.
 func (a api) describe(ctx context.Context, r *running) (*systemmetrics.Cluster, []string) {
-	if r.onlyDomain != "" { // told to the administrator of all domains alone
+	if r.onlyDomain != "" { // only the administrator of all domains may ask
 		return nil, nil
 	}
 	c := &systemmetrics.Cluster{Report: systemmetrics.Report{Version: r.version}}

@@ -17,8 +17,8 @@ import (
 // newer ones are looked up first.
 type api struct{ *webapi.Client }
 
-// codes are what the server could not tell, by the first name of the field's
-// path, with its word for why. The rest of the answer is good.
+// codes say which fields have no value and why: the server's error code by the first
+// name of the field's path. The rest of the answer is good.
 type codes map[string]string
 
 // query asks and decodes the data of the answer, which may be there in part.

@@ -105,7 +105,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	return facts, nil
 }
 
-// systemMetrics adds what the server tells of itself: in its report, or else
+// systemMetrics adds what the server says about itself: in its report, or else
 // by GraphQL, which knows less, but counts custom modules better. The cluster's
 // id in the database is its name.
 func (r *Reader) systemMetrics(ctx context.Context, server *running, id string, now time.Time, facts *collector.Facts) {

@@ -14,11 +14,11 @@ import (
 	"active_users_exporter/collector/failure"
 )
 
-// running is what a running MongooseIM tells about itself.
+// running is what a running MongooseIM answers about itself.
 type running struct {
 	version string
-	// domains are those it serves, nil if it does not tell (before 6.6). Of an
-	// administrator of one domain it is that one.
+	// domains are those it serves, nil if it does not say (before 6.6). The
+	// administrator of one domain gets that one.
 	domains []string
 	// onlyDomain is the domain that there are rights for, "" for all.
 	onlyDomain string
@@ -129,7 +129,7 @@ func (a api) askServer(ctx context.Context, r *running) error {
 		for _, m := range hostType.Modules {
 			r.modules = append(r.modules, collector.Module{Domain: hostType.Name, Name: m.Name, Loaded: true})
 		}
-		// A static host is its own host type, if nothing better is told.
+		// A static host is its own host type, unless the list of domains says more.
 		r.domains = append(r.domains, hostType.Name)
 	}
 	return a.askDomains(ctx, r)

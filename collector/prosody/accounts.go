@@ -15,7 +15,7 @@ const (
 	accountDisabled // since Prosody 13
 )
 
-// accountCounts tells whether activity of an account in that state accountCounts. That of a
+// accountCounts says whether activity of an account in that state counts. That of a
 // disabled one does not. On Prosody 13, which has the store account_activity,
 // an account must also exist to be enabled (user_is_enabled in
 // core/usermanager.lua), unless accounts are kept elsewhere; before 13 nothing
@@ -25,8 +25,8 @@ func accountCounts(state accountState, hasActivity, hasAccounts bool) bool {
 	return state == accountEnabled || state == accountUnknown && !mustExist
 }
 
-// readAccount reads a record of the store accounts. Of all that is in it, only
-// the field disabled matters here: true on a disabled account, else absent. A
+// readAccount reads a record of the store accounts. Only the field disabled matters
+// here: it is true on a disabled account, and absent on others. A
 // damaged record says that there is an account; as a rule they are enabled.
 func readAccount(record []byte) (accountState, error) {
 	if len(record) == 0 {

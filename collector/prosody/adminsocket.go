@@ -14,7 +14,7 @@ import (
 	"active_users_exporter/collector"
 )
 
-// running is what a running Prosody tells about itself.
+// running is what a running Prosody answers about itself.
 type running struct {
 	Version string `json:"version"`
 	Hosts   map[string]struct {
@@ -25,7 +25,7 @@ type running struct {
 	} `json:"hosts"`
 }
 
-// isOnline tells whether a user has a session; nil knows nobody.
+// isOnline says whether a user has a session. It is false if r is nil.
 func (r *running) isOnline(host, user string) bool {
 	if r == nil {
 		return false

@@ -20,7 +20,7 @@ type Login struct {
 	At           time.Time
 }
 
-// auditLogin tells the events of logins (mod_audit_auth) from all others.
+// auditLogin is the type of the events that are logins (mod_audit_auth).
 const auditLogin = "authentication-success"
 
 // ArchivedLogins calls use with each login in the archive that mod_audit keeps of each

@@ -91,7 +91,7 @@ func (h *hostRows) built() *collector.DomainBuilder {
 	return &h.domain
 }
 
-// recordRows tells rec who of a host was last seen when, by the same rule as for
+// recordRows records who of a host was last seen when, by the same rule as for
 // files: see host.report. The host's users are gone afterwards.
 func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
@@ -108,8 +108,8 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 	}
 }
 
-// readRows calls use with the rows of the stores that tell who was last there
-// when, with what clients, and which accounts there are: host, user, store, key,
+// readRows calls use with the rows of the stores that hold last-seen times, clients
+// and accounts: host, user, store, key,
 // type and value. Other rows may be among them. Where a row is there twice, the
 // later one counts, as for Prosody.
 func readRows(ctx context.Context, view sqldb.View, use func(*sqldb.Row)) error {

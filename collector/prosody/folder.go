@@ -26,8 +26,8 @@ func openFolder(path string) (folder, error) {
 
 func (f folder) close() { _ = f.file.Close() }
 
-// version tells whether a file is still the one that was read: Prosody writes
-// a record to a new file and renames it, so each has its own inode and time.
+// A version identifies the content of a file. Prosody writes a record to a new file
+// and renames it, so each has its own inode and time.
 type version struct {
 	inode    uint64
 	size     int64
@@ -86,7 +86,7 @@ func again(call func() error) error {
 	}
 }
 
-// isSystem tells that the system failed, and not the file: no more files may be
+// isSystem says that the system failed, and not the file: no more files may be
 // open, memory ran out, a disk or a network does not answer.
 func isSystem(err error) bool {
 	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EIO, unix.ESTALE, unix.ETIMEDOUT} {
@@ -97,5 +97,5 @@ func isSystem(err error) bool {
 	return false
 }
 
-// isGone tells that a file is no longer there: its user has been deleted.
+// isGone says that a file is no longer there: its user was deleted.
 func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -106,7 +106,7 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 	return last, nil
 }
 
-// recordSeen tells rec who was last seen when. A user who is online was seen now,
+// recordSeen records who was last seen when. A user who is online was seen now,
 // whatever the account says; for others the account decides. This is the order in
 // which mod_measure_active_users looks.
 func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {

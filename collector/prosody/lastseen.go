@@ -44,7 +44,7 @@ func lastEvent(record []byte) (float64, error) {
 }
 
 // latest returns the latest of the times in a record, 0 if there is none.
-// times tells which keys lead to them, and how many keys that takes; a table
+// times says which keys lead to them, and how many keys that takes; a table
 // where a time should be, or the other way round, is an error.
 func latest(record []byte, times func(path []luadata.Value) (depth int, matters bool)) (float64, error) {
 	if len(record) == 0 {

@@ -19,7 +19,7 @@ import (
 )
 
 // metricsPage is what Prosody's own page of metrics (mod_http_openmetrics)
-// tells: the active users that mod_measure_active_users has counted, connected
+// shows: the active users that mod_measure_active_users has counted, connected
 // ones included, and the states of modules of mod_measure_modules.
 type metricsPage struct {
 	active  map[string]map[activity.Window]int // by host
@@ -115,8 +115,8 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// addMetrics unites the page with what the records tell. Where the admin socket
-// does not say who is connected, the server's own figures are the better ones.
+// addMetrics adds the page to what was read from the records. Without the admin
+// socket, which says who is connected, the server's own figures are the better ones.
 func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage) {
 	if r.options.StatusURL == "" && r.options.AdminSocket == "" {
 		facts.Modules = page.modules

@@ -32,7 +32,7 @@ func encodeName(name string) string {
 	return string(file)
 }
 
-// isEncoded tells whether a byte of a name is written as % and digits.
+// isEncoded says whether a byte of a name is written as % and digits.
 func isEncoded(c rune) bool {
 	return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
 }

@@ -97,8 +97,8 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	return read(ctx, view)
 }
 
-// IsCockroachDB says whether a server that speaks PostgreSQL's protocol is
-// CockroachDB: it tells its own version when a connection begins.
+// IsCockroachDB says whether a server with PostgreSQL's protocol is CockroachDB: it
+// sends its own version when a connection begins.
 func IsCockroachDB(conn *sqlx.Conn) (is bool, err error) {
 	err = conn.Raw(func(driver any) error {
 		is = driver.(*stdlib.Conn).Conn().PgConn().ParameterStatus("crdb_version") != ""

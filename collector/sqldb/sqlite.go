@@ -153,8 +153,8 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// hasContent tells a journal in use from one that was left empty or zeroed:
-// with journal_mode PERSIST or TRUNCATE the file outlives its transaction.
+// hasContent says whether a journal is in use, and not empty or zeroed: with
+// journal_mode PERSIST or TRUNCATE the file outlives its transaction.
 func hasContent(path string) (bool, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

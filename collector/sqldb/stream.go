@@ -54,9 +54,9 @@ func (r *Row) Integer(column int) int64 {
 }
 
 // Stream calls use with each row of a query that has no parameters and the
-// given number of columns, all of them text or integers. Of PostgreSQL it takes
-// the rows by COPY in binary form, which costs that server a third less than
-// the same rows as a query's result, and us nearly nothing.
+// given number of columns, all of them text or integers. From PostgreSQL it takes
+// the rows by COPY in binary form. That costs the server a third less than the same
+// rows as a query's result, and the exporter nearly nothing.
 func (v View) Stream(ctx context.Context, query string, columns int, use func(*Row)) error {
 	if v.conn != nil {
 		return v.conn.Raw(func(driver any) error {

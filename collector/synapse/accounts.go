@@ -13,7 +13,7 @@ import (
 
 // serverName returns the homeserver's name. Synapse stores it nowhere as such,
 // but every account's name ends with it, after the first colon. It is empty if
-// it was not told and there are no accounts yet.
+// it is not configured and there are no accounts yet.
 func (r *Reader) serverName(ctx context.Context, view sqldb.View) (string, error) {
 	if r.options.ServerName != "" {
 		return r.options.ServerName, nil

@@ -44,7 +44,7 @@ type database struct {
 // readHomeserver reads the name of the homeserver and the location of its
 // database from homeserver.yaml, or from the folder that holds it, and from
 // the folder conf.d beside it: Debian's package starts Synapse with both.
-// Of keys at the top level the last file's counts, as for Synapse.
+// A key at the top level counts as in the last file that has it, as for Synapse.
 func readHomeserver(o *Options, path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "homeserver.yaml")

@@ -43,9 +43,9 @@ func (e ends) newest() int64 {
 // and monthly_active_users count it: by user_ips.last_seen in milliseconds,
 // guests and bridged users included.
 //
-// Synapse deletes rows after user_ips_max_age, 28 days by default. For the time
-// before its oldest row, devices.last_seen speaks, which the same batch of
-// Synapse's writes and nothing prunes, though it goes with a logout.
+// Synapse deletes rows after user_ips_max_age, 28 days by default. The time before
+// its oldest row comes from devices.last_seen. Synapse writes that in the same batch
+// and never prunes it, though a logout deletes the device.
 func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
 	if !r.since.IsZero() {
 		from := r.since

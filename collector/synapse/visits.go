@@ -17,9 +17,9 @@ const settling = 15 * time.Minute
 // from. Synapse writes one row per user, device and day, dated 00:00 UTC in
 // milliseconds, and never deletes any; rows repeat where a device has no id.
 //
-// Only days that can have changed are read: those since the last Read. Of the
-// older ones, one at each turn, or all when everything is asked for, have their
-// rows counted; a day whose count differs is read again.
+// Only days that can have changed are read: those since the last Read. For one of
+// the older days at each turn, or for all when everything is asked for, the rows are
+// counted; a day with another count is read again.
 func (r *reading) visits(ctx context.Context, turn int) error {
 	const day = 24 * time.Hour
 	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), activity.DayOf(r.now.Add(day))+1
@@ -101,7 +101,7 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 // date, which is a seventh of what it costs the database to send them.
 const dayByDayMax = 3
 
-// readDays reports the visits of some days, the last excluded, anew.
+// readDays reads the visits of some days, the last excluded, in full.
 func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 	for date := from; date < to; date++ {
 		r.rec.Forget(r.server, date)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// add takes one event and tells whether it is known.
+// add takes one event and returns false if it is not known.
 func (r *Report) add(e event) bool {
 	if e.params == nil {
 		return r.addOld(e)

@@ -70,7 +70,7 @@ func (s *scanner) spacedNumber() (Value, error) {
 	return v, nil
 }
 
-// numberByte tells whether the next byte belongs to the number before it.
+// numberByte says whether the next byte belongs to the number before it.
 func (s *scanner) numberByte() bool {
 	c := s.data[s.at]
 	if c == '+' || c == '-' {

@@ -1,6 +1,6 @@
 // Package luadata reads the files in which Prosody stores tables: Lua source
 // of the form "return { … };". It reads data and runs nothing. What is not a
-// literal (a call, a variable, arithmetic, a function) is an error, but for
+// literal (a call, a variable, arithmetic, a function) is an error, except for
 // the three divisions by zero by which Lua writes infinities and NaN.
 //
 // The language is what util.serialization of Prosody 0.10 to 13 writes, and
@@ -46,7 +46,7 @@ func (v Value) Number() (n float64, ok bool) {
 	}
 }
 
-// Is tells whether the value is the given string.
+// Is says whether the value is the given string.
 func (v Value) Is(text string) bool { return v.Kind == String && string(v.Text) == text }
 
 // Limits, far above anything that Prosody writes for a user.
@@ -56,7 +56,7 @@ const (
 )
 
 // Scan reads a file and calls visit for each value in it that is no table
-// (but for empty ones), in the order of the file, with the keys that lead to
+// (except empty ones), in the order of the file, with the keys that lead to
 // it: none for a file that returns a single value. Entries without a key have
 // the keys 1, 2, 3 and so on. Where a key is there twice both are visited; for
 // Lua the later one counts. Values under a key that is itself a table are

@@ -57,7 +57,7 @@ func isNameByte(c byte) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// reserved tells the words of Lua that are never names.
+// reserved says whether a word of Lua is never a name.
 func reserved(word []byte) bool {
 	switch string(word) {
 	case "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",

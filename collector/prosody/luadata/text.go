@@ -163,7 +163,7 @@ func (s *scanner) newline() {
 	s.line++
 }
 
-// longBracketAhead tells whether [[ or [=[ and so on is next.
+// longBracketAhead says whether [[ or [=[ and so on is next.
 func (s *scanner) longBracketAhead() bool {
 	if s.peek() != '[' {
 		return false

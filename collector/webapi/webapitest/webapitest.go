@@ -61,7 +61,7 @@ func Stalled(beginning string) http.HandlerFunc {
 	}
 }
 
-// A Failure is what an operator must be told.
+// A Failure is what an operator must learn from an error.
 type Failure struct {
 	Reason string // the label
 	Says   string // a part of the sentence
@@ -69,7 +69,7 @@ type Failure struct {
 }
 
 // Check reads from a location for 300 ms, which must fail, with a sentence that
-// tells neither the password "secret", nor the user's name "me", nor what the
+// holds neither the password "secret", nor the user's name "me", nor what the
 // answer held of "alice".
 func (f Failure) Check(t *testing.T, name string, read func(context.Context) error) {
 	t.Helper()
