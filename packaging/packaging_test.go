@@ -35,10 +35,7 @@ func TestPackagedConfiguration(t *testing.T) {
 		t.Errorf("%d servers, %d tokens; want 4 and 1", len(c.Servers), len(c.Reports.Tokens))
 	}
 
-	content = must.ReadFile(t, "kubernetes/configmap.yaml")
-	var configMap struct{ Data map[string]string }
-	must.Succeed(t, yaml.Unmarshal([]byte(content), &configMap))
-	must.WriteFile(t, path, configMap.Data["active_users.yml"])
+	must.WriteFile(t, path, must.ReadFile(t, "kubernetes/active_users.yml"))
 	if _, err := (config.Source{File: path, LookupEnv: os.LookupEnv}).Load(); err != nil {
 		t.Error(err)
 	}
