@@ -144,7 +144,7 @@ func (b backfill) reports(ctx context.Context) (all []metric.Past[usagereport.Ho
 		}
 		counts[r.Homeserver]++
 		all = append(all, metric.Past[usagereport.Homeserver]{At: a.Received, Subjects: []usagereport.Homeserver{{
-			Name: r.Homeserver, Statistics: r.Statistics, Info: r.Info, Reported: a.Received, Reports: counts[r.Homeserver],
+			Name: r.Homeserver, Software: r.Software, Statistics: r.Statistics, Info: r.Info, Reported: a.Received, Reports: counts[r.Homeserver],
 		}}})
 		return nil
 	})

@@ -27,7 +27,8 @@ type latest struct {
 type homeserverState struct {
 	name                string
 	values              packed
-	info                []string // in the order of usagereport.InfoNames
+	software            string
+	info                []string // in the order of infoNames
 	firstSeen, received time.Time
 	reports             uint64
 }
@@ -58,16 +59,25 @@ func (l *latest) take(h *homeserverState, r usagereport.Report, received time.Ti
 		values[i] = value
 	}
 	h.values = pack(values)
-	h.info = make([]string, len(usagereport.InfoNames()))
-	for i, name := range usagereport.InfoNames() {
+	names := infoNames(r.Software)
+	h.software, h.info = r.Software, make([]string, len(names))
+	for i, name := range names {
 		h.info[i] = unique.Make(r.Info[name]).Value() // most say the same
 	}
+}
+
+// infoNames are those of the strings that a software reports, server_context first.
+func infoNames(software string) []string {
+	if software == usagereport.Dendrite {
+		return append(usagereport.InfoNames(), usagereport.DendriteInfoNames()...)
+	}
+	return usagereport.InfoNames()
 }
 
 // homeserver unpacks what is known of one.
 func (l *latest) homeserver(h *homeserverState) usagereport.Homeserver {
 	r := usagereport.Homeserver{
-		Name: h.name, Reported: h.received, Reports: h.reports,
+		Name: h.name, Software: h.software, Reported: h.received, Reports: h.reports,
 		Statistics: make(map[string]float64), Info: make(map[string]string),
 	}
 	values := make([]float64, len(l.names))
@@ -77,7 +87,7 @@ func (l *latest) homeserver(h *homeserverState) usagereport.Homeserver {
 			r.Statistics[name] = values[i]
 		}
 	}
-	for i, name := range usagereport.InfoNames() {
+	for i, name := range infoNames(h.software) {
 		r.Info[name] = h.info[i]
 	}
 	return r

@@ -287,6 +287,8 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	case err != nil:
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
 	}
+	original := body
+	body = usagereport.Mark(body, request.UserAgent())
 	report, err := usagereport.Parse(body)
 	switch {
 	case err != nil:
@@ -306,7 +308,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 		r.changes.Add(1)
 	}
 	if r.forward != nil {
-		r.forward.send(body)
+		r.forward.send(original)
 	}
 	return report, nil
 }

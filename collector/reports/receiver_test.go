@@ -143,7 +143,7 @@ func TestRealReports(t *testing.T) {
 		}
 		delete(info, "homeserver")
 		want := reports.Shown{Homeservers: []usagereport.Homeserver{{
-			Name: sent["homeserver"].(string), Statistics: statistics, Info: info,
+			Name: sent["homeserver"].(string), Software: usagereport.Synapse, Statistics: statistics, Info: info,
 			Reported: noon, Reports: 1,
 		}}}
 		for _, when := range []string{"at once", "after a restart"} {
@@ -449,7 +449,7 @@ func TestAnEarlierStoreShowsTheSame(t *testing.T) {
 	var want []usagereport.Homeserver
 	for _, name := range []string{"a.example", "b.example", "c.example"} {
 		want = append(want, usagereport.Homeserver{
-			Name: name, Reported: last, Reports: 4,
+			Name: name, Software: usagereport.Synapse, Reported: last, Reports: 4,
 			Statistics: map[string]float64{"total_users": 67, "daily_active_users": 3, "timestamp": 1795176000},
 			Info:       map[string]string{"server_context": "x", "database_engine": "Sqlite", "database_server_version": "", "log_level": "", "python_version": ""},
 		})

@@ -21,6 +21,7 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 	}
 	h := &usagereport.Homeserver{
 		Name:       domain.Name,
+		Software:   usagereport.Synapse,
 		Statistics: make(map[string]float64),
 		Info:       map[string]string{"database_engine": engine, "database_server_version": r.Version},
 	}

@@ -14,6 +14,8 @@ import (
 type Homeserver struct {
 	// Name is the server name; of one that reported, in lower case.
 	Name string
+	// Software is Synapse or Dendrite.
+	Software string
 	// Statistics are numbers by name, such as "total_users".
 	Statistics map[string]float64
 	// Info are strings by name, such as "database_engine".
@@ -26,6 +28,14 @@ type Homeserver struct {
 	Reported time.Time
 	Reports  uint64
 }
+
+// A Source is a chat server whose database tells the usage of Matrix homeservers.
+type Source interface {
+	Homeservers() []Homeserver
+}
+
+// Homeservers implements Source.
+func (h Homeserver) Homeservers() []Homeserver { return []Homeserver{h} }
 
 // Union unites homeservers whose databases were read with those that reported,
 // sorted by name in lower case. Where both know a figure the database wins; the
@@ -55,6 +65,7 @@ func Union(read, reported []Homeserver) []Homeserver {
 func (h Homeserver) with(reported Homeserver) Homeserver {
 	united := h
 	united.Reported, united.Reports = reported.Reported, reported.Reports
+	united.Software = cmp.Or(h.Software, reported.Software)
 	united.Statistics, united.Info = maps.Clone(reported.Statistics), maps.Clone(reported.Info)
 	maps.Copy(united.Statistics, h.Statistics)
 	for name, text := range h.Info {

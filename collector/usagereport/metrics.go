@@ -33,7 +33,7 @@ func Families() []metric.Family[Homeserver] {
 			},
 		})
 	}
-	return append(families,
+	families = append(families,
 		metric.Family[Homeserver]{
 			Name: "synapse_usage_info", Kind: metric.Gauge, Labels: InfoNames(),
 			Help: "1, with the strings of Synapse's usage report, empty if they are not known.",
@@ -73,4 +73,5 @@ func Families() []metric.Family[Homeserver] {
 			},
 		},
 	)
+	return append(families, dendriteFamilies()...)
 }

@@ -21,11 +21,13 @@ import (
 type Report struct {
 	// Homeserver is the name of the server, in small letters.
 	Homeserver string
+	// Software is what reports: Synapse or Dendrite.
+	Software string
 	// Context is the operator's own word for a group of servers, "" for none.
 	Context string
-	// Statistics are numbers by the names of Synapse's documentation.
+	// Statistics are numbers by name; see Names.
 	Statistics map[string]float64
-	// Info are strings by name.
+	// Info are strings by name; see InfoNames and DendriteInfoNames.
 	Info map[string]string
 	// OutOfRange is the number of known keys whose values cannot be true and were
 	// left out.
@@ -59,7 +61,22 @@ func Parse(body []byte) (Report, error) {
 	if r.Homeserver, ok = serverName(values["homeserver"]); !ok {
 		return Report{}, fmt.Errorf("%w: homeserver is missing or no server name", errMalformed)
 	}
-	for _, s := range statistics() {
+	r.Software = softwareOf(values)
+	if r.Software == Dendrite {
+		r.takeNumbers(values, "", sharedStatistics())
+		r.takeNumbers(values, dendritePrefix, dendriteStatistics())
+		r.takeTexts(values, DendriteInfoNames(), parseTextOrBool)
+	} else {
+		r.takeNumbers(values, "", statistics())
+	}
+	r.takeTexts(values, InfoNames(), parseText)
+	r.Context = r.Info["server_context"]
+	return r, nil
+}
+
+// takeNumbers takes some statistics, and puts a prefix before their names.
+func (r *Report) takeNumbers(values map[string]json.RawMessage, prefix string, wanted []statistic) {
+	for _, s := range wanted {
 		value, there := values[s.name]
 		if !there || string(value) == "null" {
 			continue
@@ -69,22 +86,24 @@ func Parse(body []byte) (Report, error) {
 			r.OutOfRange++
 			continue
 		}
-		r.Statistics[s.name] = number
+		r.Statistics[prefix+s.name] = number
 	}
-	for _, name := range InfoNames() {
+}
+
+// takeTexts takes some strings.
+func (r *Report) takeTexts(values map[string]json.RawMessage, names []string, parse func(json.RawMessage) (string, bool)) {
+	for _, name := range names {
 		value, there := values[name]
 		if !there || string(value) == "null" {
 			continue
 		}
-		text, ok := parseText(value)
+		text, ok := parse(value)
 		if !ok {
 			r.OutOfRange++
 			continue
 		}
 		r.Info[name] = text
 	}
-	r.Context = r.Info["server_context"]
-	return r, nil
 }
 
 // tooDeep looks for values so deep in one another that they cost more than they
@@ -112,6 +131,14 @@ func tooDeep(body []byte) bool {
 		}
 	}
 	return false
+}
+
+// parseTextOrBool is parseText for what may be true or false as well.
+func parseTextOrBool(value json.RawMessage) (string, bool) {
+	if text := string(value); text == "true" || text == "false" {
+		return text, true
+	}
+	return parseText(value)
 }
 
 // parseText reads a string of printable characters that may be a label.

@@ -11,14 +11,17 @@ import (
 )
 
 func TestNumberOfStatistics(t *testing.T) {
-	if !slices.IsSorted(usagereport.Names()) || len(usagereport.Names()) != 31 {
+	if !slices.IsSorted(usagereport.Names()) || len(usagereport.Names()) != 31+14 {
 		t.Errorf("%d names", len(usagereport.Names()))
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"phone-home-sqlite-day69.json", "phone-home-pg-day31.json"} {
-		content, err := os.ReadFile("../reports/testdata/" + name)
+	for _, name := range []string{
+		"../reports/testdata/phone-home-sqlite-day69.json", "../reports/testdata/phone-home-pg-day31.json",
+		"../dendrite/testdata/phone-home-sqlite.json", "../dendrite/testdata/phone-home-pg.json",
+	} {
+		content, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}

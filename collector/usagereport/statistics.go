@@ -22,7 +22,8 @@ const (
 // statistics are all of them, in the order of Synapse's documentation
 // (docs/usage/administration/monitoring/reporting_homeserver_usage_statistics.md,
 // 1.160; the old ones at the end in phone_stats_home.py since 0.11), each with
-// what it really counts. Keys of other homeservers are stored and not shown.
+// what it really counts. Dendrite sends most of them; see dendriteStatistics. Keys of
+// other homeservers are stored and not shown.
 func statistics() []statistic {
 	return []statistic{
 		{"total_users", maxCount, "All accounts, including deactivated, guest and bridged ones."},
@@ -59,17 +60,21 @@ func statistics() []statistic {
 	}
 }
 
-// Names returns the names of all statistics that a report can have, sorted.
+// Names returns the names of all statistics that a report can have, sorted: Synapse's,
+// and Dendrite's own, which begin with dendritePrefix.
 func Names() (all []string) {
 	for _, s := range statistics() {
 		all = append(all, s.name)
+	}
+	for _, s := range dendriteStatistics() {
+		all = append(all, dendritePrefix+s.name)
 	}
 	slices.Sort(all)
 	return all
 }
 
 // InfoNames returns the names of the strings of a report that are shown.
-// server_context is the first.
+// server_context is the first, and all are Synapse's.
 func InfoNames() []string {
 	return []string{"server_context", "python_version", "database_engine", "database_server_version", "log_level"}
 }
