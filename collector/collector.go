@@ -22,8 +22,10 @@ func Specials[T any](statuses []Status) (all []Special[T]) {
 		if s.Snapshot == nil {
 			continue
 		}
-		if value, ok := s.Snapshot.Special.(T); ok {
-			all = append(all, Special[T]{s.Server, value})
+		for _, special := range s.Snapshot.Special {
+			if value, ok := special.(T); ok {
+				all = append(all, Special[T]{s.Server, value})
+			}
 		}
 	}
 	return all

@@ -47,9 +47,13 @@ type Facts struct {
 	Complete bool
 	// Special returns what only this kind of server has. It is called once, with
 	// the calendar of the refresh, and what it returns, which must not change
-	// afterwards, is kept in the Snapshot: the owner of its type shows it; see
-	// Specials. Nil if there is nothing of the kind.
-	Special func(*activity.Calendar) any
+	// afterwards, is kept in the Snapshot: the owner of each value's type shows it;
+	// see Specials. Nil if there is nothing of the kind.
+	Special func(*activity.Calendar) []any
+	// PartialErr says that a second source, such as the running server beside its
+	// database, could not be read. What it alone knows is absent, the rest is shown,
+	// and the server is not up.
+	PartialErr error
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
 	// once, in any order. Activity of a domain that is not listed is not shown.
 	Domains []DomainFacts

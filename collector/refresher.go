@@ -177,9 +177,10 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	next.Attempted = now
 	next.Duration = time.Since(started)
 	if err == nil {
-		if err = facts.ModulesErr; err != nil {
+		if facts.ModulesErr != nil {
 			fresh.keepModules(next.Snapshot, now, r.options.StaleAfter)
 		}
+		err = errors.Join(facts.ModulesErr, facts.PartialErr)
 		next.Snapshot = fresh
 		next.Succeeded = now
 	}

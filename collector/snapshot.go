@@ -18,7 +18,7 @@ type Snapshot struct {
 	Domains  []Domain // sorted by name
 	Modules  []Module // sorted by domain and name
 	// Special is what Facts.Special returned, nil if there was nothing.
-	Special any
+	Special []any
 	// ModulesAt is the moment of Modules, which may come from an earlier
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time

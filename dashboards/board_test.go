@@ -88,8 +88,8 @@ func (p panel) property(column, id string) any {
 func boards(t *testing.T) map[string]board {
 	t.Helper()
 	paths, err := filepath.Glob("*.json")
-	if err != nil || len(paths) != 4 {
-		t.Fatalf("found the dashboards %v, %v; want 4", paths, err)
+	if err != nil || len(paths) != 5 {
+		t.Fatalf("found the dashboards %v, %v; want 5", paths, err)
 	}
 	all := make(map[string]board)
 	for _, path := range paths {

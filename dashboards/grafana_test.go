@@ -158,8 +158,8 @@ func TestWindowsAreAFixedList(t *testing.T) {
 			}
 		}
 	}
-	if found != 1 {
-		t.Errorf("%d dashboards choose a window; want 1", found)
+	if found != 2 {
+		t.Errorf("%d dashboards choose a window; want 2", found)
 	}
 }
 

@@ -34,6 +34,9 @@ var unused = map[string]string{}
 var overlapping = map[string][]string{
 	"active_users_exporter_reports_users": {"statistic"},
 	"chat_active_users":                   {"window"},
+	"mas_active_client_users":             {"window", "client_name"},
+	"mas_active_users":                    {"window", "kind"},
+	"mas_linked_accounts":                 {"provider"},
 	"chat_active_client_users":            {"window", "client"},
 	"chat_r30v2_client_users":             {"client"},
 }

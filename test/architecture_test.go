@@ -119,7 +119,16 @@ var rooms = map[string][]string{
 		"collector/activity",
 		"collector/chatserver",
 		"collector/sqldb",
+		"collector/synapse/mas",
 		"collector/usagereport",
+		"config/document",
+	},
+	"collector/synapse/mas": {
+		"collector",
+		"collector/activity",
+		"collector/failure",
+		"collector/metric",
+		"collector/sqldb",
 		"config/document",
 	},
 	"collector/systemmetrics": {

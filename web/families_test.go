@@ -40,8 +40,8 @@ func (f fakeReader) Read(_ context.Context, _, _ time.Time, rec activity.Recorde
 
 func (f fakeReader) Close() error { return nil }
 
-func special(value any) func(*activity.Calendar) any {
-	return func(*activity.Calendar) any { return value }
+func special(value any) func(*activity.Calendar) []any {
+	return func(*activity.Calendar) []any { return []any{value} }
 }
 
 // matrix is a server that keeps everything.

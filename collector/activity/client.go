@@ -121,11 +121,28 @@ func (c *Classes) Of(userAgent []byte) Client {
 	lower := appendLower(buffer[:0], userAgent)
 	synapse := synapseClass(lower)
 	for _, r := range c.rules {
-		if (len(r.Any) == 0 || holdsAny(lower, r.Any)) && holdsAll(lower, r.All) {
+		if r.matches(lower) {
 			return c.table[slices.Index(c.names, r.Name)][synapse]
 		}
 	}
 	return c.table[synapse][synapse]
+}
+
+// Rule returns the name of the first configured rule that matches a text, such as
+// the name of a client; false if none does. Synapse's own classes are no rules.
+func (c *Classes) Rule(text []byte) (name string, found bool) {
+	lower := appendLower(nil, text)
+	for _, r := range c.rules {
+		if r.matches(lower) {
+			return r.Name, true
+		}
+	}
+	return "", false
+}
+
+// matches looks for the pieces of a rule in a lower-case text.
+func (r Rule) matches(lower []byte) bool {
+	return (len(r.Any) == 0 || holdsAny(lower, r.Any)) && holdsAll(lower, r.All)
 }
 
 // synapseClass sorts a lower-case user agent as Synapse does

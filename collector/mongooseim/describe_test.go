@@ -33,7 +33,7 @@ func clusterOf(facts collector.Facts) *systemmetrics.Cluster {
 	if facts.Special == nil {
 		return nil
 	}
-	c := facts.Special(nil).(systemmetrics.Cluster)
+	c := facts.Special(nil)[0].(systemmetrics.Cluster)
 	return &c
 }
 

@@ -124,6 +124,6 @@ func (r *Reader) systemMetrics(ctx context.Context, server *running, id string, 
 	if cluster != nil {
 		named := *cluster
 		named.ClientID = cmp.Or(id, named.ClientID)
-		facts.Special = func(*activity.Calendar) any { return named }
+		facts.Special = func(*activity.Calendar) []any { return []any{named} }
 	}
 }

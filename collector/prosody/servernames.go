@@ -12,7 +12,7 @@ import (
 // the names that Prosody itself has for them as well (own_metric_names).
 type ServerNames struct{}
 
-func withServerNames(*activity.Calendar) any { return ServerNames{} }
+func withServerNames(*activity.Calendar) []any { return []any{ServerNames{}} }
 
 // namedHost is what is shown of one host, under Prosody's own names.
 type namedHost struct {
@@ -41,11 +41,12 @@ func namedHosts(statuses []collector.Status) (all []namedHost) {
 		}
 		return &all[index[name]]
 	}
+	asked := make(map[string]bool)
+	for _, s := range collector.Specials[ServerNames](statuses) {
+		asked[s.Server] = true
+	}
 	for _, s := range statuses {
-		if s.Snapshot == nil {
-			continue
-		}
-		if _, asked := s.Snapshot.Special.(ServerNames); !asked {
+		if !asked[s.Server] {
 			continue
 		}
 		for _, d := range s.Snapshot.Domains {

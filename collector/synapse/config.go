@@ -8,6 +8,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/synapse/mas"
 	"active_users_exporter/config/document"
 )
 
@@ -15,8 +16,8 @@ import (
 func Kind() chatserver.Kind {
 	return chatserver.Kind{
 		Name: "synapse", Title: "Matrix Synapse", Protocol: "matrix", ConfigFile: "homeserver.yaml",
-		Keys:      []string{"password_file"},
-		Configure: configure,
+		Keys:      []string{"password_file", "mas", "mas_password_file"},
+		Configure: configure, Collector: mas.NewCollector,
 	}
 }
 
@@ -27,6 +28,25 @@ func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(o.locate)
 	o.PasswordFile = item.DatabasePasswordFile(item.Values["password_file"], o.Database)
+	o.MAS = configureMAS(item)
+	return o
+}
+
+// configureMAS reads where the database of a Matrix Authentication Service is.
+func configureMAS(item *chatserver.Item) (o mas.Options) {
+	location, passwordFile := item.Values["mas"], item.Values["mas_password_file"]
+	if location != nil {
+		var err error
+		if o, err = mas.Locate(item.Text(location, "mas"), item.Folder()); err != nil {
+			item.Problem(location, "mas: %s", err)
+		}
+	}
+	if passwordFile != nil {
+		if location == nil {
+			item.Problem(passwordFile, "mas_password_file needs mas, which says where the database is")
+		}
+		o.PasswordFile = item.Path(passwordFile, "mas_password_file")
+	}
 	return o
 }
 

@@ -17,6 +17,7 @@ import (
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 // noon is the moment of the invented databases.
@@ -32,9 +33,9 @@ type database struct {
 func engines(t *testing.T, p synapsetest.Population, test func(t *testing.T, db database)) {
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "homeserver.db")
-		must(t, p.FillSQLite(t.Context(), path))
+		must.Succeed(t, p.FillSQLite(t.Context(), path))
 		db, err := sqldb.CreateSQLite(path)
-		must(t, err)
+		must.Succeed(t, err)
 		t.Cleanup(func() { _ = db.Close() })
 		test(t, database{"sqlite:" + path, func(statements ...string) {
 			t.Helper()
@@ -47,7 +48,7 @@ func engines(t *testing.T, p synapsetest.Population, test func(t *testing.T, db 
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		location := dbtest.PostgreSQL(t)
-		must(t, p.FillPostgreSQL(t.Context(), location))
+		must.Succeed(t, p.FillPostgreSQL(t.Context(), location))
 		test(t, database{location, func(statements ...string) {
 			t.Helper()
 			dbtest.Exec(t, location, statements...)
@@ -70,7 +71,7 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 			ELSE 'unknown' END`
 	)
 	source, err := sqldb.ParseSource(db.location)
-	must(t, err)
+	must.Succeed(t, err)
 	figures := make(map[string]int)
 	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 		count := func(name, query string) {
@@ -107,7 +108,7 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 			FROM users WHERE deactivated = 0 GROUP BY 1`)
 		return nil
 	})
-	must(t, err)
+	must.Succeed(t, err)
 	return figures
 }
 
@@ -248,7 +249,7 @@ func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "homeserver.db")
-			must(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+			must.Succeed(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
 			now := noon
 			r := newRefresher(t, "sqlite:"+path, &now)
 			refresh(t, r)
@@ -270,9 +271,9 @@ func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 // restored meanwhile.
 func TestBackupRestoredBetweenProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
-	must(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	must.Succeed(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
 	calendar, err := readInto(t, path, time.Time{}, noon, nil)
-	must(t, err)
+	must.Succeed(t, err)
 	create(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, millis(-2*day)))
 	if _, err := readInto(t, path, noon, noon.Add(time.Hour), calendar); !errors.Is(err, collector.ErrStartOver) {
 		t.Errorf("error %v, want one that asks for a full read", err)
@@ -283,18 +284,16 @@ func TestBackupRestoredBetweenProcesses(t *testing.T) {
 // refresh.
 func TestHomeserverWithASlowClock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
-	must(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	must.Succeed(t, synapsetest.Population{Users: 400, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
 	slow := -20 * time.Minute
 	create(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, millis(slow)))
 	calendar, err := readInto(t, path, time.Time{}, noon, nil)
-	must(t, err)
-	active := func() int {
-		return calendar.ActiveAfter(synapsetest.Server, activity.DefaultWindows()[0].Since(noon), time.Time{}).Users
-	}
+	must.Succeed(t, err)
+	active := func() int { return calendar.ActiveAfter(synapsetest.Server, activity.DefaultWindows()[0].Since(noon), time.Time{}).Users }
 	before := active()
 	create(t, path, fmt.Sprintf(`INSERT INTO user_ips (user_id, access_token, device_id, ip, user_agent, last_seen) VALUES ('@new:x', 't', 'd', '192.0.2.1', 'x', %d)`, millis(slow+time.Minute)))
 	calendar, err = readInto(t, path, noon, noon.Add(time.Hour), calendar)
-	must(t, err)
+	must.Succeed(t, err)
 	if got := active(); got != before+1 {
 		t.Errorf("%d users a day, want %d and the new one", got, before)
 	}
@@ -308,7 +307,7 @@ func readInto(t *testing.T, path string, since, now time.Time, calendar *activit
 		calendar = activity.NewCalendar(activity.Key{1}, classes)
 	}
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	_, err = synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes).Read(t.Context(), since, now, calendar)
 	return calendar, err
 }

@@ -11,13 +11,14 @@ import (
 
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 // The permissions that some monitoring already has, without user_agent of
 // user_ips and without devices.
 func TestARoleThatMayReadLess(t *testing.T) {
 	location := dbtest.PostgreSQL(t)
-	must(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
+	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
 	const role = "exporter_of_less"
 	dbtest.Exec(t, location, "CREATE ROLE "+role+" LOGIN",
 		"GRANT SELECT (name, is_guest, appservice_id, deactivated) ON users TO "+role,
@@ -25,7 +26,7 @@ func TestARoleThatMayReadLess(t *testing.T) {
 		"GRANT SELECT (user_id, timestamp, user_agent) ON user_daily_visits TO "+role)
 	t.Cleanup(func() { dbtest.Exec(t, location, "DROP OWNED BY "+role, "DROP ROLE "+role) })
 	u, err := url.Parse(location)
-	must(t, err)
+	must.Succeed(t, err)
 	u.User = url.User(role)
 
 	now := noon
@@ -49,7 +50,7 @@ func TestARoleThatMayReadLess(t *testing.T) {
 func TestDatabaseThatComesAndGoes(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	primary := dbtest.StartPostgreSQL(t)
-	must(t, synapsetest.Population{Users: 500, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), primary.Location))
+	must.Succeed(t, synapsetest.Population{Users: 500, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), primary.Location))
 	standby := primary.Standby(t)
 	now := noon
 	r := newRefresher(t, primary.Location, &now)
@@ -95,8 +96,8 @@ func TestDatabaseThatComesAndGoes(t *testing.T) {
 func connections(t *testing.T, location string) (n int) {
 	t.Helper()
 	connection, err := pgx.Connect(t.Context(), location)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = connection.Close(t.Context()) }()
-	must(t, connection.QueryRow(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'active_users_exporter'`).Scan(&n))
+	must.Succeed(t, connection.QueryRow(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'active_users_exporter'`).Scan(&n))
 	return n
 }

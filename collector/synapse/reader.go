@@ -4,6 +4,7 @@
 package synapse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/synapse/mas"
 )
 
 // Options say where a Synapse's records are.
@@ -24,6 +26,8 @@ type Options struct {
 	PasswordFile string
 	// Configured is what its own configuration says, nil if that is not read.
 	Configured *Configured
+	// MAS is the Matrix Authentication Service beside it, zero if there is none.
+	MAS mas.Options
 }
 
 // Configured are the parts of the usage report that stand in Synapse's
@@ -40,6 +44,8 @@ type Reader struct {
 	classes *activity.Classes
 	newest  int64 // user_ips.last_seen at the last Read, milliseconds
 	turn    int   // counts Reads, for the days that are verified in turn
+
+	mas *mas.Figures // the last good ones
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -75,7 +81,28 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	}
 	r.newest = newest
 	r.turn++
+	r.readMAS(ctx, &facts, now)
 	return facts, nil
+}
+
+// readMAS adds what the Matrix Authentication Service knows. It fails alone: its last
+// good figures stay for as long as they are worth showing.
+func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.Time) {
+	if r.options.MAS.IsZero() || len(facts.Domains) == 0 {
+		return
+	}
+	domain := cmp.Or(r.options.MAS.Homeserver, facts.Domains[0].Name)
+	figures, err := mas.Read(ctx, r.options.MAS, domain, r.classes, now)
+	if err != nil {
+		facts.PartialErr = fmt.Errorf("MAS: %w", err)
+	} else {
+		r.mas = figures
+		facts.Warnings = append(facts.Warnings, figures.Warnings...)
+	}
+	if r.mas.Fresh(now) {
+		homeserver, last := facts.Special, r.mas
+		facts.Special = func(cal *activity.Calendar) []any { return append(homeserver(cal), last) }
+	}
 }
 
 // readView reads one view of the database, and returns also the newest moment in
@@ -123,8 +150,8 @@ func (r *Reader) readView(ctx context.Context, reading *reading) (facts collecto
 		return facts, 0, err
 	}
 	r.addConfigured(homeserver)
-	facts.Special = func(cal *activity.Calendar) any {
-		return withActivity(*homeserver, reading.now, domain.LastSeenSince, cal)
+	facts.Special = func(cal *activity.Calendar) []any {
+		return []any{withActivity(*homeserver, reading.now, domain.LastSeenSince, cal)}
 	}
 	facts.Domains = []collector.DomainFacts{domain}
 	return facts, newest, nil

@@ -21,6 +21,7 @@ import (
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/usagereport"
+	"active_users_exporter/test/must"
 )
 
 // samples were written by real Synapse servers; see its README.
@@ -41,9 +42,9 @@ type expectation struct {
 func expected(t *testing.T, file string) (e expectation) {
 	t.Helper()
 	content, err := os.ReadFile(samples + file)
-	must(t, err)
-	must(t, json.Unmarshal(content, &e))
-	must(t, json.Unmarshal(content, &e.statistics))
+	must.Succeed(t, err)
+	must.Succeed(t, json.Unmarshal(content, &e))
+	must.Succeed(t, json.Unmarshal(content, &e.statistics))
 	return e
 }
 
@@ -56,7 +57,7 @@ type figures struct {
 
 func refresh(t *testing.T, r *collector.Refresher) figures {
 	t.Helper()
-	must(t, r.Refresh(t.Context()))
+	must.Succeed(t, r.Refresh(t.Context()))
 	return figuresOf(t, r)
 }
 
@@ -66,13 +67,13 @@ func figuresOf(t *testing.T, r *collector.Refresher) figures {
 	if len(domains) != 1 {
 		t.Fatalf("%d domains, want 1", len(domains))
 	}
-	return figures{domains[0], r.Status().Snapshot.Special.(usagereport.Homeserver)}
+	return figures{domains[0], r.Status().Snapshot.Special[0].(usagereport.Homeserver)}
 }
 
 func newRefresher(t *testing.T, location string, now *time.Time) *collector.Refresher {
 	t.Helper()
 	source, err := sqldb.ParseSource(location)
-	must(t, err)
+	must.Succeed(t, err)
 	classes := activity.SynapseClasses()
 	return collector.NewRefresher(collector.RefresherOptions{
 		Server: "matrix", Software: "synapse", Reader: synapse.New(synapse.Options{Database: source}, classes),
@@ -149,7 +150,7 @@ func TestFiguresEqualSynapsesOwn(t *testing.T) {
 func leastPrivileged(t *testing.T, location string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
-	must(t, err)
+	must.Succeed(t, err)
 	_, grants, _ := strings.Cut(string(readme), "```sql\n")
 	grants, _, _ = strings.Cut(grants, "```")
 	if !strings.Contains(grants, "GRANT") {
@@ -159,7 +160,7 @@ func leastPrivileged(t *testing.T, location string) string {
 	dbtest.Exec(t, location, strings.ReplaceAll(grants, "exporter", role))
 	t.Cleanup(func() { dbtest.Exec(t, location, "DROP OWNED BY "+role, "DROP ROLE "+role) })
 	u, err := url.Parse(location)
-	must(t, err)
+	must.Succeed(t, err)
 	u.User = url.User(role)
 	return u.String()
 }
@@ -187,7 +188,7 @@ func TestServerWithoutAccountsHasNoFigures(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
 	create(t, path, `CREATE TABLE users (name TEXT)`)
 	facts, err := read(t, path)
-	must(t, err)
+	must.Succeed(t, err)
 	if len(facts.Domains) != 0 || len(facts.Warnings) != 1 {
 		t.Errorf("got %+v, want no domain and a warning", facts)
 	}
@@ -196,41 +197,34 @@ func TestServerWithoutAccountsHasNoFigures(t *testing.T) {
 func create(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range statements {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 }
 
 func read(t *testing.T, path string) (collector.Facts, error) {
 	t.Helper()
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	classes := activity.SynapseClasses()
 	return synapse.New(synapse.Options{Database: source}, classes).Read(t.Context(), time.Time{}, time.Now(), activity.NewCalendar(activity.Key{}, classes))
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func sampleSQLite(t *testing.T) string {
 	t.Helper()
 	file, err := os.Open(samples + "homeserver-sqlite-day69.db.gz")
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = file.Close() }()
 	content, err := gzip.NewReader(file)
-	must(t, err)
+	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), "homeserver.db")
 	copied, err := os.Create(path)
-	must(t, err)
+	must.Succeed(t, err)
 	_, err = io.Copy(copied, content)
-	must(t, err)
-	must(t, copied.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, copied.Close())
 	return path
 }

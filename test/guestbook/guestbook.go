@@ -77,7 +77,7 @@ func (r reader) Read(ctx context.Context, _, _ time.Time, rec activity.Recorder)
 		if err := view.GetContext(ctx, &written, `SELECT count(*) FROM pages`); err != nil {
 			return err
 		}
-		facts.Special = func(*activity.Calendar) any { return written }
+		facts.Special = func(*activity.Calendar) []any { return []any{written} }
 		return nil
 	})
 	for domain := range found {

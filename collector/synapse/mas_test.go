@@ -1,0 +1,74 @@
+package synapse_test
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/synapse/mas"
+	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
+)
+
+// MAS beside a Synapse fails alone: its figures stay for a while and then go, those
+// of Synapse are up to date, and the server is not up.
+func TestMASFailsAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	database := must.Get(url.Parse(dbtest.PostgreSQL(t)))(t)
+	dbtest.LoadDump(t, database.String(), "mas/testdata/mas-sample.sql.gz")
+	query := database.Query()
+	query.Set("search_path", "mas")
+	database.RawQuery = query.Encode()
+
+	now := noon
+	r := collector.NewRefresher(collector.RefresherOptions{
+		Server: "matrix", Software: "synapse",
+		Reader: synapse.New(synapse.Options{
+			Database: must.Get(sqldb.ParseSource("sqlite:" + path))(t),
+			MAS:      mas.Options{Database: must.Get(sqldb.ParseSource(database.String()))(t)},
+		}, activity.SynapseClasses()),
+		Interval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(),
+		Classes: activity.SynapseClasses(), Now: func() time.Time { return now }, Logger: log.NewNopLogger(),
+	})
+	accounts := func() int {
+		for _, s := range collector.Specials[*mas.Figures]([]collector.Status{r.Status()}) {
+			return s.Value.Accounts["active"]
+		}
+		return 0
+	}
+	must.Succeed(t, r.Refresh(t.Context()))
+	if n := accounts(); n != 162 || !r.Status().Up {
+		t.Fatalf("%d active accounts, want 162; %+v", n, r.Status())
+	}
+	dbtest.Exec(t, database.String(), "ALTER SCHEMA mas RENAME TO moved")
+	for hours, want := range []int{1: 162, 2: 162, 3: 162, 4: 0} {
+		if hours == 0 {
+			continue
+		}
+		now = noon.Add(time.Duration(hours) * time.Hour)
+		err := r.Refresh(t.Context())
+		s := r.Status()
+		if err == nil || s.Up || s.Snapshot == nil || !s.Snapshot.At.Equal(now) || s.Failures[failure.Unexpected] != uint64(hours) {
+			t.Errorf("hour %d: error %v, %+v", hours, err, s)
+		}
+		if n := accounts(); n != want {
+			t.Errorf("hour %d: %d active accounts, want %d", hours, n, want)
+		}
+	}
+	dbtest.Exec(t, database.String(), "ALTER SCHEMA moved RENAME TO mas")
+	must.Succeed(t, r.Refresh(t.Context()))
+	if accounts() != 162 || !r.Status().Up {
+		t.Error(fmt.Sprint("not back: ", r.Status().Err))
+	}
+}
