@@ -289,7 +289,9 @@ func TestHomeserverWithASlowClock(t *testing.T) {
 	create(t, path, fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, millis(slow)))
 	calendar, err := readInto(t, path, time.Time{}, noon, nil)
 	must.Succeed(t, err)
-	active := func() int { return calendar.ActiveAfter(synapsetest.Server, activity.DefaultWindows()[0].Since(noon), time.Time{}).Users }
+	active := func() int {
+		return calendar.ActiveAfter(synapsetest.Server, activity.DefaultWindows()[0].Since(noon), time.Time{}).Users
+	}
 	before := active()
 	create(t, path, fmt.Sprintf(`INSERT INTO user_ips (user_id, access_token, device_id, ip, user_agent, last_seen) VALUES ('@new:x', 't', 'd', '192.0.2.1', 'x', %d)`, millis(slow+time.Minute)))
 	calendar, err = readInto(t, path, noon, noon.Add(time.Hour), calendar)
