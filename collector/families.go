@@ -12,7 +12,7 @@ import (
 // families are the metric families of every chat server, in the order in which the
 // documentation lists them. What only one kind of server has is in its own folder.
 func families() []metric.Family[Status] {
-	return slices.Concat(activeUsers(), returningUsers(), habits(), accountsAndSessions(), modules(), refreshes())
+	return slices.Concat(activeUsers(), returningUsers(), lifecycles(), habits(), accountsAndSessions(), modules(), refreshes())
 }
 
 // owner labels their samples with the configured name of the server.
@@ -79,6 +79,35 @@ func returningUsers() []metric.Family[Status] {
 					emit(float64(d.Growth.Retained), d.Name, "retained")
 					emit(float64(d.Growth.Resurrected), d.Name, "resurrected")
 					emit(float64(d.Growth.Churned), d.Name, "churned")
+				}
+			}),
+		},
+	}
+}
+
+// lifecycles are the families about newcomers and those who stay away, by intervals,
+// and about calendar months.
+func lifecycles() []metric.Family[Status] {
+	return []metric.Family[Status]{
+		{
+			Name: "chat_lifecycle_users", Kind: metric.Gauge, Labels: []string{"domain", "interval", "state"},
+			Help: "Growth accounting of 1, 7 and 28 UTC days: active now = active in the interval before + new + resurrected - dormant; retained are in both.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				for _, l := range d.Lifecycles {
+					interval := strconv.Itoa(l.Days) + "d"
+					emit(float64(l.New), d.Name, interval, "new")
+					emit(float64(l.Retained), d.Name, interval, "retained")
+					emit(float64(l.Resurrected), d.Name, interval, "resurrected")
+					emit(float64(l.Dormant), d.Name, interval, "dormant")
+				}
+			}),
+		},
+		{
+			Name: "chat_month_users", Kind: metric.Gauge, Labels: []string{"domain", "month"},
+			Help: "Distinct users of a UTC calendar month, for the last 13 months that the history covers from the first day on; the running month up to now.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				for _, m := range d.Months {
+					emit(float64(m.Users), d.Name, m.First.Start().Format("2006-01"))
 				}
 			}),
 		},

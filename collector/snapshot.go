@@ -32,6 +32,8 @@ type Domain struct {
 	Retention  *Retention                   // nil if the visits that are known do not reach far enough
 	Growth     *activity.Growth             // the same
 	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
+	Lifecycles []activity.Lifecycle         // those that are known
+	Months     []activity.Month             // UTC calendar months that are known from their first day on, the oldest first
 	Cohorts    []activity.Cohort            // empty unless asked for
 	History    Count                        // days of visits at hand
 	Daily      []int                        // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins
@@ -144,6 +146,12 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 		habit := cal.Habit(f.Name, now)
 		d.Habit = &habit
 	}
+	for _, l := range cal.Lifecycles(f.Name, activity.DayOf(now)) {
+		if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.LifecycleHistory(l.Days) {
+			d.Lifecycles = append(d.Lifecycles, l)
+		}
+	}
+	d.Months = cal.RecentMonths(f.Name, now)
 	if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.GrowthHistory {
 		d.Growth = &g
 	}

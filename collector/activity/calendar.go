@@ -44,6 +44,7 @@ type domain struct {
 	// recorded says that the visits are recorded here, since the given day.
 	recorded bool
 	since    Day
+	kept     keptCounts
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -67,6 +68,7 @@ func (c *Calendar) Clone() *Calendar {
 			days:       maps.Clone(d.days),
 			recorded:   d.recorded,
 			since:      d.since,
+			kept:       d.kept,
 		}
 	}
 	return clone

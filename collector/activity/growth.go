@@ -30,14 +30,8 @@ type growthCounter struct {
 	current, before block
 }
 
-func newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
-	g := &growthCounter{today: int(index)}
-	for date, v := range d.days {
-		if date <= today-GrowthHistory {
-			v.addTo(&g.earlier)
-		}
-	}
-	return g
+func (c *Calendar) newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
+	return &growthCounter{today: int(index), earlier: c.earlier(d, today-GrowthHistory+1)}
 }
 
 // add counts a block of users, given their days in order.

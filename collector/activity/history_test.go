@@ -102,6 +102,44 @@ func (m *model) growth(today activity.Day) (g activity.Growth) {
 	return g
 }
 
+func (m *model) lifecycle(today activity.Day, days int) activity.Lifecycle {
+	l := activity.Lifecycle{Days: days}
+	for user := range m.visits {
+		now, before, earlier := m.in(user, today, 0, days-1), m.in(user, today, days, 2*days-1), m.in(user, today, 2*days, 100_000)
+		count := func(n *int, counts bool) {
+			if counts {
+				*n++
+			}
+		}
+		count(&l.Active, now)
+		count(&l.Before, before)
+		count(&l.New, now && !before && !earlier)
+		count(&l.Retained, now && before)
+		count(&l.Resurrected, now && !before && earlier)
+		count(&l.Dormant, before && !now)
+	}
+	return l
+}
+
+// month counts who came between two days, and how many of them on at least so many.
+func (m *model) month(first, last activity.Day, least int) (all, frequent int) {
+	for _, days := range m.visits {
+		came := 0
+		for day := range days {
+			if day >= first && day <= last {
+				came++
+			}
+		}
+		if came > 0 {
+			all++
+			if came >= least {
+				frequent++
+			}
+		}
+	}
+	return all, frequent
+}
+
 func (m *model) active(after time.Time) activity.Active {
 	a := activity.Active{Clients: make([]int, 5)}
 	for _, clients := range m.seen {
@@ -161,12 +199,48 @@ func TestCalendarEqualsANaiveModel(t *testing.T) {
 		if g.Active != g.Before+g.New+g.Resurrected-g.Churned {
 			t.Fatalf("the identity does not hold: %+v", g)
 		}
+		for range 2 { // what was kept of the first count must not matter
+			agreeOnIntervals(t, m, cal, today)
+			cal = cal.Clone()
+			cal.Visit([]byte("d"), []byte("late"), 1, today-70)
+			m.visit("late", 1, today-70)
+		}
 		for _, w := range activity.DefaultWindows() {
 			if diff := cmp.Diff(m.active(w.Since(noon)), cal.ActiveAfter("d", w.Since(noon), time.Time{})); diff != "" {
 				t.Fatalf("active %s (-model +calendar):\n%s", w, diff)
 			}
 		}
 	})
+}
+
+// agreeOnIntervals compares lifecycles and calendar months.
+func agreeOnIntervals(t *rapid.T, m *model, cal *activity.Calendar, today activity.Day) {
+	t.Helper()
+	for _, l := range cal.Lifecycles("d", today) {
+		if diff := cmp.Diff(m.lifecycle(today, l.Days), l); diff != "" {
+			t.Fatalf("lifecycle of %d days (-model +calendar):\n%s", l.Days, diff)
+		}
+		if l.Active != l.Before+l.New+l.Resurrected-l.Dormant || l.Active != l.New+l.Retained+l.Resurrected {
+			t.Fatalf("the identity does not hold: %+v", l)
+		}
+	}
+	known := today - activity.Day(cal.HistoryDays("d", noon)) + 1
+	months := make(map[activity.Day]int)
+	for _, month := range cal.RecentMonths("d", noon) {
+		months[month.First] = month.Users
+	}
+	for ago := range 16 {
+		first, next := activity.MonthOf(time.Date(noon.Year(), noon.Month()-time.Month(ago), 1, 0, 0, 0, 0, time.UTC))
+		last := min(next-1, today)
+		want, frequent := m.month(first, last, 2)
+		users, there := months[first]
+		if shown := ago < activity.Months && first >= known && known <= today; there != shown || there && users != want {
+			t.Fatalf("month %s: %d, %t; want %d, %t", first, users, there, want, shown)
+		}
+		if got := cal.Frequent("d", first, last, 2).Users; got != frequent {
+			t.Fatalf("month %s: %d came twice, want %d", first, got, frequent)
+		}
+	}
 }
 
 // A visit once recorded stays, whatever clocks do, and counts once.

@@ -54,7 +54,7 @@ func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
 	now = now.Truncate(time.Second)
 	days := d.visitsBetween(now.Add(-RetentionDays*day), now.Add(day))
 	counter := newRetentionCounter(days, (len(d.hashes)+63)/64)
-	counter.growth = newGrowthCounter(d, today, today-DayOf(now.Add(-RetentionDays*day))-1)
+	counter.growth = c.newGrowthCounter(d, today, today-DayOf(now.Add(-RetentionDays*day))-1)
 	r.Users = counter.count(c.classes.groups, r.Clients)
 	if len(c.classes.rules) == 0 { // the groups are Synapse's classes
 		copy(r.Synapse, r.Clients)

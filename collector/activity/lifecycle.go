@@ -1,0 +1,73 @@
+package activity
+
+import "math/bits"
+
+// A Lifecycle is growth accounting of an interval of days, today included, and of the
+// same number of days before it. Active = Before + New + Resurrected − Dormant.
+type Lifecycle struct {
+	Days int // of the interval
+	// Active are the users in the interval, Before those in the interval before it.
+	Active, Before int
+	New            int // active now and never before, as far as is known
+	Retained       int // active now and in the interval before
+	Resurrected    int // active now and earlier, not in the interval before
+	Dormant        int // active in the interval before and not now
+}
+
+// LifecycleIntervals are the intervals of Lifecycles, in days, the longest first:
+// whole weeks, so that weekends do not matter, and the single day.
+func LifecycleIntervals() []int { return []int{28, 7, 1} }
+
+// LifecycleHistory returns the number of days, today included, below which the
+// lifecycle of an interval is not known: both intervals, and at least the 30 days
+// before the present one that tell newcomers from those who came back.
+func LifecycleHistory(days int) int { return max(2*days, days+growthDays) }
+
+// Lifecycles counts users by UTC days for each of the LifecycleIntervals, in their
+// order.
+func (c *Calendar) Lifecycles(domain string, today Day) (all []Lifecycle) {
+	d, ok := c.domains[domain]
+	if !ok {
+		for _, days := range LifecycleIntervals() {
+			all = append(all, Lifecycle{Days: days})
+		}
+		return all
+	}
+	end := today - GrowthHistory + 1
+	earlier := append(userSet(nil), c.earlier(d, end)...)
+	for _, days := range LifecycleIntervals() {
+		length := Day(days)
+		for ; end < today-2*length+1; end++ {
+			if v, known := d.days[end]; known {
+				v.addTo(&earlier)
+			}
+		}
+		all = append(all, lifecycle(days, d.union(today-length+1, today), d.union(today-2*length+1, today-length), earlier))
+	}
+	return all
+}
+
+// lifecycle compares the users of two intervals and of the time before.
+func lifecycle(days int, now, before, earlier userSet) Lifecycle {
+	l := Lifecycle{Days: days}
+	for w := range max(len(now), len(before)) {
+		a, p, e := now.word(w), before.word(w), earlier.word(w)
+		l.Active += bits.OnesCount64(a)
+		l.Before += bits.OnesCount64(p)
+		l.New += bits.OnesCount64(a &^ p &^ e)
+		l.Retained += bits.OnesCount64(a & p)
+		l.Resurrected += bits.OnesCount64(a & e &^ p)
+		l.Dormant += bits.OnesCount64(p &^ a)
+	}
+	return l
+}
+
+// union returns the users of some days in a row, the last included.
+func (d *domain) union(first, last Day) (everyone userSet) {
+	for date := first; date <= last; date++ {
+		if v, known := d.days[date]; known {
+			v.addTo(&everyone)
+		}
+	}
+	return everyone
+}

@@ -1,0 +1,88 @@
+package activity
+
+import "time"
+
+// Months is how many calendar months Month looks at, the running one included: those
+// that lie wholly within MaxWindow, and one more.
+const Months = 13
+
+// MonthOf returns the first day of a UTC calendar month and of the next one.
+func MonthOf(t time.Time) (first, next Day) {
+	year, month, _ := t.UTC().Date()
+	return DayOf(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)), DayOf(time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC))
+}
+
+// A Month is the number of distinct users of a UTC calendar month.
+type Month struct {
+	First Day // the first of the month
+	Users int
+}
+
+// RecentMonths returns the distinct users of each of the last Months UTC calendar
+// months that are known from their first day on, the oldest first. The running one is
+// known up to now.
+func (c *Calendar) RecentMonths(domain string, now time.Time) (all []Month) {
+	d, ok := c.domains[domain]
+	if !ok {
+		return nil
+	}
+	known := DayOf(now) - Day(c.HistoryDays(domain, now)) + 1
+	year, month, _ := now.UTC().Date()
+	months := make(map[Day]kept[int], Months)
+	for ago := Months - 1; ago >= 0; ago-- {
+		first, next := MonthOf(time.Date(year, month-time.Month(ago), 1, 0, 0, 0, 0, time.UTC))
+		if first < known {
+			continue
+		}
+		result, stable := keep(c, d, d.kept.months[first], first, min(next, DayOf(now)+1), func() int { return d.union(first, min(next-1, DayOf(now))).count() })
+		if stable {
+			months[first] = result
+		}
+		all = append(all, Month{first, result.value})
+	}
+	d.kept.months = months
+	return all
+}
+
+// Frequent counts the users who came on at least a number of the days from first on,
+// last included, by class of client as well.
+func (c *Calendar) Frequent(domain string, first, last Day, least int) Active {
+	active := Active{Clients: make([]int, len(c.classes.groups))}
+	d, ok := c.domains[domain]
+	if !ok {
+		return active
+	}
+	days := make([]uint16, len(d.hashes)) // on which each user came
+	for date := first; date <= last; date++ {
+		if v, known := d.days[date]; known {
+			var everyone userSet
+			v.addTo(&everyone)
+			for n := range days {
+				if everyone.has(uint32(n)) {
+					days[n]++
+				}
+			}
+		}
+	}
+	var often userSet
+	for n, came := range days {
+		if int(came) >= least && came > 0 {
+			often.add(uint32(n))
+		}
+	}
+	sets := make([]userSet, c.classes.Clients())
+	for date := first; date <= last; date++ {
+		if v, known := d.days[date]; known {
+			for client, set := range v.dense() {
+				sets[client].addAll(set)
+			}
+		}
+	}
+	for client := range sets {
+		for w := range sets[client] {
+			sets[client][w] &= often.word(w)
+		}
+	}
+	c.count(sets, &active)
+	return active
+}
