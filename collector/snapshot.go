@@ -146,15 +146,20 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 		habit := cal.Habit(f.Name, now)
 		d.Habit = &habit
 	}
+	d.addIntervals(now, f, cal)
+	if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.GrowthHistory {
+		d.Growth = &g
+	}
+}
+
+// addIntervals adds what is counted by intervals of days and by months.
+func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calendar) {
 	for _, l := range cal.Lifecycles(f.Name, activity.DayOf(now)) {
-		if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.LifecycleHistory(l.Days) {
+		if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && d.History.Number >= activity.LifecycleHistory(l.Days) {
 			d.Lifecycles = append(d.Lifecycles, l)
 		}
 	}
 	d.Months = cal.RecentMonths(f.Name, now)
-	if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && days >= activity.GrowthHistory {
-		d.Growth = &g
-	}
 }
 
 const (
