@@ -46,5 +46,6 @@ local runbooksTemplate = '{{ with $externalLabels.active_users_runbooks }}{{ . }
     'active-users-retention.json': dashboard(import '../../dashboards/retention.json'),
     'active-users-sources.json': dashboard(import '../../dashboards/sources.json'),
     'active-users-reports.json': dashboard(import '../../dashboards/reports.json'),
+    'active-users-mas.json': dashboard(import '../../dashboards/mas.json'),
   },
 }

@@ -79,15 +79,7 @@ func TestKustomizeComponents(t *testing.T) {
 	if args := found.deployment(t).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--reports.listen-address=:10053") {
 		t.Errorf("the exporter does not receive: %v", args)
 	}
-	dashboards := 0
-	for _, c := range found.configMaps {
-		if c.Labels["grafana_dashboard"] == "1" {
-			dashboards++
-		}
-	}
-	if dashboards != 4 {
-		t.Errorf("%d dashboards; want 4", dashboards)
-	}
+	found.checkDashboards(t)
 }
 
 // The PrometheusRule for kustomize is made of alerts/. After a change there, run

@@ -6,6 +6,8 @@ package helm_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -242,5 +244,33 @@ func (o objects) checkMonitoring(t *testing.T) {
 		if r := monitor.Spec.Endpoints[0].RelabelConfigs; len(r) != 1 || r[0].TargetLabel != "job" || r[0].Replacement == nil || *r[0].Replacement != "active_users" {
 			t.Errorf("the ServiceMonitor does not call the job active_users: %+v", r)
 		}
+	}
+}
+
+// checkDashboards checks that there is a ConfigMap for each dashboard, as Grafana's
+// sidecar looks for it.
+func (o objects) checkDashboards(t *testing.T) {
+	t.Helper()
+	paths, err := filepath.Glob("../../../dashboards/*.json")
+	if err != nil || len(paths) < 4 {
+		t.Fatalf("the dashboards are %v, %v", paths, err)
+	}
+	found := make(map[string]string)
+	for _, c := range o.configMaps {
+		if c.Labels["grafana_dashboard"] == "1" {
+			maps.Copy(found, c.Data)
+		}
+	}
+	for _, path := range paths {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found["active-users-"+filepath.Base(path)]; strings.TrimSpace(got) != strings.TrimSpace(string(want)) {
+			t.Errorf("the dashboard %s is not in a ConfigMap, or is another one", path)
+		}
+	}
+	if len(found) != len(paths) {
+		t.Errorf("%d dashboards in ConfigMaps; want %d", len(found), len(paths))
 	}
 }
