@@ -120,6 +120,7 @@ func (e *Exporter) Reload(ctx context.Context) error {
 		e.reloadOK.Set(0)
 		return err
 	}
+	logWarnings(e.logger, c)
 	e.apply(ctx, c)
 	e.reloadOK.Set(1)
 	e.reloadTime.Set(float64(e.clock().Unix()))
@@ -131,6 +132,15 @@ func (e *Exporter) nextVersion() {
 	next := *e.running.Load()
 	next.version++
 	e.running.Store(&next)
+}
+
+// logWarnings logs what is odd in the chat servers' own configurations.
+func logWarnings(logger log.Logger, c *config.Config) {
+	for _, s := range c.Servers {
+		for _, warning := range s.Warnings {
+			_ = level.Warn(logger).Log("msg", warning, "server", s.Name)
+		}
+	}
 }
 
 // settle opens, the first time, what stays for the life of the process, and

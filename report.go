@@ -58,6 +58,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	if err != nil {
 		return nil, &usageError{err}
 	}
+	logWarnings(e.logger, c)
 	recorded := existingHistory(c.Storage)
 	if recorded != nil {
 		defer func() { _ = recorded.Close() }()

@@ -22,6 +22,8 @@ type Server struct {
 	Software string
 	// Source says where its records are.
 	Source chatserver.Source
+	// Warnings are what is odd in the server's own configuration.
+	Warnings []string
 }
 
 // Kind returns the kind of chat server of that name.
@@ -45,11 +47,11 @@ func (s Source) serverFlag(text string) (Server, error) {
 	if err != nil {
 		return Server{}, err
 	}
-	source, err := kind.At(location)
+	source, warnings, err := kind.At(location)
 	if err != nil {
 		return Server{}, fmt.Errorf("%s=…: %w", kind.Name, err)
 	}
-	return Server{Software: kind.Name, Source: source}, nil
+	return Server{Software: kind.Name, Source: source, Warnings: warnings}, nil
 }
 
 // servers reads the list of chat servers.
@@ -122,6 +124,7 @@ func (f *file) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 	}
 	item.Values = f.own(kind, values)
 	server.Source = kind.Configure(item)
+	server.Warnings = item.Warnings
 	return server
 }
 

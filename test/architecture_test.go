@@ -184,6 +184,10 @@ var rooms = map[string][]string{
 		"collector/sqldb",
 	},
 	"test/must": {},
+	"test/oracle": {
+		"collector/sqldb/dbtest",
+		"test/must",
+	},
 	"test/samples": {
 		"collector/usagereport",
 	},
@@ -195,8 +199,8 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/leaks", "test/must", "config/configtest"},
-	"os/exec":                  {"collector/sqldb/dbtest"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/leaks", "test/must", "test/oracle", "config/configtest"},
+	"os/exec":                  {"collector/sqldb/dbtest", "test/oracle"},
 }
 
 func TestImportRules(t *testing.T) {

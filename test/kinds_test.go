@@ -67,7 +67,7 @@ func missing(t *testing.T, k chatserver.Kind) (all []string) {
 			t.Error(err)
 		}
 	}
-	_, err := k.At(filepath.Join("nowhere", k.ConfigFile))
+	_, _, err := k.At(filepath.Join("nowhere", k.ConfigFile))
 	demand(errors.Is(err, fs.ErrNotExist), "a locator that reads "+k.ConfigFile)
 
 	readme := read("../README.md")

@@ -5,6 +5,7 @@ package chatserver
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -84,6 +85,9 @@ type Item struct {
 	// Values are those of the kind's keys that are there.
 	Values map[string]*yaml.Node
 
+	// Warnings are what Configure found odd but no mistake.
+	Warnings []string
+
 	mistake error // about the location on the command line, the first
 }
 
@@ -114,13 +118,19 @@ func (i *Item) WrongLocation(err error) {
 	}
 }
 
+// Warn records a warning: a sentence that names files and keys, and no secrets.
+func (i *Item) Warn(format string, args ...any) {
+	i.Warnings = append(i.Warnings, fmt.Sprintf(format, args...))
+}
+
 // Good says that no mistake has been found so far.
 func (i *Item) Good() bool { return i.mistake == nil && i.Err() == nil }
 
 // At returns the Source of a location without further keys, as on the command
-// line. Its errors do not repeat the location, which may hold a password.
-func (k Kind) At(location string) (Source, error) {
+// line, with warnings. Its errors do not repeat the location, which may hold a
+// password.
+func (k Kind) At(location string) (Source, []string, error) {
 	item := &Item{Document: document.New("", nil), Location: location}
 	source := k.Configure(item)
-	return source, item.mistake
+	return source, item.Warnings, item.mistake
 }

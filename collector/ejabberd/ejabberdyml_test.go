@@ -28,7 +28,7 @@ func TestEjabberdYMLOfRealServers(t *testing.T) {
 			{Source: configtest.Source(t, "sqlite:/srv/lab/ej23/beta.sqlite"), Host: "beta.example"},
 		},
 	} {
-		got, err := ejabberd.Kind().At("testdata/configuration/" + file)
+		got, _, err := ejabberd.Kind().At("testdata/configuration/" + file)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
@@ -74,7 +74,7 @@ func TestEjabberdYML(t *testing.T) {
 			map[string][]string{"a.example": nil},
 		},
 	} {
-		got, err := ejabberd.Kind().At(configtest.Files(t, c.files))
+		got, _, err := ejabberd.Kind().At(configtest.Files(t, c.files))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -100,7 +100,7 @@ func TestMistakesInEjabberdYML(t *testing.T) {
 		"not there":       {"include_config_file: x.yml\n", "x.yml: no such file"},
 	} {
 		directory := configtest.Files(t, map[string]string{"ejabberd.yml": c.content})
-		_, err := ejabberd.Kind().At(filepath.Join(directory, "ejabberd.yml"))
+		_, _, err := ejabberd.Kind().At(filepath.Join(directory, "ejabberd.yml"))
 		if text := fmt.Sprint(err); err == nil || !strings.Contains(text, c.says) || strings.Contains(text, "hunter2") {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}

@@ -33,7 +33,7 @@ func TestMongooseIMTOML(t *testing.T) {
 		},
 	} {
 		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})
-		got, err := mongooseim.Kind().At(directory)
+		got, _, err := mongooseim.Kind().At(directory)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -43,7 +43,7 @@ func TestMongooseIMTOML(t *testing.T) {
 		}
 	}
 	// That of the server that the samples come from.
-	got, err := mongooseim.Kind().At("testdata/configuration/6.8.toml")
+	got, _, err := mongooseim.Kind().At("testdata/configuration/6.8.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,12 +60,12 @@ func TestMistakesInMongooseIMTOML(t *testing.T) {
 		"Mnesia":       {"[general]\nhosts = ['a']\n", "its records are in Mnesia"},
 	} {
 		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})
-		_, err := mongooseim.Kind().At(filepath.Join(directory, "mongooseim.toml"))
+		_, _, err := mongooseim.Kind().At(filepath.Join(directory, "mongooseim.toml"))
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}
-	if _, err := mongooseim.Kind().At("testdata/configuration/default-modules.toml"); err == nil || !strings.Contains(err.Error(), "its records are in Mnesia") {
+	if _, _, err := mongooseim.Kind().At("testdata/configuration/default-modules.toml"); err == nil || !strings.Contains(err.Error(), "its records are in Mnesia") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func TestProsodysOwnConfiguration(t *testing.T) {
 		"13-sqlite": {Database: configtest.Source(t, "sqlite:/lab/13-sqlite/data/prosody.sqlite"), Hosts: hosts},
 		"13-mysql":  {Database: configtest.Source(t, "mysql://prosody:labpw@127.0.0.1:13316/prosody13"), Hosts: hosts},
 	} {
-		got, err := prosody.Kind().At("testdata/configuration/" + file + ".cfg.lua")
+		got, _, err := prosody.Kind().At("testdata/configuration/" + file + ".cfg.lua")
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
@@ -41,7 +41,7 @@ func TestStoragesOfProsody(t *testing.T) {
 		`x =`: "no valid Lua",
 	} {
 		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
-		_, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
+		_, _, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "prosody.cfg.lua") {
 			t.Errorf("%s: error %v, want one that says %q", content, err, says)
 		}
@@ -51,7 +51,7 @@ func TestStoragesOfProsody(t *testing.T) {
 		`storage = { accounts = "sql", lastlog2 = "internal", account_activity = "internal" } default_storage = "sql" data_path = "d"`: "/d",
 	} {
 		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
-		got, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
+		got, _, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
 		if err != nil || !strings.HasSuffix(got.(prosody.Options).DataPath, want) {
 			t.Errorf("%s: %+v, error %v", content, got, err)
 		}

@@ -2,6 +2,7 @@ package synapse
 
 import (
 	"errors"
+	"os"
 	"strings"
 
 	"active_users_exporter/collector"
@@ -26,7 +27,7 @@ func (o Options) NewReader(classes *activity.Classes) collector.Reader { return 
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
-	item.Locate(o.locate)
+	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	o.PasswordFile = item.DatabasePasswordFile(item.Values["password_file"], o.Database)
 	o.MAS = configureMAS(item)
 	return o
@@ -52,15 +53,16 @@ func configureMAS(item *chatserver.Item) (o mas.Options) {
 
 // locate takes the location of Synapse's database, or of the configuration file
 // that names it.
-func (o *Options) locate(location, folder string) error {
-	isFile := !strings.Contains(location, ":")
+func (o *Options) locate(location, folder string, warn func(format string, args ...any)) error {
+	path := document.Below(folder, location)
+	_, err := os.Stat(path)
+	isFile := !strings.Contains(location, ":") || err == nil // as in /srv/example.org:8448/homeserver.yaml
 	if isFile && strings.HasSuffix(location, ".db") {
 		return errors.New("not a database location: write sqlite: before the path of an SQLite file")
 	}
 	if isFile {
-		return readHomeserver(o, document.Below(folder, location))
+		return readHomeserver(o, path, warn)
 	}
-	var err error
 	if o.Database, err = sqldb.ParseSourceBelow(location, folder); err == nil && o.Database.Engine() == sqldb.MySQL {
 		return errors.New("Synapse has no MySQL databases: write postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
 	}

@@ -1,191 +1,188 @@
 package synapse
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config/document"
 )
 
-// homeserver is the part of Synapse's configuration that says where its
-// records are (homeserver.yaml; synapse/config/database.py).
-type homeserver struct {
-	ServerName string              `yaml:"server_name"`
-	Database   *database           `yaml:"database"`
-	Databases  map[string]database `yaml:"databases"`
+// A homeserver is Synapse's configuration: the keys of homeserver.yaml, with those
+// of files that are read after it in their place.
+type homeserver map[string]setting
 
-	ServerContext  string `yaml:"server_context"`
-	EventCacheSize any    `yaml:"event_cache_size"`
-	Caches         struct {
-		GlobalFactor *float64 `yaml:"global_factor"`
-	} `yaml:"caches"`
-}
-
-// database is one of Synapse's databases.
-type database struct {
-	Name       string         `yaml:"name"` // psycopg2 or sqlite3
-	Args       map[string]any `yaml:"args"`
-	DataStores []string       `yaml:"data_stores"`
+// A setting is the value of a key at the top level, in the file that it is from.
+type setting struct {
+	*pyYAML
+	*yaml.Node
 }
 
 // readHomeserver reads the name of the homeserver and the location of its
 // database from homeserver.yaml, or from the folder that holds it, and from
-// the folder conf.d beside it: Debian's package starts Synapse with both.
-// A key at the top level counts as in the last file that has it, as for Synapse.
-func readHomeserver(o *Options, path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "homeserver.yaml")
-	}
-	parts, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.yaml"))
+// the folder conf.d beside it: Debian's package starts Synapse with both. A folder
+// without homeserver.yaml is one whose files are all read, as Synapse does with
+// --config-path. What Synapse ignores with a warning, warn is called with.
+func readHomeserver(o *Options, path string, warn func(format string, args ...any)) error {
+	files, err := configurationFiles(path, warn)
 	if err != nil {
-		return fmt.Errorf("look for conf.d beside %s: %w", path, err)
+		return err
 	}
-	var h homeserver
-	for _, file := range append([]string{path}, parts...) {
-		if err := h.add(file); err != nil {
+	h := make(homeserver)
+	for _, file := range files {
+		if err := h.add(file, warn); err != nil {
 			return err
 		}
 	}
-	main, err := h.main()
+	if o.ServerName, err = h.text("server_name"); err != nil {
+		return err
+	}
+	if o.Configured, err = h.configured(); err != nil {
+		return err
+	}
+	o.Database, err = h.database(files[0])
+	return err
+}
+
+// configurationFiles returns the files that Synapse reads, in its order.
+func configurationFiles(path string, warn func(format string, args ...any)) ([]string, error) {
+	if document.IsFolder(path) {
+		inside := filepath.Join(path, "homeserver.yaml")
+		if _, err := os.Stat(inside); errors.Is(err, os.ErrNotExist) {
+			if files, err := yamlFiles(path, warn); err != nil || len(files) > 0 {
+				return files, err
+			}
+		}
+		path = inside
+	}
+	more, err := yamlFiles(filepath.Join(filepath.Dir(path), "conf.d"), warn)
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return append([]string{path}, more...), err
+}
+
+// yamlFiles returns the files *.yaml in a folder by name.
+func yamlFiles(folder string, warn func(format string, args ...any)) (files []string, err error) {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("look for files in a folder: %w", err)
 	}
-	o.ServerName = h.ServerName
-	o.Configured = h.configured()
-	if o.Database, err = main.source(); err != nil {
-		return fmt.Errorf("%s: database: %w", path, err)
+	for _, entry := range entries {
+		path := filepath.Join(folder, entry.Name())
+		switch {
+		case !strings.HasSuffix(path, ".yaml"):
+		case document.IsFolder(path):
+			warn("%s: a folder, which Synapse ignores", path)
+		default:
+			files = append(files, path)
+		}
 	}
-	return nil
+	return files, nil
 }
 
 // add reads one of the files.
-func (h *homeserver) add(file string) error {
+func (h homeserver) add(file string, warn func(format string, args ...any)) error {
 	content, err := document.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	var more homeserver
-	if err := yaml.Unmarshal(content, &more); err != nil {
-		// The error itself may quote a password.
-		return fmt.Errorf("%s: not a configuration of Synapse%s", file, regexp.MustCompile(`: line \d+|\n +line \d+`).FindString(err.Error()))
+	parsed, err := parsePyYAML(file, content)
+	if err != nil {
+		return err
 	}
-	h.ServerName = cmp.Or(more.ServerName, h.ServerName)
-	h.ServerContext = cmp.Or(more.ServerContext, h.ServerContext)
-	if more.EventCacheSize != nil {
-		h.EventCacheSize = more.EventCacheSize
+	if parsed.root == nil || aliased(parsed.root).Kind != yaml.MappingNode {
+		warn("%s: not a mapping of keys to values: Synapse ignores it", file)
+		return nil
 	}
-	if more.Caches.GlobalFactor != nil {
-		h.Caches = more.Caches
+	values, err := parsed.mapping(parsed.root, "the configuration")
+	if err != nil {
+		return err
 	}
-	if more.Database != nil || more.Databases != nil {
-		h.Database, h.Databases = more.Database, more.Databases
+	for key, value := range values {
+		h[key] = setting{parsed, value}
 	}
 	return nil
 }
 
+// text returns the value of a key, "" if it is missing or null.
+func (h homeserver) text(key string) (string, error) {
+	s, there := h[key]
+	if !there {
+		return "", nil
+	}
+	return s.text(s.Node, key)
+}
+
+// isEmpty says whether Python takes the value for nothing: it is missing, null,
+// false, or has nothing in it.
+func (h homeserver) isEmpty(key string) bool {
+	s, there := h[key]
+	if !there {
+		return true
+	}
+	n := aliased(s.Node)
+	if n.Kind != yaml.ScalarNode {
+		return len(n.Content) == 0
+	}
+	v, err := s.scalar(n, key)
+	return err == nil && (v.text == "" || v.kind == pyBool && v.text == "False")
+}
+
 // configured returns what Synapse's usage report takes from here, with the
 // defaults of synapse/config/cache.py, 1.160.
-func (h *homeserver) configured() *Configured {
-	c := &Configured{ServerContext: h.ServerContext, CacheFactor: 0.5, EventCacheSize: 10 << 10}
-	if h.Caches.GlobalFactor != nil {
-		c.CacheFactor = *h.Caches.GlobalFactor
+func (h homeserver) configured() (*Configured, error) {
+	c := &Configured{CacheFactor: 0.5, EventCacheSize: 10 << 10}
+	var err error
+	if c.ServerContext, err = h.text("server_context"); err != nil {
+		return nil, err
 	}
-	if size, ok := parseSize(h.EventCacheSize); ok {
-		c.EventCacheSize = size
-	}
-	return c
-}
-
-// parseSize reads a size as Synapse does: a number, or one with K or M behind
-// it.
-func parseSize(v any) (int, bool) {
-	text := fmt.Sprint(v)
-	factor := 1
-	switch {
-	case strings.HasSuffix(text, "K"):
-		factor, text = 1<<10, strings.TrimSuffix(text, "K")
-	case strings.HasSuffix(text, "M"):
-		factor, text = 1<<20, strings.TrimSuffix(text, "M")
-	}
-	n, err := strconv.Atoi(text)
-	return n * factor, err == nil
-}
-
-// main returns the database that holds the tables about users: the only one,
-// or the one of several with the data store "main".
-func (h *homeserver) main() (database, error) {
-	if h.Database != nil {
-		return *h.Database, nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Databases)) {
-		d := h.Databases[name]
-		if len(d.DataStores) == 0 || slices.Contains(d.DataStores, "main") {
-			return d, nil
+	if s, there := h["event_cache_size"]; there {
+		text, err := s.text(s.Node, "event_cache_size")
+		if err != nil {
+			return nil, err
+		}
+		if c.EventCacheSize, err = parseSize(text); err != nil {
+			return nil, s.wrong(s.Node, "event_cache_size: %s", err)
 		}
 	}
-	return database{}, errors.New("it names no database: give its location, as in postgres://USER@HOST/DATABASE or sqlite:/path/to/homeserver.db")
-}
-
-// source returns where the database is.
-func (d database) source() (sqldb.Source, error) {
-	switch d.Name {
-	case "sqlite3":
-		path, _ := d.Args["database"].(string)
-		if !filepath.IsAbs(path) {
-			return sqldb.Source{}, fmt.Errorf("the path %q is relative to wherever Synapse was started: give the location as sqlite:/path/to/homeserver.db", path)
-		}
-		return sqldb.ParseSource("sqlite:" + path)
-	case "psycopg2":
-		return sqldb.ParseSource(d.url())
+	if h.isEmpty("caches") {
+		return c, nil
 	}
-	return sqldb.Source{}, fmt.Errorf("name: %q is neither psycopg2 nor sqlite3", d.Name)
-}
-
-// url writes the arguments of psycopg2, which are libpq's, as the URL that
-// libpq also takes. Those of Synapse's connection pool (cp_min, cp_max …) and
-// of TCP have no meaning for us.
-func (d database) url() string {
-	values := url.Values{}
-	for _, key := range []string{
-		"passfile", "service", "servicefile",
-		"sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "connect_timeout", "target_session_attrs",
-	} {
-		if v := d.arg(key); v != "" {
-			values.Set(key, v)
+	s := h["caches"]
+	caches, err := s.mapping(s.Node, "caches")
+	if err != nil {
+		return nil, err
+	}
+	if n := caches["global_factor"]; n != nil {
+		factor, err := s.scalar(n, "caches.global_factor")
+		if err != nil {
+			return nil, err
+		}
+		if c.CacheFactor, err = strconv.ParseFloat(factor.text, 64); err != nil || factor.kind != pyInt && factor.kind != pyFloat {
+			return nil, s.wrong(n, "caches.global_factor is not a number")
 		}
 	}
-	host, port := d.arg("host"), cmp.Or(d.arg("port"), "5432")
-	u := url.URL{Scheme: "postgres", Path: "/" + cmp.Or(d.arg("dbname"), d.arg("database"))}
-	if strings.HasPrefix(host, "/") { // the folder of a Unix socket
-		values.Set("host", host)
-		values.Set("port", port)
-	} else if host != "" {
-		u.Host = net.JoinHostPort(host, port)
-	}
-	if user := d.arg("user"); user != "" {
-		u.User = url.UserPassword(user, d.arg("password"))
-	}
-	u.RawQuery = values.Encode()
-	return u.String()
+	return c, nil
 }
 
-// arg returns an argument as text, "" if it is not there.
-func (d database) arg(key string) string {
-	if v := d.Args[key]; v != nil {
-		return fmt.Sprint(v)
+// parseSize reads a size as Synapse does (synapse/config/_base.py, 1.160): a number
+// of bytes, or one with K, M, G or T behind it.
+func parseSize(text string) (int, error) {
+	shift := 0
+	if i := strings.IndexAny(text, "KMGT"); i >= 0 && i == len(text)-1 {
+		const perLetter = 10
+		shift = perLetter * (strings.IndexByte("KMGT", text[i]) + 1)
+		text = text[:i]
 	}
-	return ""
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		return 0, errors.New("want a number, which may end with K, M, G or T")
+	}
+	return n << shift, nil
 }
