@@ -61,6 +61,7 @@ var rooms = map[string][]string{
 		"config/document",
 	},
 	"collector/failure": {},
+	"collector/files":   {},
 	"collector/history": {
 		"collector/activity",
 		"collector/sqldb",
@@ -72,6 +73,7 @@ var rooms = map[string][]string{
 		"collector/activity",
 		"collector/chatserver",
 		"collector/failure",
+		"collector/files",
 		"collector/sqldb",
 		"collector/systemmetrics",
 		"collector/webapi",
@@ -82,6 +84,7 @@ var rooms = map[string][]string{
 		"collector/activity",
 		"collector/chatserver",
 		"collector/failure",
+		"collector/files",
 		"collector/metric",
 		"collector/prosody/luaconfig",
 		"collector/prosody/luadata",
@@ -108,6 +111,7 @@ var rooms = map[string][]string{
 	},
 	"collector/sqldb": {
 		"collector/failure",
+		"collector/files",
 		"collector/sqldb/sqlitefile",
 	},
 	"collector/sqldb/sqlitefile": {},
@@ -139,6 +143,7 @@ var rooms = map[string][]string{
 	},
 	"collector/webapi": {
 		"collector/failure",
+		"collector/files",
 	},
 	"config": {
 		"collector/activity",

@@ -3,11 +3,11 @@ package mongooseim
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
 
+	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/systemmetrics"
 )
@@ -53,19 +53,7 @@ func (r *Reader) readReport(ctx context.Context, now time.Time) (*systemmetrics.
 }
 
 func parseReport(path string) (*systemmetrics.Cluster, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxReport {
-		return nil, fmt.Errorf("%s: no file, or larger than 64 MiB", path)
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxReport))
+	content, info, err := files.Read(path, maxReport)
 	if err != nil {
 		return nil, err
 	}

@@ -3,13 +3,12 @@ package prosody
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/prosody/luadata"
 	"active_users_exporter/collector/sqldb"
 )
@@ -48,10 +47,13 @@ func ArchivedLogins(ctx context.Context, o Options, use func(Login)) error {
 	})
 }
 
+// maxArchive is more than the logins of a million users in a year.
+const maxArchive = 4 << 30
+
 // auditFiles reads the archives of internal storage, HOST/audit.list: a
 // sequence of item({…}); as util.datamanager writes it.
 func auditFiles(ctx context.Context, o Options, use func(Login)) error {
-	folders, err := os.ReadDir(o.DataPath)
+	folders, err := files.ReadFolder(o.DataPath)
 	if err != nil {
 		return err
 	}
@@ -60,8 +62,8 @@ func auditFiles(ctx context.Context, o Options, use func(Login)) error {
 		if !ok || !o.serves(host) {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(o.DataPath, folder.Name(), "audit.list"))
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, errNotFolder) {
+		content, _, err := files.Read(filepath.Join(o.DataPath, folder.Name(), "audit.list"), maxArchive)
+		if isNoFolder(err) {
 			continue
 		}
 		if err != nil {

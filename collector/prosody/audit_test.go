@@ -1,12 +1,16 @@
 package prosody_test
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 )
@@ -59,5 +63,16 @@ func TestAuditOfSQLStorage(t *testing.T) {
 	want := []prosody.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}}
 	if diff := cmp.Diff(want, audited(t, prosody.Options{Database: source})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A pipe in place of an archive is an error, and no reason to wait.
+func TestAnArchiveThatIsAPipe(t *testing.T) {
+	directory := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(directory, "example%2eorg"), 0o755))
+	must(t, syscall.Mkfifo(filepath.Join(directory, "example%2eorg/audit.list"), 0o600))
+	err := prosody.ArchivedLogins(t.Context(), prosody.Options{DataPath: directory}, func(prosody.Login) { t.Error("a login out of nowhere") })
+	if !errors.Is(err, files.ErrNotRegular) {
+		t.Errorf("error %v", err)
 	}
 }

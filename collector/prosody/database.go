@@ -92,7 +92,7 @@ func (h *hostRows) built() *collector.DomainBuilder {
 }
 
 // recordRows records who of a host was last seen when, by the same rule as for
-// files: see host.report. The host's users are gone afterwards.
+// files: see host.recordSeen. The host's users are gone afterwards.
 func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	domain := []byte(name)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"active_users_exporter/collector/files"
 )
 
 // folder is an open directory. Its files are reached through it by name, with
@@ -17,7 +19,7 @@ type folder struct {
 }
 
 func openFolder(path string) (folder, error) {
-	file, err := os.Open(path)
+	file, err := files.OpenFolder(path)
 	if err != nil {
 		return folder{}, err
 	}
@@ -99,3 +101,9 @@ func isSystem(err error) bool {
 
 // isGone says that a file is no longer there: its user was deleted.
 func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// isNoFolder says that there is no folder of that name: nothing, a file, a pipe, or
+// a symbolic link that leads nowhere.
+func isNoFolder(err error) bool {
+	return isGone(err) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
+}

@@ -3,6 +3,7 @@ package prosody
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/files"
 )
 
 // host is one virtual host's folder of stores.
@@ -25,41 +27,60 @@ type host struct {
 	*hostCaches
 }
 
-// findHosts returns the hosts with records below Prosody's data_path, perhaps
-// none.
-func findHosts(dataPath string) ([]host, error) {
-	folders, err := os.ReadDir(dataPath)
+// findHosts returns the hosts with records below Prosody's data_path, perhaps none,
+// and the names of the folders that the exporter may not enter. Whatever else lies
+// there is no host: files, pipes, links that lead nowhere.
+func findHosts(dataPath string) (hosts []host, denied []string, err error) {
+	entries, err := files.ReadFolder(dataPath)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var hosts []host
-	for _, folder := range folders {
-		name, ok := decodeName(folder.Name())
+	for _, entry := range entries {
+		name, ok := decodeName(entry.Name())
 		if !ok || !utf8.ValidString(name) { // such as _global, which is no host
 			continue
 		}
-		path := filepath.Join(dataPath, folder.Name())
-		h := host{
-			name:     name,
-			lastlog2: store{path: filepath.Join(path, "lastlog2")},
-			activity: store{path: filepath.Join(path, "account_activity")},
-			accounts: store{path: filepath.Join(path, "accounts")},
-			lastlog:  store{path: filepath.Join(path, "lastlog")},
-			clients:  store{path: filepath.Join(path, "clients")},
+		path := filepath.Join(dataPath, entry.Name())
+		_, err := os.Stat(path + "/.") // takes a folder, and the permission to enter it
+		switch {
+		case isNoFolder(err):
+			continue
+		case errors.Is(err, fs.ErrPermission):
+			denied = append(denied, name)
+			continue
+		case err != nil:
+			return nil, nil, err
 		}
-		for _, s := range []*store{&h.lastlog2, &h.activity, &h.accounts, &h.lastlog, &h.clients} {
-			if err := s.list(); err != nil {
-				return nil, err
-			}
-		}
-		if h.lastlog2.exists || h.activity.exists {
-			h.lastlog = store{}
+		h, err := listHost(name, path)
+		if err != nil {
+			return nil, nil, err
 		}
 		if h.lastlog2.exists || h.activity.exists || h.accounts.exists || h.lastlog.exists {
 			hosts = append(hosts, h)
 		}
 	}
-	return hosts, nil
+	return hosts, denied, nil
+}
+
+// listHost lists the stores of a host.
+func listHost(name, path string) (host, error) {
+	h := host{
+		name:     name,
+		lastlog2: store{path: filepath.Join(path, "lastlog2")},
+		activity: store{path: filepath.Join(path, "account_activity")},
+		accounts: store{path: filepath.Join(path, "accounts")},
+		lastlog:  store{path: filepath.Join(path, "lastlog")},
+		clients:  store{path: filepath.Join(path, "clients")},
+	}
+	for _, s := range []*store{&h.lastlog2, &h.activity, &h.accounts, &h.lastlog, &h.clients} {
+		if err := s.list(); err != nil {
+			return h, err
+		}
+	}
+	if h.lastlog2.exists || h.activity.exists {
+		h.lastlog = store{}
+	}
+	return h, nil
 }
 
 // read reports the host's activity to rec and fills in what else there is to know.
@@ -147,8 +168,8 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 
 // list fills in which users a store has; a store that is not there has none.
 func (s *store) list() error {
-	folder, err := os.Open(s.path)
-	if isGone(err) {
+	folder, err := files.OpenFolder(s.path)
+	if isNoFolder(err) {
 		return nil
 	}
 	if err != nil {
@@ -156,9 +177,6 @@ func (s *store) list() error {
 	}
 	defer func() { _ = folder.Close() }()
 	names, err := folder.Readdirnames(-1)
-	if errors.Is(err, errNotFolder) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

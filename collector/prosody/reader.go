@@ -6,6 +6,7 @@ package prosody
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -138,7 +139,10 @@ func withOnline(domains []collector.DomainFacts, server *running) []collector.Do
 
 // readFiles reads internal storage.
 func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
-	hosts, err := findHosts(r.options.DataPath)
+	hosts, denied, err := findHosts(r.options.DataPath)
+	if err == nil {
+		err = r.checkDenied(hosts, denied)
+	}
 	if err != nil {
 		return collector.Facts{}, fmt.Errorf("look for virtual hosts: %w", err)
 	}
@@ -146,6 +150,11 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
 	facts := collector.Facts{Database: "files", Complete: true}
+	for _, name := range denied {
+		if r.options.serves(name) {
+			facts.Warnings = append(facts.Warnings, fmt.Sprintf("the folder of %s is left out: the exporter's user may not enter it", name))
+		}
+	}
 	found := make(collector.DomainSet)
 	for _, h := range hosts {
 		if !r.options.serves(h.name) {
@@ -163,6 +172,20 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	}
 	facts.Domains = found.Facts()
 	return facts, nil
+}
+
+// checkDenied returns an error if a folder that may not be entered must be that of a
+// virtual host: one that is configured or was read before, or if there are only such
+// folders. Others may be anything, and end no figures.
+func (r *Reader) checkDenied(hosts []host, denied []string) error {
+	for _, name := range denied {
+		_, before := r.caches[name]
+		configured := len(r.options.Hosts) > 0 && r.options.serves(name)
+		if before || configured || len(hosts) == 0 {
+			return fmt.Errorf("enter the folder of %s: %w (add the exporter's user to the group that may read it)", name, fs.ErrPermission)
+		}
+	}
+	return nil
 }
 
 // serves says whether a virtual host is to be read.

@@ -16,6 +16,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
 )
 
@@ -212,6 +213,110 @@ func TestPipesAndFoldersAreNotRead(t *testing.T) {
 	must(t, err)
 	if got := count(cal, facts, now)["example.org"]; got != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 3 {
 		t.Errorf("%v active, %d damaged: %v", got, facts.Domains[0].Damaged, facts.Warnings)
+	}
+}
+
+// What lies in the data folder and is no virtual host ends no figures, and nothing
+// waits for a pipe, whatever store has its name.
+func TestStrayEntriesAreNoHosts(t *testing.T) {
+	for name, make := range map[string]func(t *testing.T, path string){
+		"a file":             func(t *testing.T, path string) { write(t, path, "read me") },
+		"a pipe":             func(t *testing.T, path string) { must(t, syscall.Mkfifo(path, 0o600)) },
+		"a link in a loop":   func(t *testing.T, path string) { must(t, os.Symlink(path, path)) },
+		"a link to nothing":  func(t *testing.T, path string) { must(t, os.Symlink(path+"nothing", path)) },
+		"a link to a file":   func(t *testing.T, path string) { must(t, os.Symlink("/etc/hostname", path)) },
+		"a link to a device": func(t *testing.T, path string) { must(t, os.Symlink("/dev/null", path)) },
+		"an empty folder":    func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) },
+		"files instead of stores": func(t *testing.T, path string) {
+			for _, store := range []string{"lastlog2", "account_activity", "accounts", "lastlog", "clients"} {
+				write(t, filepath.Join(path, store), "")
+			}
+		},
+		"pipes instead of stores": func(t *testing.T, path string) {
+			must(t, os.Mkdir(path, 0o755))
+			for _, store := range []string{"lastlog2", "account_activity", "accounts", "lastlog", "clients"} {
+				must(t, syscall.Mkfifo(filepath.Join(path, store), 0o600))
+			}
+		},
+		"links in a loop instead of stores": func(t *testing.T, path string) {
+			must(t, os.Mkdir(path, 0o755))
+			must(t, os.Symlink("lastlog2", filepath.Join(path, "lastlog2")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			directory := t.TempDir()
+			write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
+			make(t, filepath.Join(directory, "README"))
+			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
+			options := prosody.Options{DataPath: directory}
+			facts, err := prosody.New(options, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
+			must(t, err)
+			if got := count(cal, facts, now); len(facts.Domains) != 1 || got["example.org"] != [3]int{1, 1, 1} || len(facts.Warnings) != 0 {
+				t.Errorf("%v, domains %+v, warnings %q", got, facts.Domains, facts.Warnings)
+			}
+			must(t, prosody.ArchivedLogins(t.Context(), options, func(prosody.Login) { t.Error("a login out of nowhere") }))
+		})
+	}
+}
+
+// A folder that the exporter may not enter can be anything: it is left out, with a
+// warning. But if it is known to be that of a virtual host, its figures must not just
+// go away.
+func TestFoldersThatMayNotBeEntered(t *testing.T) {
+	directory := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
+	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
+	write(t, filepath.Join(directory, "secret/lastlog2/u.dat"), login("1749988700"))
+	closed := filepath.Join(directory, "secret")
+	for _, host := range []string{"example%2eorg", "secret"} {
+		must(t, os.Chmod(filepath.Join(directory, host, "lastlog2"), 0o755))
+		must(t, os.Chmod(filepath.Join(directory, host, "lastlog2/u.dat"), 0o644))
+	}
+	must(t, os.Chmod(filepath.Join(directory, "example%2eorg"), 0o755))
+	lock := func(path string, mode fs.FileMode) {
+		t.Helper()
+		if os.Getuid() == 0 { // who may enter everything
+			must(t, syscall.Setreuid(-1, 0))
+		}
+		must(t, os.Chmod(path, mode))
+		if os.Getuid() == 0 {
+			must(t, syscall.Setreuid(-1, 65534))
+		}
+	}
+	if os.Getuid() == 0 {
+		defer func() { must(t, syscall.Setreuid(-1, 0)) }()
+	}
+	read := func(reader *prosody.Reader) (collector.Facts, error) {
+		return reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	}
+	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
+	lock(closed, 0)
+	facts, err := read(reader)
+	must(t, err)
+	if len(facts.Domains) != 1 || len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], "the folder of secret is left out") {
+		t.Errorf("a stranger's folder: domains %+v, warnings %q", facts.Domains, facts.Warnings)
+	}
+	if _, err := read(prosody.New(prosody.Options{DataPath: directory, Hosts: []string{"example.org", "secret"}}, activity.SynapseClasses())); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a configured host: error %v", err)
+	}
+	facts, err = read(prosody.New(prosody.Options{DataPath: directory, Hosts: []string{"example.org"}}, activity.SynapseClasses()))
+	must(t, err)
+	if len(facts.Warnings) != 0 {
+		t.Errorf("a folder that nobody asked for: warnings %q", facts.Warnings)
+	}
+	lock(closed, 0o755)
+	facts, err = read(reader)
+	must(t, err)
+	if len(facts.Domains) != 2 {
+		t.Errorf("once it may be entered: %+v", facts.Domains)
+	}
+	lock(closed, 0)
+	if _, err := read(reader); !errors.Is(err, fs.ErrPermission) || failure.Of(err) != failure.Denied {
+		t.Errorf("a host that was read before: error %v", err)
+	}
+	lock(filepath.Join(directory, "example%2eorg"), 0)
+	if _, err := read(prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("no folder may be entered: error %v", err)
 	}
 }
 

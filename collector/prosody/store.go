@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -19,9 +18,6 @@ type store struct {
 	exists bool
 	users  []string // as file names without suffix
 }
-
-// errNotFolder is how the system says that a file is no folder.
-const errNotFolder = syscall.ENOTDIR
 
 // batch is how many files a worker reads before it asks for more.
 const batch = 256
@@ -41,7 +37,7 @@ func readAll[T any](ctx context.Context, s store, users []string, cache *fileCac
 	}
 	folder, err := openFolder(s.path)
 	switch {
-	case isGone(err):
+	case isNoFolder(err): // it was there when it was listed
 		return results, nil
 	case err != nil:
 		return nil, err

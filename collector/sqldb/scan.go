@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
+	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/sqldb/sqlitefile"
 )
 
@@ -22,15 +22,11 @@ func (v View) Scan(ctx context.Context, table string, columns []string, use func
 	if err != nil || root == 0 {
 		return false, err
 	}
-	file, err := os.Open(v.file)
+	file, info, err := files.Open(v.file)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return false, err
-	}
 	rows, err := sqlitefile.New(file, info.Size())
 	if errors.Is(err, sqlitefile.ErrUnsupported) {
 		return false, nil

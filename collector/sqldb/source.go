@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/files"
 )
 
 // An Engine is a kind of database.
@@ -173,9 +173,9 @@ func (o Options) password(located string) (string, error) {
 	if o.PasswordFile == "" {
 		return located, nil
 	}
-	content, err := os.ReadFile(o.PasswordFile)
+	password, err := files.ReadPassword(o.PasswordFile)
 	if err != nil {
-		return "", failure.New(failure.Denied, "read the password: %w", err)
+		return "", failure.New(failure.Denied, "%w", err)
 	}
-	return strings.TrimRight(string(content), "\r\n"), nil
+	return password, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/files"
 )
 
 // How a live SQLite file is read depends on its journal mode, which stands in
@@ -106,14 +107,10 @@ func examine(path string) (fileState, error) {
 	if err != nil {
 		return fileState{}, err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileState{}, err
-	}
-	if !info.Mode().IsRegular() {
+	file, info, err := files.Open(path)
+	if errors.Is(err, files.ErrNotRegular) {
 		return fileState{}, failure.New(failure.Unexpected, "not a file")
 	}
-	file, err := os.Open(path)
 	if err != nil {
 		return fileState{}, err
 	}
@@ -156,12 +153,12 @@ func exists(path string) (bool, error) {
 // hasContent says whether a journal is in use, and not empty or zeroed: with
 // journal_mode PERSIST or TRUNCATE the file outlives its transaction.
 func hasContent(path string) (bool, error) {
-	file, err := os.Open(path)
+	file, _, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("look for a transaction that is being written: %w", err)
 	}
 	defer func() { _ = file.Close() }()
 	first := make([]byte, 1)

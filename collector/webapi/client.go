@@ -9,11 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/files"
 )
 
 const (
@@ -190,11 +190,11 @@ func (c *Client) password(user *url.Userinfo) (string, error) {
 		password, _ := user.Password()
 		return password, nil
 	}
-	content, err := os.ReadFile(c.passwordFile)
+	password, err := files.ReadPassword(c.passwordFile)
 	if err != nil {
-		return "", failure.New(failure.Denied, "read the password: %w", err)
+		return "", failure.New(failure.Denied, "%w", err)
 	}
-	return strings.TrimRight(string(content), "\r\n"), nil
+	return password, nil
 }
 
 // cause drops the method and URL that net/http puts before an error.
