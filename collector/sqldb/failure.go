@@ -30,6 +30,9 @@ func explain(database string, err error) error {
 	switch {
 	case errors.As(err, &pg):
 		reason, hint = reasonOfSQLState(pg.Code)
+		if pg.Routine == "check_enable_rls" { // its text is in the server's language
+			hint = "row-level security hides rows from the exporter's role: ALTER ROLE … BYPASSRLS, as figures of some rows would be wrong"
+		}
 		if isConnect {
 			said = fmt.Errorf("%s: cannot connect: %s (SQLSTATE %s)", database, pg.Message, pg.Code)
 		}

@@ -74,10 +74,11 @@ func (s Source) readMySQL(ctx context.Context, o Options, read func(context.Cont
 	if err := db.GetContext(ctx, &version, `SELECT VERSION()`); err != nil {
 		return err
 	}
-	// The same limit as for PostgreSQL, five minutes; the two servers differ.
-	limit := `SET SESSION max_execution_time = 300000`
+	// The same limits as for PostgreSQL: a second for a lock, five minutes for a
+	// statement, for which the two servers differ.
+	limit := `SET SESSION lock_wait_timeout = 1, max_execution_time = 300000`
 	if strings.Contains(version, "MariaDB") {
-		limit = `SET SESSION max_statement_time = 300`
+		limit = `SET SESSION lock_wait_timeout = 1, max_statement_time = 300`
 	}
 	if _, err := db.ExecContext(ctx, limit); err != nil {
 		return fmt.Errorf("set a time-out: %w", err)

@@ -26,8 +26,11 @@ const readSettings = `SET LOCAL statement_timeout = 300000;
 SET LOCAL lock_timeout = 1000;
 SET LOCAL idle_in_transaction_session_timeout = 60000`
 
-// postgresOnlySettings are those that CockroachDB does not know.
-const postgresOnlySettings = `SET LOCAL max_parallel_workers_per_gather = 0;
+// postgresOnlySettings are those that CockroachDB does not know. Row-level security
+// would hide rows without a word, and make active users too few: without it, the
+// statement fails.
+const postgresOnlySettings = `SET LOCAL row_security = off;
+SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL jit = off`
 
 // OpenPostgreSQL opens a database that belongs to the exporter itself.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -139,6 +140,67 @@ func TestPostgreSQL(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Row-level security hides rows without an error, unless it is asked for one: users
+// would be too few.
+func TestRowLevelSecurityIsAnError(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	role := fmt.Sprintf("reader_%d", time.Now().UnixNano())
+	dbtest.Exec(t, location, "CREATE TABLE seen (name text)", "INSERT INTO seen VALUES ('a'), ('b')", "CREATE ROLE "+role+" LOGIN", "GRANT SELECT ON seen TO "+role)
+	t.Cleanup(func() { dbtest.Exec(t, location, "DROP OWNED BY "+role, "DROP ROLE "+role) })
+	u, err := url.Parse(location)
+	must.Succeed(t, err)
+	u.User = url.User(role)
+	source, err := sqldb.ParseSource(u.String())
+	must.Succeed(t, err)
+	counts := map[string]func(ctx context.Context, view sqldb.View, n *int) error{
+		"by a query": func(ctx context.Context, view sqldb.View, n *int) error {
+			return view.GetContext(ctx, n, `SELECT COUNT(*) FROM seen`)
+		},
+		"by a stream": func(ctx context.Context, view sqldb.View, n *int) error {
+			return view.Stream(ctx, `SELECT name FROM seen`, 1, func(*sqldb.Row) { *n++ })
+		},
+	}
+	for name, count := range counts {
+		read := func() (n int, err error) {
+			err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error { return count(ctx, view, &n) })
+			return n, err
+		}
+		if n, err := read(); err != nil || n != 2 {
+			t.Errorf("%s: %d rows and error %v, want 2", name, n, err)
+		}
+		dbtest.Exec(t, location, "ALTER TABLE seen ENABLE ROW LEVEL SECURITY")
+		if _, err := read(); failure.Of(err) != failure.Denied || !strings.Contains(err.Error(), "BYPASSRLS") {
+			t.Errorf("%s: error %v, want one that says what to do", name, err)
+		}
+		dbtest.Exec(t, location, "ALTER ROLE "+role+" BYPASSRLS")
+		if n, err := read(); err != nil || n != 2 {
+			t.Errorf("%s, as a role that sees all rows: %d rows and error %v, want 2", name, n, err)
+		}
+		dbtest.Exec(t, location, "ALTER ROLE "+role+" NOBYPASSRLS", "ALTER TABLE seen DISABLE ROW LEVEL SECURITY")
+	}
+}
+
+// A table that somebody has locked is not waited for.
+func TestMySQLDoesNotWaitForLocks(t *testing.T) {
+	location := dbtest.MariaDB(t)
+	dbtest.ExecMySQL(t, location, "CREATE TABLE users (name text)")
+	unlock := dbtest.LockMySQL(t, location, "users")
+	source, err := sqldb.ParseSource(location)
+	must.Succeed(t, err)
+	err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+		var n, limit int
+		must.Succeed(t, view.GetContext(ctx, &limit, `SELECT @@lock_wait_timeout`))
+		if limit != 1 {
+			t.Errorf("waits %d seconds for a lock, want 1", limit)
+		}
+		return view.GetContext(ctx, &n, `SELECT COUNT(*) FROM users`)
+	})
+	if failure.Of(err) != failure.Locked {
+		t.Errorf("error %v, want that the table is locked", err)
+	}
+	unlock()
 }
 
 func TestMySQL(t *testing.T) {

@@ -138,11 +138,35 @@ func LoadMySQLDump(tb testing.TB, location, path string) {
 	ExecMySQL(tb, location, string(must.Gunzip(tb, path)))
 }
 
+// LockMySQL locks a table against all others, until the function that it returns is
+// called or the test ends.
+func LockMySQL(tb testing.TB, location, table string) (unlock func()) {
+	tb.Helper()
+	db, err := openMySQL(location)
+	must.Succeed(tb, err)
+	unlock = func() { _ = db.Close() } // a lock ends with its connection
+	tb.Cleanup(unlock)
+	db.SetMaxOpenConns(1)
+	_, err = db.ExecContext(tb.Context(), "LOCK TABLES "+table+" WRITE")
+	must.Succeed(tb, err)
+	return unlock
+}
+
 // tryMySQL runs statements, several in one text.
 func tryMySQL(ctx context.Context, location, statements string) error {
-	u, err := url.Parse(location)
+	db, err := openMySQL(location)
 	if err != nil {
 		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(ctx, statements)
+	return err
+}
+
+func openMySQL(location string) (*sql.DB, error) {
+	u, err := url.Parse(location)
+	if err != nil {
+		return nil, err
 	}
 	config := mysql.NewConfig()
 	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
@@ -151,10 +175,7 @@ func tryMySQL(ctx context.Context, location, statements string) error {
 	config.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	db := sql.OpenDB(connector)
-	defer func() { _ = db.Close() }()
-	_, err = db.ExecContext(ctx, statements)
-	return err
+	return sql.OpenDB(connector), nil
 }
