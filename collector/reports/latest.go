@@ -93,6 +93,14 @@ func (l *latest) homeserver(h *homeserverState) usagereport.Homeserver {
 	return r
 }
 
+// knows returns true if that many reports of a homeserver are counted already.
+func (l *latest) knows(homeserver string, reports uint64) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	known := l.homeservers[homeserver]
+	return known != nil && known.reports >= reports
+}
+
 // restore takes a report from the store, if it is new and there is room.
 func (l *latest) restore(s stored) {
 	l.mutex.Lock()

@@ -20,12 +20,8 @@ const (
 func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
 	defer r.changes.Add(1)
 	now := r.options.Now()
-	all, err := r.store.latest(ctx, now, within)
-	if err != nil {
+	if err := r.store.latest(ctx, now, within, r.latest.knows, r.latest.restore); err != nil {
 		return err
-	}
-	for _, s := range all {
-		r.latest.restore(s)
 	}
 	return r.store.restoreClusters(ctx, &r.clusters, now, within)
 }

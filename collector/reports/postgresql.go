@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,6 +30,8 @@ const (
 	maxConnections = 4
 	// mergeBatch and purgeBatch are rows of one statement.
 	mergeBatch, purgeBatch = 1000, 10_000
+	// latestBatch are the homeservers of one statement, whose bodies may come at once.
+	latestBatch = 200
 )
 
 // connectPostgreSQL opens a database and makes what is missing in it.
@@ -165,12 +166,24 @@ func (d *postgresDatabase) merge(ctx context.Context, all []*pending) (added int
 	return added, tx.Commit()
 }
 
-func (d *postgresDatabase) latest(ctx context.Context, _ time.Time, within time.Duration) (all []stored, err error) {
-	if err := d.db.SelectContext(ctx, &all, `SELECT homeserver, received_at, body, first_seen, reports FROM usage_homeservers WHERE changed_at > `+ago, within.Seconds()); err != nil {
-		return nil, fmt.Errorf("read the newest reports: %w", err)
+func (d *postgresDatabase) latest(ctx context.Context, _ time.Time, within time.Duration, known func(string, uint64) bool, use func(stored)) error {
+	// Most of what has changed lately is known from the last poll: bodies are fetched
+	// of the rest alone.
+	var changed []string
+	err := eachStored(ctx, d.db, known, func(s stored) { changed = append(changed, s.Homeserver) },
+		`SELECT homeserver, reports FROM usage_homeservers WHERE changed_at > `+ago+` ORDER BY first_seen`, within.Seconds())
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(all, func(a, b stored) int { return cmp.Compare(a.FirstSeen, b.FirstSeen) })
-	return all, nil
+	unknown := func(string, uint64) bool { return false }
+	for some := range slices.Chunk(changed, latestBatch) {
+		err := eachStored(ctx, d.db, unknown, use, `SELECT homeserver, received_at, body, first_seen, reports FROM usage_homeservers
+			WHERE homeserver = ANY (CAST($1 AS TEXT[])) ORDER BY first_seen`, some)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ago is a time that many seconds ago, by the database's clock.

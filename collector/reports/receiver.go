@@ -300,6 +300,9 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	case !r.latest.hasCapacity(report.Homeserver):
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
 	}
+	if body, err = report.Stored(body); err != nil {
+		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
+	}
 	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
 		return usagereport.Report{}, r.storageError(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"active_users_exporter/collector/reports"
@@ -214,6 +216,12 @@ func TestHostileAndOddReports(t *testing.T) {
 		"homeserver is a number":       {"PUT", path, `{"homeserver":7}`, nil, 400, nil, 0},
 		"homeserver with markup":       {"PUT", path, report("<script>"), nil, 400, nil, 0},
 		"homeserver with a line end":   {"PUT", path, report(`a.example\n`), nil, 400, nil, 0},
+		"a zone":                       {"PUT", path, report("[fe80::1%eth0]"), nil, 400, nil, 0},
+		"a zone with a zero byte":      {"PUT", path, report(`[fe80::1%a\u0000b]`), nil, 400, nil, 0},
+		"a zone with a line end":       {"PUT", path, report(`[fe80::1%a\nb]`), nil, 400, nil, 0},
+		"brackets around IPv4":         {"PUT", path, report("[192.0.2.1]"), nil, 400, nil, 0},
+		"a long port":                  {"PUT", path, report("[2001:db8::1]:123456"), nil, 400, nil, 0},
+		"IPv4 within IPv6":             {"PUT", path, report("[::ffff:192.0.2.1]:8448"), nil, 200, map[string]float64{}, 0},
 		"homeserver too long":          {"PUT", path, report(strings.Repeat("a", 1000)), nil, 400, nil, 0},
 		"deep":                         {"PUT", path, `{"homeserver":"a.example","x":` + deep + `}`, nil, 400, nil, 0},
 		"too large":                    {"PUT", path, report("a.example", `"x":"`+strings.Repeat("x", 70_000)+`"`), nil, 413, nil, 0},
@@ -457,4 +465,73 @@ func TestAnEarlierStoreShowsTheSame(t *testing.T) {
 	if diff := cmp.Diff(want, r.Shown().Homeservers); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// Of a report that is larger than any real one, what is known is kept, and no more.
+func TestLargeReportsAreStoredSmall(t *testing.T) {
+	folder := t.TempDir()
+	r := start(t, folder, nil)
+	large := report("a.example", `"total_users":3`, `"server_context":"<ctx>"`, `"pad":"`+strings.Repeat("x", 60_000)+`"`)
+	if answer := r.put(http.MethodPut, path, large, nil); answer.Code != http.StatusOK {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	want := r.Shown().Homeservers
+	must(t, r.Close())
+	var bodies []string
+	must(t, reports.Each(t.Context(), storage.Folder(folder), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+		bodies = append(bodies, string(a.Report))
+		return nil
+	}))
+	if len(bodies) != 1 || len(bodies[0]) > 200 {
+		t.Errorf("stored %d reports, %.300q", len(bodies), bodies)
+	}
+	r = start(t, folder, nil)
+	defer func() { must(t, r.Close()) }()
+	if diff := cmp.Diff(want, r.Shown().Homeservers, cmpopts.EquateApproxTime(time.Millisecond)); diff != "" {
+		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+}
+
+// A store of many large reports, as earlier versions kept them, is read one report at
+// a time: neither its size nor that of the batch is ever in memory.
+func TestRestartReadsOneReportAtATime(t *testing.T) {
+	folder := t.TempDir()
+	must(t, start(t, folder, nil).Close())
+	db, err := storage.Folder(folder).Open("reports.db")
+	must(t, err)
+	const homeservers = 500
+	pad := strings.Repeat("x", 60_000)
+	for n := range homeservers {
+		_, err := db.ExecContext(t.Context(), `INSERT INTO usage_reports (received_at, homeserver, body) VALUES (?, ?, ?)`,
+			noon.UnixMilli(), fmt.Sprintf("h%d.example", n), report(fmt.Sprintf("h%d.example", n), `"total_users":1`, `"pad":"`+pad+`"`))
+		must(t, err)
+	}
+	must(t, db.Close())
+	stop, highest := make(chan struct{}), make(chan uint64)
+	go func() {
+		var peak uint64
+		for {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapInuse)
+			select {
+			case <-stop:
+				highest <- peak
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := start(t, folder, nil)
+	close(stop)
+	if grown := int64(<-highest) - int64(before.HeapInuse); grown > homeservers*60_000/2 {
+		t.Errorf("%d MiB for %d MiB of reports", grown>>20, homeservers*60_000>>20)
+	}
+	if n := len(r.Shown().Homeservers) + r.Shown().Overflow; n != homeservers {
+		t.Errorf("%d homeservers, want %d", n, homeservers)
+	}
+	must(t, r.Close())
 }

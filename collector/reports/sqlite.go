@@ -123,18 +123,37 @@ func (s *sqliteDatabase) countUp(ctx context.Context) error {
 	return nil
 }
 
-func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.Duration) (all []stored, err error) {
-	// The highest id of a homeserver is its newest report; SQLite takes the
-	// other columns from the same row.
+func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.Duration, known func(string, uint64) bool, use func(stored)) error {
+	// The highest id of a homeserver is its newest report. Bodies are fetched by id
+	// afterwards, so that SQLite need not sort them.
 	const query = `
 		SELECT homeserver, received_at, body, first_seen, reports FROM (
-			SELECT MAX(id), homeserver, received_at, body FROM usage_reports
+			SELECT MAX(id) AS id FROM usage_reports
 			WHERE id > COALESCE((SELECT id FROM usage_reports WHERE received_at <= ? ORDER BY id DESC LIMIT 1), 0) GROUP BY homeserver
-		) JOIN usage_homeservers USING (homeserver)`
-	if err := s.db.SelectContext(ctx, &all, query, now.Add(-within).UnixMilli()); err != nil {
-		return nil, fmt.Errorf("read the newest reports: %w", err)
+		) CROSS JOIN usage_reports USING (id) CROSS JOIN usage_homeservers USING (homeserver)`
+	return eachStored(ctx, s.db, known, use, query, now.Add(-within).UnixMilli())
+}
+
+// eachStored calls use with each row of a query that is not known.
+func eachStored(ctx context.Context, db *sqlx.DB, known func(string, uint64) bool, use func(stored), query string, args ...any) error {
+	rows, err := db.QueryxContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("read the newest reports: %w", err)
 	}
-	return all, nil
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var s stored
+		if err := rows.StructScan(&s); err != nil {
+			return fmt.Errorf("read the newest reports: %w", err)
+		}
+		if !known(s.Homeserver, s.Reports) {
+			use(s)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the newest reports: %w", err)
+	}
+	return nil
 }
 
 // purge deletes old reports once they are counted.

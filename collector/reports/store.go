@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/systemmetrics"
 )
@@ -18,9 +19,10 @@ type database interface {
 	// merge adds reports of whatever time but those that are there already,
 	// all or none, and returns how many it added.
 	merge(ctx context.Context, all []*pending) (added int, err error)
-	// latest returns the newest report of each homeserver that was heard, or
-	// of which anything was written, within a time before now.
-	latest(ctx context.Context, now time.Time, within time.Duration) ([]stored, error)
+	// latest calls use with the newest report of each homeserver that was heard,
+	// or of which anything was written, within a time before now, unless known
+	// returns true for the number of its reports. One report is in memory at a time.
+	latest(ctx context.Context, now time.Time, within time.Duration, known func(homeserver string, reports uint64) bool, use func(stored)) error
 	// keepPart adds a part of a MongooseIM cluster's report to what is known
 	// of the node.
 	keepPart(ctx context.Context, c *clusters, from node, p systemmetrics.Part, now time.Time) error
@@ -119,12 +121,23 @@ func (s *store) run(ctx context.Context) {
 	defer close(s.stopped)
 	for first := range s.queue {
 		s.writing.Lock()
-		batch := s.batch(first)
-		err := s.write(ctx, batch)
+		s.writeEach(ctx, s.batch(first))
 		s.writing.Unlock()
+	}
+}
+
+// writeEach writes a batch, and, if that fails, each of its reports by itself: a report
+// that the database refuses must not cost the others their place.
+func (s *store) writeEach(ctx context.Context, batch []*pending) {
+	err := s.write(ctx, batch)
+	if err == nil || len(batch) == 1 || !sqldb.RefusesValue(err) {
 		for _, p := range batch {
 			p.done <- err
 		}
+		return
+	}
+	for _, p := range batch {
+		p.done <- s.write(ctx, []*pending{p})
 	}
 }
 

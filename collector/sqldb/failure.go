@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -115,6 +116,16 @@ func Collided(err error) bool {
 	return ok && (pg.Code == "40001" || pg.Code == "40P01") // serialization failure, deadlock
 }
 
+// RefusesValue returns true if a database refused what was to be written, and not the
+// writing: another value may be accepted.
+func RefusesValue(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") // data exception, integrity constraint
+	}
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	return ok && slices.Contains([]int{sqliteTooBig, sqliteConstraint, sqliteMismatch}, lite.Code()&0xff)
+}
+
 // Primary result codes of SQLite (sqlite.org/rescode.html).
 const (
 	sqlitePerm     = 3
@@ -123,6 +134,10 @@ const (
 	sqliteReadOnly = 8
 	sqliteCantOpen = 14
 	sqliteNotADB   = 26
+
+	sqliteTooBig     = 18
+	sqliteConstraint = 19
+	sqliteMismatch   = 20
 )
 
 func reasonOfSQLite(code int) (reason failure.Reason, hint string) {

@@ -40,7 +40,10 @@ const (
 	MaxBody = 64 << 10
 
 	maxText  = 128 // bytes of a string
-	maxDepth = 16  // of objects and arrays in one another
+	maxTexts = 512 // bytes of all strings of a report
+	// maxStored is the length up to which a report is stored as it came, in bytes.
+	maxStored = 2 << 10
+	maxDepth  = 16 // of objects and arrays in one another
 )
 
 var errMalformed = errors.New("not a usage report")
@@ -90,7 +93,30 @@ func (r *Report) takeNumbers(values map[string]json.RawMessage, prefix string, w
 	}
 }
 
-// takeTexts takes some strings.
+// Stored returns what is kept of the body that a report was parsed from: the body
+// itself, or, of one that is larger than any real report, the keys that are known.
+func (r Report) Stored(body []byte) ([]byte, error) {
+	if len(body) <= maxStored {
+		return body, nil
+	}
+	values := map[string]any{"homeserver": r.Homeserver}
+	if r.Software == Dendrite {
+		values[softwareKey] = Dendrite
+	}
+	for name, value := range r.Statistics {
+		values[strings.TrimPrefix(name, dendritePrefix)] = value
+	}
+	for name, text := range r.Info {
+		values[name] = text
+	}
+	shorter, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("shorten a report: %w", err)
+	}
+	return shorter, nil
+}
+
+// takeTexts takes some strings, as long as they are not too many bytes in all.
 func (r *Report) takeTexts(values map[string]json.RawMessage, names []string, parse func(json.RawMessage) (string, bool)) {
 	for _, name := range names {
 		value, there := values[name]
@@ -98,12 +124,19 @@ func (r *Report) takeTexts(values map[string]json.RawMessage, names []string, pa
 			continue
 		}
 		text, ok := parse(value)
-		if !ok {
+		if !ok || r.textBytes()+len(text) > maxTexts {
 			r.OutOfRange++
 			continue
 		}
 		r.Info[name] = text
 	}
+}
+
+func (r *Report) textBytes() (n int) {
+	for _, text := range r.Info {
+		n += len(text)
+	}
+	return n
 }
 
 // tooDeep looks for values so deep in one another that they cost more than they
@@ -151,8 +184,12 @@ func parseText(value json.RawMessage) (string, bool) {
 }
 
 // hostName is the grammar of Matrix's server names (specification, appendix
-// "Server name"), but for addresses in brackets.
+// "Server name"), except addresses in brackets.
 var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+// bracketed is an IPv6 address in brackets, as far as its characters go, with or
+// without a port.
+var bracketed = regexp.MustCompile(`^\[([0-9a-f:.]*:[0-9a-f:.]*)\](:[0-9]{1,5})?$`)
 
 // maxServerName is the longest server name of the specification, in bytes.
 const maxServerName = 230
@@ -166,9 +203,10 @@ func serverName(value json.RawMessage) (string, bool) {
 	if hostName.MatchString(name) {
 		return name, true
 	}
-	if address, port, bracketed := strings.Cut(strings.TrimPrefix(name, "["), "]"); bracketed && strings.HasPrefix(name, "[") {
-		_, err := netip.ParseAddr(address)
-		return name, err == nil && (port == "" || regexp.MustCompile(`^:[0-9]{1,5}$`).MatchString(port))
+	parts := bracketed.FindStringSubmatch(name)
+	if parts == nil {
+		return "", false
 	}
-	return "", false
+	_, err := netip.ParseAddr(parts[1]) // which has no zone: that may hold any byte
+	return name, err == nil
 }
