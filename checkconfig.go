@@ -20,7 +20,11 @@ func addCheckConfig(app *kingpin.Application) command {
 	source := addSourceFlags(cmd)
 	addStorageFlag(cmd, source)
 	addReportsFlag(cmd, source)
+	syntaxOnly := enved{cmd}.Flag("syntax-only", "Say what would be read, and connect to nothing.").Bool()
 	return func(ctx context.Context, e environment) error {
+		if *syntaxOnly {
+			return describeConfiguration(e.stdout, *source)
+		}
 		statuses, err := refreshOnce(ctx, *source, e)
 		if err != nil {
 			return err
@@ -36,6 +40,22 @@ func addCheckConfig(app *kingpin.Application) command {
 		}
 		return nil
 	}
+}
+
+// describeConfiguration prints what a valid configuration says is to be read.
+func describeConfiguration(w io.Writer, source config.Source) error {
+	c, err := source.Load()
+	if err != nil {
+		return &usageError{err}
+	}
+	for _, s := range c.Servers {
+		_, _ = fmt.Fprintf(w, "%s: %s\n", s.Name, s.Software)
+		for _, line := range append(s.Source.Reads(), s.Warnings...) {
+			_, _ = fmt.Fprintf(w, "  %s\n", line)
+		}
+	}
+	_, _ = fmt.Fprintln(w, "no mistakes; nothing was connected to")
+	return nil
 }
 
 // well says that nothing is left out, and no module is in trouble.

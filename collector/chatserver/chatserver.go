@@ -6,6 +6,7 @@ package chatserver
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -70,6 +71,19 @@ type Source interface {
 	// NewReader returns a reader that sorts clients into classes. It connects to
 	// nothing yet.
 	NewReader(classes *activity.Classes) collector.Reader
+	// Reads returns what would be read, a line for each place and for the domains,
+	// such as "database: postgresql, host db, port 5432, database synapse, user
+	// exporter". It shows no passwords and connects to nothing.
+	Reads() []string
+}
+
+// Line returns a line of Reads about values, none if there are no values.
+func Line(what string, values ...string) []string {
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+	if len(values) == 0 {
+		return nil
+	}
+	return []string{what + ": " + strings.Join(values, ", ")}
 }
 
 // An Item is one configured chat server: an item of servers in our configuration,

@@ -2,6 +2,8 @@ package ejabberd
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -24,6 +26,22 @@ func Kind() chatserver.Kind {
 
 // NewReader implements chatserver.Source. ejabberd's records know no clients.
 func (o Options) NewReader(*activity.Classes) collector.Reader { return New(o) }
+
+// Reads implements chatserver.Source.
+func (o Options) Reads() (lines []string) {
+	for _, d := range o.Databases {
+		host := ""
+		if d.Host != "" {
+			host = "all of it for " + d.Host
+		}
+		lines = append(lines, chatserver.Line("database", d.Source.Describe(), host)...)
+	}
+	lines = append(lines, chatserver.Line("hosts", slices.Sorted(maps.Keys(o.Modules))...)...)
+	if !o.API.IsZero() {
+		lines = append(lines, chatserver.Line("api_url", o.API.String())...)
+	}
+	return lines
+}
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options

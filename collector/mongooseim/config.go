@@ -25,6 +25,18 @@ func Kind() chatserver.Kind {
 // NewReader implements chatserver.Source. MongooseIM's records know no clients.
 func (o Options) NewReader(*activity.Classes) collector.Reader { return New(o) }
 
+// Reads implements chatserver.Source.
+func (o Options) Reads() (lines []string) {
+	if !o.Database.IsZero() {
+		lines = chatserver.Line("database", o.Database.Describe())
+	}
+	lines = append(lines, chatserver.Line("domain", o.Host)...)
+	if !o.GraphQL.IsZero() {
+		lines = append(lines, chatserver.Line("graphql_url", o.GraphQL.String())...)
+	}
+	return append(lines, chatserver.Line("report_file", o.ReportFile)...)
+}
+
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(o.locate)

@@ -1,12 +1,14 @@
 package prosody
 
 import (
+	"slices"
 	"strings"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config/document"
 )
 
@@ -23,6 +25,16 @@ func Kind() chatserver.Kind {
 
 // NewReader implements chatserver.Source.
 func (o Options) NewReader(classes *activity.Classes) collector.Reader { return New(o, classes) }
+
+// Reads implements chatserver.Source.
+func (o Options) Reads() []string {
+	lines := chatserver.Line("files", o.DataPath)
+	if !o.Database.IsZero() {
+		lines = chatserver.Line("database", o.Database.Describe())
+	}
+	return slices.Concat(lines, chatserver.Line("hosts", o.Hosts...), chatserver.Line("admin_socket", o.AdminSocket),
+		chatserver.Line("status_url", webapi.WithoutUser(o.StatusURL)), chatserver.Line("metrics_url", webapi.WithoutUser(o.MetricsURL)))
+}
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options

@@ -3,6 +3,7 @@ package synapse
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"active_users_exporter/collector"
@@ -24,6 +25,15 @@ func Kind() chatserver.Kind {
 
 // NewReader implements chatserver.Source.
 func (o Options) NewReader(classes *activity.Classes) collector.Reader { return New(o, classes) }
+
+// Reads implements chatserver.Source.
+func (o Options) Reads() []string {
+	lines := slices.Concat(chatserver.Line("database", o.Database.Describe()), chatserver.Line("domain", o.ServerName))
+	if !o.MAS.IsZero() {
+		lines = append(lines, chatserver.Line("mas", o.MAS.Database.Describe())...)
+	}
+	return lines
+}
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options

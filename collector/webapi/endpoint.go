@@ -27,8 +27,11 @@ func ParseEndpoint(location string) (Endpoint, error) {
 }
 
 // String returns the location without user and password.
-func (e Endpoint) String() string {
-	u, err := url.Parse(e.location)
+func (e Endpoint) String() string { return WithoutUser(e.location) }
+
+// WithoutUser returns a URL without user and password.
+func WithoutUser(location string) string {
+	u, err := url.Parse(location)
 	if err != nil {
 		return "the interface"
 	}

@@ -51,6 +51,9 @@ func configure(item *chatserver.Item) chatserver.Source {
 // NewReader implements chatserver.Source.
 func (o Options) NewReader(*activity.Classes) collector.Reader { return reader(o) }
 
+// Reads implements chatserver.Source.
+func (o Options) Reads() []string { return chatserver.Line("database", o.Database.Describe()) }
+
 type reader Options
 
 // Read implements collector.Reader.
