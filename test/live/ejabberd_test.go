@@ -59,18 +59,24 @@ func startEjabberd(t *testing.T, b *bench, storage func(*place) string, hosts ..
 	p := b.chat.place(t, "ejabberd")
 	s := &ejabberdServer{place: p, c2s: freePort(t), api: freePort(t), all: freePort(t), hosts: hosts}
 	s.config = p.write(t, "ejabberd.yml", fmt.Sprintf(ejabberdYML, strings.Join(hosts, ", "), storage(p), s.c2s, s.api, s.all))
-	installed, err := filepath.Glob(filepath.Join(b.chat.path, "usr/lib/*/ejabberd-*/ebin"))
+	s.boot(t)
+	return s
+}
+
+// boot starts it, the first time or again.
+func (s *ejabberdServer) boot(t *testing.T) {
+	t.Helper()
+	installed, err := filepath.Glob(filepath.Join(s.root.path, "usr/lib/*/ejabberd-*/ebin"))
 	if err != nil || len(installed) == 0 {
 		t.Fatal("no ejabberd in the root")
 	}
-	code := strings.TrimPrefix(installed[0], b.chat.path)
-	command := p.command("/usr/bin/erl", "-noinput", "-pa", code, "-mnesia", "dir", fmt.Sprintf("%q", p.in("mnesia")), "-s", "ejabberd")
-	command.Env = append(command.Env, "ERL_LIBS="+filepath.Dir(filepath.Dir(code)), "EJABBERD_CONFIG_PATH="+s.config, "EJABBERD_LOG_PATH="+p.in("ejabberd.log"),
+	code := strings.TrimPrefix(installed[0], s.root.path)
+	command := s.place.command("/usr/bin/erl", "-noinput", "-pa", code, "-mnesia", "dir", fmt.Sprintf("%q", s.in("mnesia")), "-s", "ejabberd")
+	command.Env = append(command.Env, "ERL_LIBS="+filepath.Dir(filepath.Dir(code)), "EJABBERD_CONFIG_PATH="+s.config, "EJABBERD_LOG_PATH="+s.in("ejabberd.log"),
 		"BINDIR=/usr/lib/erlang/bin", "ROOTDIR=/usr/lib/erlang")
-	s.process = p.start(t, command)
+	s.process = s.place.start(t, command)
 	s.listens(t, s.all)
 	waitFor(t, "ejabberd's API", func() bool { return s.try("status", struct{}{}, nil) == nil })
-	return s
 }
 
 // try calls a command of the API with all rights.
@@ -193,36 +199,35 @@ func checkEjabberd(t *testing.T, b *bench, s *ejabberdServer, e *exporter) {
 		t.Errorf("records alone know %v people of today", people)
 	}
 
-	// Who is connected when it stops in order is stored with the end.
 	s.call(t, "stop", struct{}{}, nil)
 	select {
 	case <-s.ended:
 	case <-time.After(time.Minute):
 		t.Fatal("ejabberd does not stop")
 	}
-	b.row.compare(t, "records after a stop in order", own.pick("chat_active_users{"), e.report(t, 0, "--server=ejabberd="+s.config).pick("chat_active_users{"))
 	if found, err := e.tryReport(0, "--config.file="+config); err == nil {
 		t.Errorf("a stopped ejabberd's API is reported as %v", compared(found))
 	}
+	compareRecords(t, b, s, e, "after a stop in order")
+	s.login(t, "example.org", "online")
+	s.end(syscall.SIGKILL)
+	compareRecords(t, b, s, e, "after kill -9")
 }
 
-// killed compares what is left when a server is killed: what was stored.
-func killed(t *testing.T, b *bench, s *ejabberdServer, e *exporter) {
+// compareRecords compares the records of a server that has ended with what it
+// itself knows when it is started again.
+func compareRecords(t *testing.T, b *bench, s *ejabberdServer, e *exporter, what string) {
 	t.Helper()
-	s.populate(t)
-	before := e.report(t, 0, "--server=ejabberd="+s.config).pick("chat_active_users{", "chat_registered_users{")
-	s.end(syscall.SIGKILL)
-	b.row.compare(t, "records after kill -9", before, e.report(t, 0, "--server=ejabberd="+s.config).pick("chat_active_users{", "chat_registered_users{"))
+	left := e.report(t, 0, "--server=ejabberd="+s.config).pick("chat_active_users{", "chat_registered_users{")
+	s.boot(t)
+	b.row.compare(t, "records "+what, s.own(t).pick("chat_active_users{", "chat_registered_users{"), left)
 }
 
 func ejabberdOnSQLite(t *testing.T, b *bench) {
-	storage := func(p *place) string {
+	s := startEjabberd(t, b, func(p *place) string {
 		return fmt.Sprintf("default_db: sql\nsql_type: sqlite\nsql_database: %s", p.in("ejabberd.db"))
-	}
-	s := startEjabberd(t, b, storage, "example.org")
+	}, "example.org")
 	checkEjabberd(t, b, s, newExporter(t, b, s.place))
-	s = startEjabberd(t, b, storage, "example.org")
-	killed(t, b, s, newExporter(t, b, s.place))
 }
 
 func onPostgreSQL(t *testing.T, more string) func(*place) string {

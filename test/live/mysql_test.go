@@ -34,8 +34,9 @@ func startMySQL(t *testing.T, b *bench, encrypted bool) *mysqlServer {
 	t.Helper()
 	p := b.data.place(t, "mysql")
 	s := &mysqlServer{place: p, port: freePort(t)}
-	certificate, key := certificateFor127(t)
-	s.authority = certificate
+	authority, certificate, key := certificateFor127(t)
+	s.authority = authority
+	p.write(t, "authority.pem", authority)
 	p.write(t, "cert.pem", certificate)
 	p.write(t, "key.pem", key)
 	require := ""
@@ -51,7 +52,7 @@ func startMySQL(t *testing.T, b *bench, encrypted bool) *mysqlServer {
 	p.run(t, "/usr/sbin/mysqld", append(common, "--initialize-insecure")...)
 	server := p.start(t, p.command("/usr/sbin/mysqld", append(common,
 		"--port="+s.port, "--bind-address=127.0.0.1", "--mysqlx=OFF", "--socket="+p.in("sock"), "--pid-file="+p.in("pid"), "--skip-name-resolve",
-		"--ssl-ca="+p.in("cert.pem"), "--ssl-cert="+p.in("cert.pem"), "--ssl-key="+p.in("key.pem"),
+		"--ssl-ca="+p.in("authority.pem"), "--ssl-cert="+p.in("cert.pem"), "--ssl-key="+p.in("key.pem"),
 		"--init-file="+p.in("init.sql"), "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF")...))
 	server.listens(t, s.port)
 	dbtest.ExecMySQL(t, s.location("root", ""), "SELECT 1")
@@ -66,21 +67,36 @@ func (s *mysqlServer) location(user, password string) string {
 	return fmt.Sprintf("mysql://%s@127.0.0.1:%s/chat", user, s.port)
 }
 
-// certificateFor127 makes a certificate that is its own authority.
-func certificateFor127(t *testing.T) (certificate, key string) {
+// certificateFor127 makes a certificate of a new authority.
+func certificateFor127(t *testing.T) (authority, certificate, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "live test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	sign := func(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(t, err)
+		if parent == nil {
+			parent, signer = template, own
+		}
+		signed, err := x509.CreateCertificate(rand.Reader, template, parent, own.Public(), signer)
+		must(t, err)
+		parsed, err := x509.ParseCertificate(signed)
+		must(t, err)
+		return parsed, own
 	}
-	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	root, rootKey := sign(&x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"}, NotBefore: from, NotAfter: to,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, nil, nil)
+	leaf, leafKey := sign(&x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotBefore: from, NotAfter: to,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, root, rootKey)
+	encoded, err := x509.MarshalPKCS8PrivateKey(leafKey)
 	must(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
+	block := func(kind string, content []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
+	}
+	return block("CERTIFICATE", root.Raw), block("CERTIFICATE", leaf.Raw), block("PRIVATE KEY", encoded)
 }
 
 // trust lets a program of a place believe a certificate beside the system's.

@@ -127,7 +127,7 @@ func (p *place) start(t *testing.T, command *exec.Cmd) *process {
 	t.Cleanup(func() {
 		s.end(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("%s said at last:\n%s", filepath.Base(command.Path), s.last(8))
+			t.Logf("%s said at last:\n%s", filepath.Base(command.Path), s.last(12))
 		}
 	})
 	return s
