@@ -18,6 +18,7 @@ import (
 
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/xmpptest"
+	"active_users_exporter/test/must"
 )
 
 // ejabberdServer is a running ejabberd: a node without a name, which takes part
@@ -101,7 +102,7 @@ func (s *ejabberdServer) try(command string, arguments, answer any) error {
 
 func (s *ejabberdServer) call(t *testing.T, command string, arguments, answer any) {
 	t.Helper()
-	must(t, s.try(command, arguments, answer))
+	must.Succeed(t, s.try(command, arguments, answer))
 }
 
 func (s *ejabberdServer) login(t *testing.T, host, user string) *xmpptest.Client {
@@ -136,7 +137,7 @@ func (s *ejabberdServer) own(t *testing.T) figures {
 				var last struct{ Timestamp, Status string }
 				s.call(t, "get_last", map[string]string{"user": user, "host": host}, &last)
 				at, err := time.Parse(time.RFC3339, last.Timestamp)
-				must(t, err)
+				must.Succeed(t, err)
 				if people[user] || !slices.Contains([]string{"NOT FOUND", "Registered but didn't login"}, last.Status) && at.After(time.Now().AddDate(0, 0, -days)) {
 					active++
 				}
@@ -233,7 +234,7 @@ func ejabberdOnSQLite(t *testing.T, b *bench) {
 func onPostgreSQL(t *testing.T, more string) func(*place) string {
 	t.Helper()
 	u, err := url.Parse(dbtest.StartPostgreSQL(t).Location)
-	must(t, err)
+	must.Succeed(t, err)
 	return func(*place) string {
 		return fmt.Sprintf("default_db: sql\nsql_type: pgsql\nsql_server: %s\nsql_port: %s\nsql_database: postgres\nsql_username: postgres\nsql_password: unused\n%s", u.Hostname(), u.Port(), more)
 	}
@@ -274,5 +275,5 @@ func ejabberdOnMnesia(t *testing.T, b *bench) {
 	b.row.compare(t, "to an address", own, compared(e.report(t, 0, "--server=ejabberd="+s.apiOnly(s.api))))
 	s.call(t, "set_last", map[string]any{"user": "week", "host": "example.org", "timestamp": time.Now().AddDate(0, 0, -50).Unix(), "status": "gone"}, nil)
 	b.row.notice(t, "a logout was moved to the past", own, compared(e.report(t, 0, "--server=ejabberd="+s.apiOnly(s.api))))
-	must(t, os.WriteFile(s.out("password"), []byte("pw\n"), 0o644))
+	must.Succeed(t, os.WriteFile(s.out("password"), []byte("pw\n"), 0o644))
 }

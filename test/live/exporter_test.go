@@ -20,6 +20,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"active_users_exporter/test/must"
 )
 
 // exporter is the program in a server's root, run as documented: by a user of
@@ -35,9 +37,9 @@ const nobody = 65534
 func newExporter(t *testing.T, b *bench, server *place) *exporter {
 	t.Helper()
 	program, err := os.ReadFile(b.program)
-	must(t, err)
+	must.Succeed(t, err)
 	e := &exporter{place: &place{server.root, server.inside, &syscall.Credential{Uid: nobody, Gid: server.owner.Gid}}}
-	must(t, os.WriteFile(server.out("active_users_exporter"), program, 0o755))
+	must.Succeed(t, os.WriteFile(server.out("active_users_exporter"), program, 0o755))
 	e.binary = server.in("active_users_exporter")
 	return e
 }
@@ -80,17 +82,17 @@ func (e *exporter) tryReport(at int64, arguments ...string) (figures, error) {
 	}
 	found := make(figures)
 	for _, s := range samples {
+		delete(s.Labels, "server") // there is one
 		found[series(s.Name, s.Labels)] = s.Value
 	}
 	return found, nil
 }
 
-// series is the name of a series. Which of the exporter's servers it belongs to
-// is left out: there is one.
+// series is the name of a series. An empty label is none.
 func series(name string, labels map[string]string) string {
 	var b strings.Builder
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
-		if label != "server" {
+		if labels[label] != "" {
 			fmt.Fprintf(&b, ",%s=%q", label, labels[label])
 		}
 	}
@@ -104,8 +106,8 @@ func series(name string, labels map[string]string) string {
 func (e *exporter) serve(t *testing.T, arguments ...string) string {
 	t.Helper()
 	storage := filepath.Join(filepath.Dir(e.place.out("")), filepath.Base(e.place.inside)+"-state")
-	must(t, os.MkdirAll(storage, 0o700))
-	must(t, os.Chown(storage, nobody, int(e.place.owner.Gid)))
+	must.Succeed(t, os.MkdirAll(storage, 0o700))
+	must.Succeed(t, os.Chown(storage, nobody, int(e.place.owner.Gid)))
 	t.Cleanup(func() { _ = os.RemoveAll(storage) })
 	port := freePort(t)
 	command := e.place.command(e.binary, append([]string{
@@ -120,17 +122,18 @@ func (e *exporter) serve(t *testing.T, arguments ...string) string {
 func scrape(t *testing.T, url string) figures {
 	t.Helper()
 	response, err := http.Get(url + "/metrics")
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = response.Body.Close() }()
 	return parse(t, response.Body)
 }
 
-// parse reads gauges and counters of Prometheus' text format.
+// parse reads Prometheus' text format. Bounds of buckets are written as
+// Prometheus 3 stores them: 1.0 and not 1.
 func parse(t *testing.T, text io.Reader) figures {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(text)
-	must(t, err)
+	must.Succeed(t, err)
 	found := make(figures)
 	for name, family := range families {
 		for _, m := range family.GetMetric() {
@@ -143,8 +146,16 @@ func parse(t *testing.T, text io.Reader) figures {
 				found[series(name, labels)] = m.GetGauge().GetValue()
 			case m.GetCounter() != nil:
 				found[series(name, labels)] = m.GetCounter().GetValue()
-			case m.GetUntyped() != nil:
-				found[series(name, labels)] = m.GetUntyped().GetValue()
+			case m.GetHistogram() != nil:
+				found[series(name+"_sum", labels)] = m.GetHistogram().GetSampleSum()
+				found[series(name+"_count", labels)] = float64(m.GetHistogram().GetSampleCount())
+				for _, bucket := range m.GetHistogram().GetBucket() {
+					labels["le"] = strconv.FormatFloat(bucket.GetUpperBound(), 'g', -1, 64)
+					if !strings.ContainsAny(labels["le"], ".Ie") {
+						labels["le"] += ".0"
+					}
+					found[series(name+"_bucket", labels)] = float64(bucket.GetCumulativeCount())
+				}
 			}
 		}
 	}
@@ -154,6 +165,6 @@ func parse(t *testing.T, text io.Reader) figures {
 func readAll(t *testing.T, from io.Reader) string {
 	t.Helper()
 	content, err := io.ReadAll(from)
-	must(t, err)
+	must.Succeed(t, err)
 	return string(content)
 }

@@ -93,6 +93,7 @@ func steps() []step {
 		{"ejabberd", "PostgreSQL, legacy schema, sessions in it", "ejabberd", false, ejabberdWithSessionsInSQL},
 		{"ejabberd", "MySQL, TLS", "ejabberd", true, ejabberdOnMySQL},
 		{"ejabberd", "Mnesia", "ejabberd", false, ejabberdOnMnesia},
+		{"Prometheus", "scrapes, rules, dashboards", "prometheus", true, prometheus},
 	}
 }
 

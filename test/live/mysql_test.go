@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // mysqlServer is a running MySQL, with a certificate for 127.0.0.1.
@@ -72,14 +73,14 @@ func certificateFor127(t *testing.T) (authority, certificate, key string) {
 	t.Helper()
 	sign := func(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		must(t, err)
+		must.Succeed(t, err)
 		if parent == nil {
 			parent, signer = template, own
 		}
 		signed, err := x509.CreateCertificate(rand.Reader, template, parent, own.Public(), signer)
-		must(t, err)
+		must.Succeed(t, err)
 		parsed, err := x509.ParseCertificate(signed)
-		must(t, err)
+		must.Succeed(t, err)
 		return parsed, own
 	}
 	from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -92,7 +93,7 @@ func certificateFor127(t *testing.T) (authority, certificate, key string) {
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, root, rootKey)
 	encoded, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	must(t, err)
+	must.Succeed(t, err)
 	block := func(kind string, content []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
 	}
@@ -103,5 +104,5 @@ func certificateFor127(t *testing.T) (authority, certificate, key string) {
 func (e *exporter) trust(t *testing.T, authority string) {
 	t.Helper()
 	e.environment = append(e.environment, "SSL_CERT_FILE="+e.place.write(t, "authority.pem", authority))
-	must(t, os.Chmod(e.place.out("authority.pem"), 0o644))
+	must.Succeed(t, os.Chmod(e.place.out("authority.pem"), 0o644))
 }

@@ -17,6 +17,7 @@ import (
 
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/xmpptest"
+	"active_users_exporter/test/must"
 )
 
 // xmppServer is a running Prosody.
@@ -52,8 +53,8 @@ func startProsody(t *testing.T, b *bench, storage string) *xmppServer {
 	p.write(t, "modules/mod_breaks.lua", `error("on purpose")`)
 	// A folder of its own, in which Prosody may make what it wants.
 	s.config = p.write(t, "prosody.cfg.lua", fmt.Sprintf(prosodyCfg, p.in("data"), p.in("pid"), p.in("sock"), p.in("modules"), s.c2s, s.pages, storage))
-	must(t, os.Mkdir(p.out("data"), 0o750))
-	must(t, os.Chown(p.out("data"), int(p.owner.Uid), int(p.owner.Gid)))
+	must.Succeed(t, os.Mkdir(p.out("data"), 0o750))
+	must.Succeed(t, os.Chown(p.out("data"), int(p.owner.Uid), int(p.owner.Gid)))
 	s.process = p.start(t, p.command("/usr/bin/prosody", "-F", "--config", s.config))
 	s.listens(t, s.c2s)
 	waitFor(t, "the admin socket", func() bool { _, err := os.Stat(p.out("sock")); return err == nil })
@@ -104,12 +105,12 @@ func (s *xmppServer) own(t *testing.T) figures {
 		s.lua(t, fmt.Sprintf("prosody.hosts[%q].modules.measure_active_users.module.environment.update_calculations()", domain))
 	}
 	response, err := http.Get(s.page())
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = response.Body.Close() }()
 	found := make(figures)
 	for _, match := range regexp.MustCompile(`(?m)^prosody_mod_measure_active_users__active_users_(\d+)d\{host="([^"]*)"\} (\d+)`).FindAllStringSubmatch(readAll(t, response.Body), -1) {
 		value, err := strconv.ParseFloat(match[3], 64)
-		must(t, err)
+		must.Succeed(t, err)
 		found[fmt.Sprintf("chat_active_users{domain=%q,window=%q}", match[2], match[1]+"d")] = value
 	}
 	return found
@@ -215,7 +216,7 @@ func prosodyOnSQLite(t *testing.T, b *bench) {
 
 func prosodyOnPostgreSQL(t *testing.T, b *bench) {
 	u, err := url.Parse(dbtest.StartPostgreSQL(t).Location)
-	must(t, err)
+	must.Succeed(t, err)
 	checkProsody(t, b, fmt.Sprintf(`storage = "sql"; sql = { driver = "PostgreSQL", host = %q, port = %s, database = "postgres", username = "postgres", password = "unused" }`, u.Hostname(), u.Port()))
 }
 

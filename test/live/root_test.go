@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // root is a folder with Debian sid in it, which test/live/root has made.
@@ -48,15 +49,15 @@ func (r *root) version(packaged string) string {
 func (r *root) account(t *testing.T, name string) *syscall.Credential {
 	t.Helper()
 	users, err := os.ReadFile(filepath.Join(r.path, "etc/passwd"))
-	must(t, err)
+	must.Succeed(t, err)
 	match := regexp.MustCompile(`(?m)^` + name + `:[^:]*:(\d+):(\d+):`).FindSubmatch(users)
 	if match == nil {
 		t.Fatalf("the root %s has no user %s", r.name(), name)
 	}
 	uid, err := strconv.ParseUint(string(match[1]), 10, 32)
-	must(t, err)
+	must.Succeed(t, err)
 	gid, err := strconv.ParseUint(string(match[2]), 10, 32)
-	must(t, err)
+	must.Succeed(t, err)
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
@@ -70,12 +71,12 @@ type place struct {
 func (r *root) place(t *testing.T, owner string) *place {
 	t.Helper()
 	outside, err := os.MkdirTemp(filepath.Join(r.path, "srv"), owner)
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(outside) })
 	p := &place{r, strings.TrimPrefix(outside, r.path), r.account(t, owner)}
 	// Paths above are the operator's business; the folder is the group's too.
-	must(t, os.Chmod(outside, 0o750))
-	must(t, os.Chown(outside, int(p.owner.Uid), int(p.owner.Gid)))
+	must.Succeed(t, os.Chmod(outside, 0o750))
+	must.Succeed(t, os.Chown(outside, int(p.owner.Uid), int(p.owner.Gid)))
 	return p
 }
 
@@ -88,9 +89,9 @@ func (p *place) out(name string) string { return filepath.Join(p.root.path, p.in
 // write writes a file that the server and its group may read.
 func (p *place) write(t *testing.T, name, content string) string {
 	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(p.out(name)), 0o755))
-	must(t, os.WriteFile(p.out(name), []byte(content), 0o640))
-	must(t, os.Chown(p.out(name), int(p.owner.Uid), int(p.owner.Gid)))
+	must.Succeed(t, os.MkdirAll(filepath.Dir(p.out(name)), 0o755))
+	must.Succeed(t, os.WriteFile(p.out(name), []byte(content), 0o640))
+	must.Succeed(t, os.Chown(p.out(name), int(p.owner.Uid), int(p.owner.Gid)))
 	return p.in(name)
 }
 
@@ -116,10 +117,10 @@ func (p *place) start(t *testing.T, command *exec.Cmd) *process {
 	t.Helper()
 	s := &process{command, p.out(filepath.Base(command.Path) + ".output"), make(chan struct{})}
 	log, err := os.OpenFile(s.logged, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = log.Close() }()
 	command.Stdout, command.Stderr = log, log
-	must(t, command.Start())
+	must.Succeed(t, command.Start())
 	go func() {
 		defer close(s.ended)
 		_ = command.Wait()
@@ -186,13 +187,6 @@ func (s *process) listens(t *testing.T, port string) {
 func freePort(t *testing.T) string {
 	t.Helper()
 	return dbtest.FreePort(t)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func waitFor(t *testing.T, what string, condition func() bool) {

@@ -26,6 +26,7 @@ import (
 	_ "modernc.org/sqlite" // an operator's SQL in Synapse's file
 
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 const homeserverName = "live.example"
@@ -100,7 +101,7 @@ func startSynapse(t *testing.T, b *bench, database func(*place) string) (*homese
 	p.write(t, "signing.key", "ed25519 a_live "+base64.RawStdEncoding.EncodeToString(seed)+"\n")
 	p.write(t, "bridge.yaml", fmt.Sprintf(bridgeYAML, secret))
 	start, err := os.ReadFile("testdata/start_synapse.py")
-	must(t, err)
+	must.Succeed(t, err)
 	port := freePort(t)
 	h.url = "http://127.0.0.1:" + port
 	h.config = p.write(t, "homeserver.yaml", fmt.Sprintf(homeserverYAML, port, database(p), between.URL+"/report-usage-stats/push", p.inside, secret))
@@ -328,11 +329,11 @@ func synapseOnSQLite(t *testing.T, b *bench) {
 	})
 	h.execute = func(statements ...string) {
 		db, err := sql.Open("sqlite", "file:"+h.out("homeserver.db")+"?_pragma=busy_timeout(10000)")
-		must(t, err)
+		must.Succeed(t, err)
 		defer func() { _ = db.Close() }()
 		for _, statement := range statements {
 			_, err := db.ExecContext(t.Context(), statement)
-			must(t, err)
+			must.Succeed(t, err)
 		}
 	}
 	checkSynapse(t, b, h, e, "sqlite:"+h.in("homeserver.db"))
@@ -342,7 +343,7 @@ func synapseOnPostgreSQL(t *testing.T, b *bench) {
 	// The standby cancels whatever is in the way of what it follows.
 	server := dbtest.StartPostgreSQL(t, "max_standby_streaming_delay=0")
 	u, err := url.Parse(server.Location)
-	must(t, err)
+	must.Succeed(t, err)
 	h, e := startSynapse(t, b, func(*place) string {
 		return fmt.Sprintf("{name: psycopg2, args: {host: %s, port: %s, user: postgres, dbname: postgres, sslmode: disable, cp_min: 1, cp_max: 5}}", u.Hostname(), u.Port())
 	})

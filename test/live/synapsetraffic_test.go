@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+
+	"active_users_exporter/test/must"
 )
 
 // agents are what the clients of the people call themselves, by user.
@@ -36,23 +38,23 @@ func agents() map[string]string {
 func (h *homeserver) call(t *testing.T, method, path, token, agent string, body any) map[string]any {
 	t.Helper()
 	content, err := json.Marshal(body)
-	must(t, err)
+	must.Succeed(t, err)
 	request, err := http.NewRequestWithContext(t.Context(), method, h.url+path, bytes.NewReader(content))
-	must(t, err)
+	must.Succeed(t, err)
 	request.Header.Set("User-Agent", agent)
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := http.DefaultClient.Do(request)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
-	must(t, err)
+	must.Succeed(t, err)
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s: %s %s", method, path, response.Status, answer)
 	}
 	found := make(map[string]any)
-	must(t, json.Unmarshal(answer, &found))
+	must.Succeed(t, json.Unmarshal(answer, &found))
 	return found
 }
 
