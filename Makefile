@@ -7,7 +7,7 @@ BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cd --date=format-local:%Y%m%d-%H:%M:%S 2>/dev/null)
 LDFLAGS := -s -w -X $(PKG).Version=$(VERSION) -X $(PKG).Revision=$(REVISION) -X $(PKG).Branch=$(BRANCH) -X $(PKG).BuildDate=$(DATE)
 
-.PHONY: build test lint ci bench screenshots deb release reproducible
+.PHONY: build test lint ci live bench screenshots deb release reproducible
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o active_users_exporter .
 
@@ -20,6 +20,9 @@ lint: ## the linters of CI
 
 ci: ## all of what CI does; installs Debian packages
 	bash .ci/run
+
+live: ## compares with the newest real chat servers while they run; on Debian, as root; writes docs/reliability.md
+	test/live/run --write
 
 bench: ## all benchmarks, at their small sizes: a table of ratios, which docs/benchmarks.md explains
 	@mkdir -p dist

@@ -75,7 +75,7 @@ func (s *ejabberdServer) boot(t *testing.T) {
 	command := s.place.command("/usr/bin/erl", "-noinput", "-pa", code, "-mnesia", "dir", fmt.Sprintf("%q", s.in("mnesia")), "-s", "ejabberd")
 	command.Env = append(command.Env, "ERL_LIBS="+filepath.Dir(filepath.Dir(code)), "EJABBERD_CONFIG_PATH="+s.config, "EJABBERD_LOG_PATH="+s.in("ejabberd.log"),
 		"BINDIR=/usr/lib/erlang/bin", "ROOTDIR=/usr/lib/erlang")
-	s.process = s.place.start(t, command)
+	s.process = s.start(t, command)
 	s.listens(t, s.all)
 	waitFor(t, "ejabberd's API", func() bool { return s.try("status", struct{}{}, nil) == nil })
 }

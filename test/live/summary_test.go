@@ -103,5 +103,6 @@ func (s *summary) markdown() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.server, r.version, r.storage, compared, different)
 	}
+	b.WriteString("| MongooseIM | – | – | none | there is no package of it: captured records and answers stand for it |\n")
 	return b.String()
 }

@@ -68,7 +68,7 @@ func (h *homeserver) register(t *testing.T, user string, admin bool) {
 		kind = "admin"
 	}
 	mac := hmac.New(sha1.New, []byte(secret))
-	fmt.Fprintf(mac, "%s\x00%s\x00pw\x00%s", nonce, user, kind)
+	_, _ = fmt.Fprintf(mac, "%s\x00%s\x00pw\x00%s", nonce, user, kind)
 	answer := h.call(t, http.MethodPost, path, "", agents()[user], map[string]any{
 		"nonce": nonce, "username": user, "password": "pw", "admin": admin, "mac": hex.EncodeToString(mac.Sum(nil)),
 	})
