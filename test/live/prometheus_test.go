@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"active_users_exporter/test/must"
 )
@@ -120,12 +122,18 @@ func compareScrapes(t *testing.T, b *bench, prometheus string) {
 		}
 	})
 
-	page := scrape(t, "http://"+target).pick("chat_", "synapse_", "mongooseim_")
+	var page figures
+	waitFor(t, "the demo to be at rest", func() bool {
+		before := page
+		page = scrape(t, "http://"+target).pick("chat_", "synapse_", "mongooseim_")
+		time.Sleep(time.Second)
+		return before != nil && maps.Equal(before, page)
+	})
 	for i, job := range jobs {
 		var found figures
 		waitFor(t, "a scrape by "+job, func() bool {
 			found = instant(port, fmt.Sprintf(`{job="job%d",__name__=~"(chat|synapse|mongooseim)_.*"}`, i))
-			return len(found) > 0
+			return len(found) >= len(page)
 		})
 		b.row.compare(t, job, page, found)
 	}
