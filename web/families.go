@@ -14,8 +14,8 @@ import (
 // at each scrape; receiver returns nil while nothing is received.
 func Families(kinds []chatserver.Kind, statuses func() []collector.Status, receiver func() *reports.Receiver) []metric.Described {
 	homeservers := func() (all []usagereport.Homeserver) {
-		for _, s := range collector.Specials[usagereport.Source](statuses()) {
-			all = append(all, s.Value.Homeservers()...)
+		for _, s := range collector.Specials[usagereport.Homeserver](statuses()) {
+			all = append(all, s.Value)
 		}
 		return all
 	}

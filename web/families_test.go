@@ -129,8 +129,8 @@ func TestFamilies(t *testing.T) {
 	servers := []collector.Status{status("matrix", matrix, true), status("xmpp", xmpp, true), status("broken", unreachable, true), status("waiting", matrix, false)}
 	statuses := func() []collector.Status { return servers }
 	homeservers := func() (all []usagereport.Homeserver) {
-		for _, s := range collector.Specials[usagereport.Source](servers) {
-			all = append(all, s.Value.Homeservers()...)
+		for _, s := range collector.Specials[usagereport.Homeserver](servers) {
+			all = append(all, s.Value)
 		}
 		return all
 	}

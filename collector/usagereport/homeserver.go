@@ -29,14 +29,6 @@ type Homeserver struct {
 	Reports  uint64
 }
 
-// A Source is a chat server whose database tells the usage of Matrix homeservers.
-type Source interface {
-	Homeservers() []Homeserver
-}
-
-// Homeservers implements Source.
-func (h Homeserver) Homeservers() []Homeserver { return []Homeserver{h} }
-
 // Union unites homeservers whose databases were read with those that reported,
 // sorted by name in lower case. Where both know a figure the database wins; the
 // report adds what no database holds. If two of those that were read have the same
