@@ -102,3 +102,31 @@ func TestInventedProsody(t *testing.T) {
 		t.Error("no error where nothing can be written")
 	}
 }
+
+func TestInventedDendrite(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "dendrite")
+	must.Succeed(t, demo.Dendrite(t.Context(), folder, now, 300, 1))
+	path := filepath.Join(folder, demo.DendriteDatabase)
+	for name, c := range map[string]struct {
+		statement string
+		low, high int
+	}{
+		"accounts":                     {`SELECT COUNT(*) FROM userapi_accounts`, 302, 302},
+		"devices that nobody uses":     {`SELECT COUNT(*) FROM userapi_devices WHERE user_agent = '' AND last_seen_ts = created_ts`, 2, 60},
+		"visits not at midnight":       {`SELECT COUNT(*) FROM userapi_daily_visits WHERE timestamp % 86400000 != 0`, 0, 0},
+		"visits by guests and bridges": {`SELECT COUNT(*) FROM userapi_daily_visits JOIN userapi_accounts USING (localpart) WHERE account_type IN (2, 4)`, 0, 0},
+		"visits of idle devices": {`SELECT COUNT(*) FROM userapi_daily_visits JOIN userapi_devices USING (localpart, device_id)
+			WHERE timestamp > last_seen_ts`, 10, 10000},
+		"visits of devices that are gone": {`SELECT COUNT(*) FROM userapi_daily_visits AS v WHERE NOT EXISTS (SELECT 1 FROM userapi_devices AS d
+			WHERE d.localpart = v.localpart AND d.device_id = v.device_id)`, 10, 10000},
+		"messages today": {`SELECT messages + e2ee_messages FROM userapi_daily_stats`, 20, 200},
+		"rooms":          {`SELECT COUNT(*) FROM roomserver_rooms`, 30, 30},
+	} {
+		if got := query(t, path, c.statement); got < c.low || got > c.high {
+			t.Errorf("%s: %d, want %d to %d", name, got, c.low, c.high)
+		}
+	}
+	if err := demo.Dendrite(t.Context(), "/dev/null/x", now, 3, 1); err == nil {
+		t.Error("no error where nothing can be written")
+	}
+}
