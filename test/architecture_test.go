@@ -51,6 +51,16 @@ var rooms = map[string][]string{
 		"collector/reports",
 		"collector/sqldb",
 	},
+	"collector/dendrite": {
+		"collector",
+		"collector/activity",
+		"collector/chatserver",
+		"collector/failure",
+		"collector/metric",
+		"collector/sqldb",
+		"collector/usagereport",
+		"config/document",
+	},
 	"collector/ejabberd": {
 		"collector",
 		"collector/activity",
@@ -104,6 +114,7 @@ var rooms = map[string][]string{
 	},
 	"collector/servers": {
 		"collector/chatserver",
+		"collector/dendrite",
 		"collector/ejabberd",
 		"collector/mongooseim",
 		"collector/prosody",

@@ -31,6 +31,8 @@ func faultyServers() map[string]func(t *testing.T) faulty {
 	return map[string]func(t *testing.T) faulty{
 		"Synapse, SQLite":              synapseFile,
 		"Synapse, PostgreSQL":          synapsePostgreSQL,
+		"Dendrite, SQLite":             dendriteFile,
+		"Dendrite, PostgreSQL":         dendritePostgreSQL,
 		"Prosody, files and status":    prosodyFiles,
 		"Prosody, SQLite":              prosodyFile,
 		"Prosody, admin socket":        prosodySocket,
@@ -60,6 +62,26 @@ func synapsePostgreSQL(t *testing.T) faulty {
 	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: faultsAt}.FillPostgreSQL(t.Context(), location))
 	p, through := proxied(t, location)
 	return faulty{"software: synapse, from: '" + through + "'", append(networkFaults(p), lockedTable(location, "user_ips"))}
+}
+
+func dendriteFile(t *testing.T) faulty {
+	folder := filepath.Join(t.TempDir(), "dendrite")
+	must.Succeed(t, demo.Dendrite(t.Context(), folder, faultsAt, 300, 1))
+	path := filepath.Join(folder, demo.DendriteDatabase)
+	// As if yesterday and today had never been.
+	restore := func(t *testing.T) {
+		makeSQLite(t, path, fmt.Sprintf(`DELETE FROM userapi_daily_visits WHERE timestamp > %d`, faultsAt.Add(-40*time.Hour).UnixMilli()),
+			fmt.Sprintf(`DELETE FROM userapi_devices WHERE last_seen_ts > %d`, faultsAt.Add(-30*time.Hour).UnixMilli()))
+	}
+	return faulty{"software: dendrite, from: '" + folder + "'", append(fileFaults(path),
+		fault{name: "an older backup", breaks: restore, mend: func(*testing.T) {}})}
+}
+
+func dendritePostgreSQL(t *testing.T) faulty {
+	location := dbtest.StartPostgreSQL(t).Location
+	dbtest.LoadDump(t, location, "../collector/dendrite/testdata/dendrite-pg.sql.gz")
+	p, through := proxied(t, location)
+	return faulty{"software: dendrite, from: '" + through + "'", append(networkFaults(p), lockedTable(location, "userapi_devices"))}
 }
 
 func prosodyFiles(t *testing.T) faulty {

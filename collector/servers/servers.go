@@ -3,6 +3,7 @@ package servers
 
 import (
 	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/dendrite"
 	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
@@ -14,6 +15,7 @@ import (
 func Kinds() []chatserver.Kind {
 	return []chatserver.Kind{
 		synapse.Kind(),
+		dendrite.Kind(),
 		prosody.Kind(),
 		ejabberd.Kind(),
 		mongooseim.Kind(),

@@ -1,0 +1,52 @@
+package dendrite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// overlap is how far behind the last Read last-seen times are read again: a row may
+// take its time to be committed, and clocks differ by a little.
+const overlap = 5 * time.Minute
+
+// madeByServer is true of the devices that Dendrite makes for itself, given the
+// name of the table: for the senders of application services, anew at each start,
+// and for server notices. They have no agent and were never used. A person's device
+// is like that only if its client sends no agent and never synchronised.
+func madeByServer(table string) string {
+	return fmt.Sprintf(`(COALESCE(%[1]s.user_agent, '') = '' AND %[1]s.last_seen_ts = COALESCE(%[1]s.created_ts, 0))`, table)
+}
+
+// lastSeen reports when devices were last seen. Dendrite writes that at the
+// registration, at a login and, for a device at most once a minute, at /sync. It says
+// how many times were damaged, which only SQLite can hold, and whether any was not.
+func (r *reading) lastSeen(ctx context.Context) (damaged int, anyReadable bool, err error) {
+	after := r.now.Add(-activity.MaxWindow)
+	if !r.since.IsZero() {
+		after = r.since
+		if known := r.rec.Newest(r.server); !known.IsZero() && known.Before(after) { // Dendrite's clock may be behind ours
+			after = known
+		}
+		after = after.Add(-overlap)
+	}
+	lastSeen := `last_seen_ts`
+	if r.Engine == sqldb.SQLite { // text in place of a number is later than all numbers
+		lastSeen = `CASE WHEN typeof(last_seen_ts) = 'integer' THEN last_seen_ts END`
+	}
+	// A scan: no index knows the time. There is a row for each device that is logged in.
+	query := fmt.Sprintf(`SELECT localpart, user_agent, %s FROM userapi_devices AS d
+		WHERE server_name = %s AND last_seen_ts > %d AND NOT %s`, lastSeen, r.literal(), after.UnixMilli(), madeByServer("d"))
+	err = r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+		if row.Text(2) == nil {
+			damaged++
+			return
+		}
+		anyReadable = true
+		r.rec.Seen(r.server, row.Text(0), r.classify.Of(row.Text(1)), time.UnixMilli(row.Integer(2)))
+	})
+	return damaged, anyReadable, err
+}

@@ -1,0 +1,117 @@
+package dendrite
+
+import (
+	"context"
+	"fmt"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// Dendrite writes a visit for every device of a user who came, with a device of
+// whatever kind: its statement joins devices with devices by the user's name alone
+// (userapi/storage/*/stats_table.go). So a visit of a device that was not there must
+// not count for the class of that device's client. It is known by the last-seen time
+// of the device, if that is still logged in.
+
+// A userDay is a user on a day.
+type userDay struct {
+	user string
+	day  activity.Day
+}
+
+// setAside are the visits of a user on a day that wait for another visit of theirs.
+type setAside struct {
+	idle []activity.Client // the classes of the devices that were not there
+	made int               // how many were of devices that Dendrite itself has made
+}
+
+// readDays reports the visits of some days, the last excluded, from the beginning.
+//
+// A visit of an idle device is reported as one more of a device that was there, so
+// that as many visits are reported as there are rows. If there was none, the rows
+// stand as they are: who came is certain. The devices that Dendrite made for itself
+// are nobody.
+func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
+	for ; from < to; from += chunkDays {
+		end := min(from+chunkDays, to)
+		for date := from; date < end; date++ {
+			r.rec.Forget(r.server, date)
+		}
+		aside, err := r.setAside(ctx, from, end)
+		if err != nil {
+			return err
+		}
+		if err := r.present(ctx, from, end, aside); err != nil {
+			return err
+		}
+		for u, left := range aside {
+			for _, client := range left.idle {
+				r.rec.Visit(r.server, []byte(u.user), client, u.day)
+			}
+		}
+	}
+	return nil
+}
+
+// setAside reads the visits of idle devices and of those that Dendrite made.
+func (r *reading) setAside(ctx context.Context, from, to activity.Day) (map[userDay]setAside, error) {
+	aside := make(map[userDay]setAside)
+	query := fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp, CASE WHEN %s THEN 1 ELSE 0 END
+		FROM %s WHERE %s AND %s`, madeByServer("d"), r.visitsAndDevices(), r.of(from, to), notThere())
+	err := r.Stream(ctx, query, 4, func(row *sqldb.Row) {
+		u := userDay{string(row.Text(0)), visitDay(row.Integer(2))}
+		waiting := aside[u]
+		if row.Integer(3) == 1 {
+			waiting.made++
+		} else {
+			waiting.idle = append(waiting.idle, r.classify.Of(row.Text(1)))
+		}
+		aside[u] = waiting
+	})
+	return aside, err
+}
+
+// present reports the other visits, and with them those of the same user and day that
+// were set aside.
+func (r *reading) present(ctx context.Context, from, to activity.Day, aside map[userDay]setAside) error {
+	query := fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp FROM %s WHERE %s AND NOT %s`, r.visitsAndDevices(), r.of(from, to), notThere())
+	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+		date, client, rows := visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), 1
+		if len(aside) > 0 {
+			u := userDay{string(row.Text(0)), date}
+			if waiting, ok := aside[u]; ok {
+				rows += len(waiting.idle) + waiting.made
+				delete(aside, u)
+			}
+		}
+		for range rows {
+			r.rec.Visit(r.server, row.Text(0), client, date)
+		}
+	})
+}
+
+// notThere is true of a visit v whose device d is still logged in and was last seen
+// before the day, which is rounded as by visitDay, or was made by Dendrite itself. It is
+// false if the device is gone: what is compared is then NULL.
+func notThere() string {
+	return `CASE WHEN (v.timestamp + 43200000) / 86400000 * 86400000 > d.last_seen_ts OR ` + madeByServer("d") + ` THEN TRUE ELSE FALSE END`
+}
+
+// visitsAndDevices are the visits with their devices, as far as these are still there:
+// by the unique index of userapi_devices, which begins with localpart, or by a scan.
+func (r *reading) visitsAndDevices() string {
+	return `userapi_daily_visits AS v LEFT JOIN userapi_devices AS d
+		ON d.localpart = v.localpart AND d.device_id = v.device_id AND d.server_name = ` + r.literal()
+}
+
+// of is true of the visits v of some days, the last excluded: by index
+// userapi_daily_visits_timestamp_idx (timestamp). They are those of all users, if
+// there is but one server name, which visits lack.
+func (r *reading) of(from, to activity.Day) string {
+	condition := between(from, to)
+	if r.several {
+		condition += ` AND v.localpart IN (SELECT localpart FROM userapi_accounts WHERE server_name = ` + r.literal() + `)`
+	}
+	return condition
+}

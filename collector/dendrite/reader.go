@@ -1,0 +1,167 @@
+// Package dendrite reads the records that Dendrite, a Matrix homeserver, keeps in
+// the database of its user API: which accounts exist (userapi_accounts), when their
+// devices were last seen (userapi_devices), who came on which day
+// (userapi_daily_visits), and how many messages a day had (userapi_daily_stats).
+//
+// What it says about Dendrite was seen in a running Dendrite 0.15.2 and read in its
+// source, if nothing else is said.
+package dendrite
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/failure"
+	"active_users_exporter/collector/sqldb"
+)
+
+// Options say where a Dendrite's records are.
+type Options struct {
+	// Database is that of the user API.
+	Database sqldb.Source
+	// Rooms is that of the room server. The zero Source says that it is the same
+	// database, or that it is not known.
+	Rooms sqldb.Source
+	// ServerName is the homeserver's name, "" to take the names that stand in the
+	// accounts.
+	ServerName string
+	// Hint is added to the error when a database cannot be read, "" for nothing.
+	Hint string
+	// PasswordFile is that of sqldb.Options.
+	PasswordFile string
+	// CountsMessages says that report_stats is enabled in Dendrite's configuration:
+	// a day without a row in userapi_daily_stats then had no messages.
+	CountsMessages bool
+}
+
+// A Reader reads one homeserver. It implements collector.Reader.
+type Reader struct {
+	options Options
+	classes *activity.Classes
+	turn    int // counts Reads, for the days that are verified in turn
+}
+
+// New returns a Reader that sorts clients into the given classes. It connects to
+// nothing yet.
+func New(o Options, classes *activity.Classes) *Reader {
+	// After a restart, verification goes on anywhere.
+	return &Reader{options: o, classes: classes, turn: rand.IntN(activity.RetentionDays)}
+}
+
+// A reading is one Read of one domain under way.
+type reading struct {
+	sqldb.View
+	since, now time.Time
+	server     []byte // the homeserver's name
+	several    bool   // there are accounts of other names as well
+	rec        activity.Recorder
+	classify   *activity.Classifier
+	access     access
+	// countsMessages is that of Options.
+	countsMessages bool
+}
+
+// Read implements collector.Reader. All figures about users come from one
+// consistent view of the database.
+func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+	var facts collector.Facts
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
+	var known []homeserver
+	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
+		facts, known, err = r.facts(ctx, view, since, now, rec)
+		return err
+	})
+	if err != nil {
+		if r.options.Hint != "" {
+			err = fmt.Errorf("%w (%s)", err, r.options.Hint)
+		}
+		return facts, err
+	}
+	r.turn++
+	if warning := r.addRooms(ctx, known); warning != "" {
+		facts.Warnings = append(facts.Warnings, warning)
+	}
+	facts.Special = func(cal *activity.Calendar) []any { return special(known, now, cal) }
+	return facts, nil
+}
+
+// facts reads all that the database of the user API knows.
+func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Time, rec activity.Recorder) (facts collector.Facts, all []homeserver, err error) {
+	facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
+	found, err := lookUp(ctx, view)
+	if err != nil {
+		return facts, nil, err
+	}
+	if err := found.sufficient(); err != nil {
+		return facts, nil, err
+	}
+	names, warnings, err := r.serverNames(ctx, view)
+	if err != nil {
+		return facts, nil, fmt.Errorf("read the server's name from userapi_accounts: %w", err)
+	}
+	facts.Warnings = slices.Concat(warnings, found.warnings(dailyStatsPart))
+	if r.options.Rooms.IsZero() {
+		facts.Warnings = append(facts.Warnings, found.warnings(roomsPart)...)
+	}
+	classify := r.classes.Classifier()
+	for _, name := range names {
+		reading := reading{
+			View: view, since: since, now: now, server: []byte(name), several: len(names) > 1,
+			rec: rec, classify: classify, access: found, countsMessages: r.options.CountsMessages,
+		}
+		domain, err := reading.domain(ctx, r.turn)
+		if err != nil {
+			return facts, nil, err
+		}
+		homeserver, err := reading.homeserver(ctx, &domain)
+		if err != nil {
+			return facts, nil, err
+		}
+		facts.Domains, all = append(facts.Domains, domain), append(all, homeserver)
+	}
+	if slices.ContainsFunc(facts.Domains, isDamaged) && !slices.ContainsFunc(facts.Domains, isKnown) {
+		return facts, nil, failure.New(failure.Unexpected, "all last-seen times in userapi_devices are damaged")
+	}
+	return facts, all, nil
+}
+
+func isDamaged(d collector.DomainFacts) bool { return d.Damaged > 0 }
+func isKnown(d collector.DomainFacts) bool   { return d.HasLastSeen }
+
+// Close implements collector.Reader; nothing is open between two Reads.
+func (r *Reader) Close() error { return nil }
+
+// lastSeenSince is the moment before which visits stand in for last-seen times: all
+// moments there are. A logout deletes the device, and its last-seen time with it; the
+// visit of the day stays.
+func lastSeenSince(now time.Time) time.Time { return now.Add(24 * time.Hour) }
+
+// domain reads who was active under one server name.
+func (r *reading) domain(ctx context.Context, turn int) (collector.DomainFacts, error) {
+	domain := collector.DomainFacts{
+		Name: string(r.server), HasLastSeen: true, Clients: true, KeepsVisits: true,
+		LastSeenSince: lastSeenSince(r.now),
+	}
+	// Visits come first, for they come in the order of days: users then have numbers
+	// in that order, and the sets of older days are shorter.
+	var err error
+	if err = r.visits(ctx, turn); err != nil {
+		return domain, fmt.Errorf("read visits from userapi_daily_visits: %w", err)
+	}
+	if domain.AllVisits, err = r.past(ctx); err != nil {
+		return domain, fmt.Errorf("read older visits from userapi_daily_visits: %w", err)
+	}
+	var anyReadable bool
+	if domain.Damaged, anyReadable, err = r.lastSeen(ctx); err != nil {
+		return domain, fmt.Errorf("read last-seen times from userapi_devices: %w", err)
+	}
+	// If all are damaged, nobody must take that for nobody.
+	domain.HasLastSeen = domain.Damaged == 0 || anyReadable || !r.rec.Newest(r.server).IsZero()
+	return domain, nil
+}

@@ -1,0 +1,191 @@
+package dendrite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+const day = 24 * time.Hour
+
+// settling is how long after midnight Dendrite may still write visits of the day
+// before: it writes every three hours, and dates the first ones after midnight one
+// day back.
+const settling = 6 * time.Hour
+
+// visitDay is the UTC day of a visit. Dendrite dates visits 00:00 UTC of their day,
+// but reckons "one day back" in local time: on the day after clocks were changed that
+// is an hour too early or too late. So a time is rounded to the nearest midnight.
+func visitDay(milli int64) activity.Day { return activity.DayOf(time.UnixMilli(milli).Add(day / 2)) }
+
+// between is true of the visits, in the table v, of some days, the last excluded.
+func between(from, to activity.Day) string {
+	bound := func(date activity.Day) int64 { return date.Start().Add(-day / 2).UnixMilli() }
+	return fmt.Sprintf(`v.timestamp >= %d AND v.timestamp < %d`, bound(from), bound(to))
+}
+
+// visits reports the daily visits of native accounts, from which r30v2 and growth
+// are counted.
+//
+// Only days that can have changed are read: those since the last Read. Some of the
+// older ones have their rows counted, all when everything is asked for, and a day
+// whose count differs is read again. No other day is: whether a device was idle on a
+// day can be told best on that day; see readDays.
+func (r *reading) visits(ctx context.Context, turn int) error {
+	today := activity.DayOf(r.now)
+	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), today+2 // a clock may be ahead
+	changed := today - 1
+	if !r.since.IsZero() {
+		if err := r.continues(ctx, first, end); err != nil {
+			return err
+		}
+		changed = min(today, activity.DayOf(r.since))
+	}
+	var settled []activity.Day
+	stale := make(map[activity.Day]bool)
+	for date := first; date < end; date++ {
+		if _, known := r.rec.Rows(r.server, date); known && date < changed {
+			settled = append(settled, date)
+		} else {
+			stale[date] = true
+		}
+	}
+	if !r.since.IsZero() {
+		settled = r.toVerify(settled, turn)
+	}
+	if err := r.verify(ctx, settled, stale); err != nil {
+		return err
+	}
+	for from, to := range runs(first, end, func(date activity.Day) bool { return stale[date] }) {
+		if err := r.readDays(ctx, from, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// continues returns ErrStartOver if visits that were read before are newer than any
+// that there is now, as after the restore of a backup: Dendrite deletes none.
+func (r *reading) continues(ctx context.Context, first, end activity.Day) error {
+	newest := end - 1
+	for newest >= first {
+		if rows, _ := r.rec.Rows(r.server, newest); rows > 0 {
+			break
+		}
+		newest--
+	}
+	if newest < first {
+		return nil // none were read before
+	}
+	var latest *int64
+	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
+	if err := r.GetContext(ctx, &latest, `SELECT MAX(timestamp) FROM userapi_daily_visits`); err != nil {
+		return err
+	}
+	if latest == nil || visitDay(*latest) < newest {
+		return collector.ErrStartOver
+	}
+	return nil
+}
+
+// toVerify chooses from the days that are settled, in order: yesterday while Dendrite
+// may still write to it, and one other in turn.
+func (r *reading) toVerify(settled []activity.Day, turn int) (chosen []activity.Day) {
+	if len(settled) == 0 {
+		return nil
+	}
+	chosen = append(chosen, settled[turn%len(settled)])
+	today := activity.DayOf(r.now)
+	if last := settled[len(settled)-1]; last == today-1 && last != chosen[0] && r.now.Sub(today.Start()) < settling {
+		chosen = append(chosen, last)
+	}
+	return chosen
+}
+
+// verify adds to stale those of the given days, in order, that do not have as many
+// rows as were read.
+func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) error {
+	if len(days) == 0 {
+		return nil
+	}
+	asked, counted := make(map[activity.Day]bool), make(map[activity.Day]int)
+	for _, date := range days {
+		asked[date] = true
+	}
+	for from, to := range runs(days[0], days[len(days)-1]+1, func(date activity.Day) bool { return asked[date] }) {
+		// By index userapi_daily_visits_timestamp_idx (timestamp).
+		query := fmt.Sprintf(`SELECT v.timestamp, COUNT(*) FROM userapi_daily_visits AS v WHERE %s GROUP BY v.timestamp`, r.of(from, to))
+		err := r.Stream(ctx, query, 2, func(row *sqldb.Row) { counted[visitDay(row.Integer(0))] += int(row.Integer(1)) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, date := range days {
+		if n, _ := r.rec.Rows(r.server, date); n != counted[date] {
+			stale[date] = true
+		}
+	}
+	return nil
+}
+
+const (
+	// pastRows is how many older visits one refresh reads at most: the first figures
+	// should not wait for growth.
+	pastRows = 1_000_000
+	// chunkDays is how many days are read at a time: the visits of idle devices wait in
+	// memory for those of their users.
+	chunkDays = 10
+)
+
+// past reports the visits before the days of r30v2, back to MaxWindow, the newest
+// first, as many as one refresh should read. It says whether all of them are known
+// now.
+func (r *reading) past(ctx context.Context) (complete bool, err error) {
+	var oldest *int64
+	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
+	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`); err != nil || oldest == nil {
+		return err == nil, err
+	}
+	first := max(visitDay(*oldest), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
+	read := 0
+	for end := activity.DayOf(r.now.Add(-activity.RetentionDays * day)); end > first; end-- {
+		if _, known := r.rec.Rows(r.server, end-1); known {
+			continue
+		}
+		if read > pastRows {
+			return false, nil
+		}
+		from := max(first, end-chunkDays)
+		if err := r.readDays(ctx, from, end); err != nil {
+			return false, err
+		}
+		for date := from; date < end; date++ {
+			n, _ := r.rec.Rows(r.server, date)
+			read += n
+		}
+	}
+	return true, nil
+}
+
+// runs yields the beginning and the end, which is excluded, of each run of days in a
+// row that are wanted.
+func runs(first, end activity.Day, wanted func(activity.Day) bool) func(yield func(from, to activity.Day) bool) {
+	return func(yield func(from, to activity.Day) bool) {
+		for date := first; date < end; date++ {
+			if !wanted(date) {
+				continue
+			}
+			from := date
+			for date < end && wanted(date) {
+				date++
+			}
+			if !yield(from, date) {
+				return
+			}
+		}
+	}
+}
