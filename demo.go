@@ -20,14 +20,15 @@ import (
 
 // The size of the demo's communities.
 const (
-	demoSynapseUsers = 3000
-	demoProsodyUsers = 1500
-	demoSeed         = 1
+	demoSynapseUsers  = 3000
+	demoDendriteUsers = 300
+	demoProsodyUsers  = 1500
+	demoSeed          = 1
 )
 
 // addDemo adds the command that shows the exporter at work.
 func addDemo(app *kingpin.Application) command {
-	cmd := app.Command("demo", "Make a Synapse database and a Prosody data directory with invented users, and reports that homeservers might have pushed, and serve their figures. Needs nothing installed.")
+	cmd := app.Command("demo", "Make a Synapse database, a Dendrite database and a Prosody data directory with invented users, and reports that homeservers might have pushed, and serve their figures. Needs nothing installed.")
 	pages := addWebFlags(cmd)
 	return func(ctx context.Context, e environment) error {
 		if err := pages.validate(); err != nil {
@@ -38,7 +39,7 @@ func addDemo(app *kingpin.Application) command {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(directory) }()
-		_, _ = fmt.Fprintf(e.stderr, "Inventing %d Synapse users and %d Prosody users in %s ...\n", demoSynapseUsers, demoProsodyUsers, directory)
+		_, _ = fmt.Fprintf(e.stderr, "Inventing %d Synapse users, %d Dendrite users and %d Prosody users in %s ...\n", demoSynapseUsers, demoDendriteUsers, demoProsodyUsers, directory)
 		source, err := invent(ctx, directory, e.clock())
 		if err != nil {
 			return fmt.Errorf("invent chat servers: %w", err)
@@ -49,12 +50,16 @@ func addDemo(app *kingpin.Application) command {
 	}
 }
 
-// invent makes the records of two chat servers below directory, serves the
+// invent makes the records of three chat servers below directory, serves the
 // status page of one until ctx ends, stores the reports that homeservers have
 // pushed, and returns the configuration that reads all of it.
 func invent(ctx context.Context, directory string, now time.Time) (config.Source, error) {
 	database := filepath.Join(directory, "homeserver.db")
 	if err := demo.Synapse(ctx, database, now, demoSynapseUsers, demoSeed); err != nil {
+		return config.Source{}, err
+	}
+	dendrite := filepath.Join(directory, "dendrite")
+	if err := demo.Dendrite(ctx, dendrite, now, demoDendriteUsers, demoSeed); err != nil {
 		return config.Source{}, err
 	}
 	data := filepath.Join(directory, "prosody")
@@ -86,8 +91,9 @@ func invent(ctx context.Context, directory string, now time.Time) (config.Source
 reports: {listen_address: "127.0.0.1:0"}
 servers:
   - {name: matrix, software: synapse, from: %q}
+  - {name: garden, software: dendrite, from: %q}
   - {name: xmpp, software: prosody, from: %q, status_url: %q}
-`, folder, "sqlite:"+database, data, status)
+`, folder, "sqlite:"+database, dendrite, data, status)
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return config.Source{}, err
 	}

@@ -31,8 +31,8 @@ func TestPackagedConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Servers) != 4 || len(c.Reports.Tokens) != 1 {
-		t.Errorf("%d servers, %d tokens; want 4 and 1", len(c.Servers), len(c.Reports.Tokens))
+	if len(c.Servers) != 5 || len(c.Reports.Tokens) != 1 {
+		t.Errorf("%d servers, %d tokens; want 5 and 1", len(c.Servers), len(c.Reports.Tokens))
 	}
 
 	must.WriteFile(t, path, must.ReadFile(t, "kubernetes/active_users.yml"))

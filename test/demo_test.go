@@ -37,6 +37,8 @@ func TestDemoIsThereOnceItSaysSo(t *testing.T) {
 	must.Succeed(t, err)
 	for _, want := range []string{
 		`chat_server_up{server="matrix"} 1`,
+		`chat_server_up{server="garden"} 1`,
+		`dendrite_daily_messages{homeserver="garden.demo.example"} `,
 		`chat_server_up{server="xmpp"} 1`,
 		"\nchat_r30v2_users{",
 		`synapse_usage_daily_active_users{homeserver="river.example"} `,
