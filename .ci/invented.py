@@ -51,6 +51,22 @@ def lacking():
     yield "# TYPE synapse_admin_mau_max gauge"
     yield line("synapse_admin_mau_max", {"server_name": matrix["domain"]}, 2500)
 
+    # A Matrix Authentication Service beside the Synapse.
+    mas = {
+        "mas_accounts": [({"state": "active"}, 2180), ({"state": "locked"}, 3), ({"state": "deactivated"}, 41)],
+        "mas_accounts_without_password": [({}, 1890)],
+        "mas_created_accounts": [({}, 7)],
+        "mas_linked_accounts": [({"provider": "login.example.org"}, 1890)],
+        "mas_registrations": [({"step": "started"}, 12), ({"step": "completed"}, 7), ({"step": "abandoned"}, 44)],
+        "mas_sessions": [({"kind": "oauth2", "rights": "user"}, 5210), ({"kind": "oauth2", "rights": "admin"}, 2), ({"kind": "compat", "rights": "user"}, 612)],
+        "mas_active_users": [({"kind": "matrix", "window": window}, users) for window, users in (("1d", 741), ("7d", 1503), ("30d", 2104))],
+        "mas_active_client_users": [({"client_name": client, "window": "30d"}, users) for client, users in (("element x", 1210), ("compat", 530))],
+    }
+    for name, samples in mas.items():
+        yield "# TYPE %s gauge" % name
+        for labels, value in samples:
+            yield line(name, dict(matrix, **labels), value)
+
     # Nobody waits until one of the homeservers has fallen silent.
     yield "# TYPE synapse_usage_last_report_timestamp_seconds gauge"
     yield line("synapse_usage_last_report_timestamp_seconds", {"homeserver": "silent.example"}, NOW - 15 * 3600)
