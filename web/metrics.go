@@ -3,9 +3,10 @@ package web
 import (
 	"bytes"
 	"compress/flate"
+	"compress/gzip"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,7 +17,6 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
@@ -28,8 +28,9 @@ import (
 // handler over the one and over the other.
 type metricsPage struct {
 	figures, process *encodedPart
-	// filtered serves ?name[]=…, of which there is no end of forms.
-	filtered http.Handler
+
+	compressing sync.Mutex
+	compressor  *gzip.Writer // of pieces of the page
 
 	joining sync.Mutex
 	joined  map[expfmt.Format]*joined
@@ -51,23 +52,11 @@ func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, 
 		_ = level.Error(logger).Log("msg", "could not show all metrics", "cause", cause, "err", err)
 	}
 	return &metricsPage{
-		joined:  make(map[expfmt.Format]*joined),
-		figures: &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
-		process: &encodedPart{gather: process.Gather, changed: every(time.Second, clock), failed: failed, last: true},
-		filtered: promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{
-			EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError, Registry: process,
-		}),
+		compressor: gzip.NewWriter(io.Discard),
+		joined:     make(map[expfmt.Format]*joined),
+		figures:    &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
+		process:    &encodedPart{gather: process.Gather, changed: every(time.Second, clock), failed: failed, last: true},
 	}
-}
-
-// oneAfterTheOther gathers from both, in this order. (prometheus.Gatherers would
-// drop the units.)
-func oneAfterTheOther(figures, process prometheus.Gatherer) prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		first, err := figures.Gather()
-		second, processErr := process.Gather()
-		return append(first, second...), errors.Join(err, processErr)
-	})
 }
 
 // every returns a function that says, about that often, that it is time again.
@@ -86,15 +75,15 @@ func every(pause time.Duration, clock func() time.Time) func() bool {
 // ServeHTTP serves text 0.0.4, OpenMetrics or protocol buffers, as asked for,
 // compressed if asked for.
 func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawQuery != "" && r.URL.Query().Has("name[]") {
-		p.filtered.ServeHTTP(w, r)
-		return
-	}
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	page := p.in(format)
 	h := w.Header()
 	h["Vary"] = []string{"Accept", "Accept-Encoding"}
 	h.Set("Content-Type", string(format))
+	if r.URL.RawQuery != "" && r.URL.Query().Has("name[]") {
+		p.serveFamilies(w, r, page)
+		return
+	}
 	body := page.plain
 	if acceptsGzip(r.Header) {
 		h.Set("Content-Encoding", "gzip")
@@ -108,6 +97,43 @@ func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type joined struct {
 	figures, process *form // of which it is made
 	plain, gzipped   []byte
+}
+
+// serveFamilies serves the families that ?name[]=… asks for. They are pieces of the
+// encoded page: whatever is asked for, and by how many at once, nothing is gathered or
+// copied for it.
+func (p *metricsPage) serveFamilies(w http.ResponseWriter, r *http.Request, page *joined) {
+	var pieces [][]byte
+	wanted := r.URL.Query()["name[]"]
+	for _, part := range []*form{page.figures, page.process} {
+		for _, f := range part.families {
+			if slices.Contains(wanted, f.name) {
+				pieces = append(pieces, part.plain[f.from:f.to])
+			}
+		}
+	}
+	pieces = append(pieces, page.process.plain[page.process.end():])
+	if acceptsGzip(r.Header) {
+		w.Header().Set("Content-Encoding", "gzip")
+		pieces = [][]byte{p.compress(pieces)}
+	}
+	for _, piece := range pieces {
+		_, _ = w.Write(piece)
+	}
+}
+
+// compress compresses one after the other: a compressor takes much more memory than
+// what it is given.
+func (p *metricsPage) compress(pieces [][]byte) []byte {
+	p.compressing.Lock()
+	defer p.compressing.Unlock()
+	var compressed bytes.Buffer // which never fails
+	p.compressor.Reset(&compressed)
+	for _, piece := range pieces {
+		_, _ = p.compressor.Write(piece)
+	}
+	_ = p.compressor.Close()
+	return compressed.Bytes()
 }
 
 // in returns the page in a format.
@@ -152,8 +178,23 @@ type encodedPart struct {
 // form is a part of the page in one format.
 type form struct {
 	plain    []byte
-	deflated []byte // the last part's ends the stream
-	sum      uint32 // CRC-32 of plain
+	families []familyBytes // in plain, in their order
+	deflated []byte        // the last part's ends the stream
+	sum      uint32        // CRC-32 of plain
+}
+
+// familyBytes says where a family is.
+type familyBytes struct {
+	name     string
+	from, to int
+}
+
+// end returns where the last family ends.
+func (f *form) end() int {
+	if len(f.families) == 0 {
+		return 0
+	}
+	return f.families[len(f.families)-1].to
 }
 
 // in returns the part in a format. Those who ask while it is made wait for it,
@@ -182,10 +223,13 @@ func (p *encodedPart) encode(format expfmt.Format) *form {
 	}
 	content, deflated := bytes.NewBuffer(make([]byte, 0, roomy(p.length))), bytes.NewBuffer(make([]byte, 0, roomy(p.deflated)))
 	encoder := expfmt.NewEncoder(content, format)
+	spans := make([]familyBytes, 0, len(families))
 	for _, family := range families {
+		from := content.Len()
 		if err := encoder.Encode(family); err != nil {
 			p.failed("encoding", err)
 		}
+		spans = append(spans, familyBytes{family.GetName(), from, content.Len()})
 	}
 	if p.compressor == nil {
 		if p.compressor, err = flate.NewWriter(deflated, flate.DefaultCompression); err != nil {
@@ -205,7 +249,7 @@ func (p *encodedPart) encode(format expfmt.Format) *form {
 		_ = p.compressor.Flush()
 	}
 	p.length, p.deflated = content.Len(), deflated.Len()
-	return &form{content.Bytes(), deflated.Bytes(), crc32.ChecksumIEEE(content.Bytes())}
+	return &form{content.Bytes(), spans, deflated.Bytes(), crc32.ChecksumIEEE(content.Bytes())}
 }
 
 // roomy is the room for what was so long last time.

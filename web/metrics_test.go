@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,6 +139,32 @@ func TestMetricsPageFollowsRefreshes(t *testing.T) {
 		if want := fmt.Sprintf("zoo_time %g\n", float64(now.Unix())); !strings.Contains(body, want) {
 			t.Errorf("%s: no %q in\n%s", step.name, want, body)
 		}
+	}
+}
+
+// TestFilteredPagesGatherNothing asks for pieces of the page, many at once: whatever is
+// asked for, it is made from what is encoded already.
+func TestFilteredPagesGatherNothing(t *testing.T) {
+	gathered := 0
+	figures := figuresOf(func() collector.Status { gathered++; return community(200) })
+	page := newMetricsPage(figures, prometheus.NewRegistry(), func() bool { return false }, clock, log.NewNopLogger())
+	whole, _ := scrape(t, page, http.Header{}, "")
+	var asked sync.WaitGroup
+	for n := range 300 {
+		asked.Go(func() {
+			header := http.Header{}
+			if n%2 == 0 {
+				header.Set("Accept-Encoding", "gzip")
+			}
+			query := fmt.Sprintf("?name[]=chat_online_users&name[]=x%d", n)
+			if body, _ := scrape(t, page, header, query); !strings.Contains(whole, body) || strings.Count(body, "chat_online_users{") != 200 {
+				t.Errorf("%.300s", body)
+			}
+		})
+	}
+	asked.Wait()
+	if gathered != 1 {
+		t.Errorf("figures were gathered %d times, want once", gathered)
 	}
 }
 
