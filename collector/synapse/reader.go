@@ -77,7 +77,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		return err
 	})
 	if err != nil {
-		return facts, outdated(err)
+		return facts, r.explain(ctx, err)
 	}
 	r.newest = newest
 	r.turn++
@@ -179,14 +179,3 @@ func (r *reading) activity(ctx context.Context, turn int, domain *collector.Doma
 
 // Close implements collector.Reader; nothing is open between two Reads.
 func (r *Reader) Close() error { return nil }
-
-// outdated adds a sentence to the error of a database that lacks something.
-// Nothing that is read here has changed in Synapse since 1.22.0 (schema 58).
-func outdated(err error) error {
-	for _, sign := range []string{"SQLSTATE 42703", "SQLSTATE 42P01", "no such column", "no such table"} {
-		if strings.Contains(err.Error(), sign) {
-			return fmt.Errorf("%w: Synapse 1.22.0 (schema 58) is the oldest whose database can be read", err)
-		}
-	}
-	return err
-}
