@@ -62,7 +62,7 @@ func (b backfill) run(ctx context.Context) error {
 	}
 	var store *history.Store
 	if kept := b.config.Storage; kept.Location.Shared() || history.Exists(kept.Location) {
-		store = history.New(kept.Location, kept.KeyFile)
+		store = history.NewReader(kept.Location, kept.KeyFile)
 		defer func() { _ = store.Close() }()
 	}
 	for _, s := range b.config.Servers {

@@ -19,6 +19,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
@@ -35,6 +36,7 @@ type Exporter struct {
 	first    *config.Config
 	history  *history.Store
 	receiver *reports.Receiver
+	claimed  *storage.Claim // of the folder that both are in
 
 	applying sync.Mutex // one configuration is applied at a time
 	running  atomic.Pointer[running]
@@ -114,7 +116,7 @@ func (e *Exporter) Reload(ctx context.Context) error {
 		err = &usageError{err}
 	}
 	if err == nil {
-		err = e.settle(ctx, c)
+		err = e.openStores(ctx, c)
 	}
 	if err != nil {
 		e.reloadOK.Set(0)
@@ -143,9 +145,9 @@ func logWarnings(logger log.Logger, c *config.Config) {
 	}
 }
 
-// settle opens, the first time, what stays for the life of the process, and
+// openStores opens, the first time, what stays for the life of the process, and
 // refuses changes of it later.
-func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
+func (e *Exporter) openStores(ctx context.Context, c *config.Config) error {
 	if e.first != nil {
 		switch {
 		case e.first.Storage.Location != c.Storage.Location:
@@ -155,21 +157,40 @@ func (e *Exporter) settle(ctx context.Context, c *config.Config) error {
 		}
 		return nil
 	}
+	if err := e.claim(c.Storage.Location); err != nil {
+		return err
+	}
 	if c.Reports.ListenAddress != "" {
-		var err error
-		e.receiver, err = reports.New(ctx, reports.Options{
+		receiver, err := reports.New(ctx, reports.Options{
 			Settings: c.Reports.Settings, Location: c.Storage.Location, Retention: c.Storage.Retention,
 			Now: e.clock, Logger: log.With(e.logger, "part", "reports"),
 		})
 		if err != nil {
-			return err
+			return errors.Join(err, e.claimed.Release())
 		}
+		e.receiver = receiver
 	}
 	if !c.Storage.Location.IsZero() {
 		e.history = history.New(c.Storage.Location, c.Storage.KeyFile)
 		e.key = e.history.Key()
 	}
 	e.first = c
+	return nil
+}
+
+// claim makes sure that no other process uses the folder. One that cannot be used
+// at all, as on a full disk, costs no figures.
+func (e *Exporter) claim(location storage.Location) (err error) {
+	if location.IsZero() {
+		return nil
+	}
+	e.claimed, err = location.Claim("serve")
+	if inUse := (*storage.InUseError)(nil); errors.As(err, &inUse) {
+		return err
+	}
+	if err != nil {
+		_ = level.Warn(e.logger).Log("msg", "could not lock the folder of the history; see that no other exporter uses it", "err", err)
+	}
 	return nil
 }
 
@@ -274,6 +295,7 @@ func (e *Exporter) Wait(atMost time.Duration) {
 			_ = level.Warn(e.logger).Log("msg", "could not close the store of reports", "err", err)
 		}
 	}
+	_ = e.claimed.Release() // it ends with the process anyway
 }
 
 // Receiver returns what receives reports and the address that it is for; nil if

@@ -31,17 +31,17 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return err
 			}
-			store := history.New(s.Location, s.KeyFile)
-			defer func() { _ = store.Close() }()
-			n, err := store.Purge(ctx, *domain)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return fmt.Errorf("nothing was recorded of %q", *domain)
-			}
-			_, _ = fmt.Fprintf(e.stdout, "everything recorded of %s is deleted\n", *domain)
-			return nil
+			return withOwnHistory(s, purge.FullCommand(), func(store *history.Store) error {
+				n, err := store.Purge(ctx, *domain)
+				if err != nil {
+					return err
+				}
+				if n == 0 {
+					return fmt.Errorf("nothing was recorded of %q", *domain)
+				}
+				_, _ = fmt.Fprintf(e.stdout, "everything recorded of %s is deleted\n", *domain)
+				return nil
+			})
 		},
 		imported.FullCommand(): func(ctx context.Context, e environment) error {
 			s, err := storageOf(importSource)
@@ -55,20 +55,35 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { _, is := s.Source.(prosody.Options); return is }) {
 				return &usageError{errors.New("no Prosody is configured, and of other servers there is nothing to import")}
 			}
-			store := history.New(s.Location, s.KeyFile)
-			defer func() { _ = store.Close() }()
-			for _, server := range c.Servers {
-				source, is := server.Source.(prosody.Options)
-				if !is {
-					continue
-				}
-				if err := importLogins(ctx, e, store, c, server.Name, source); err != nil {
-					return fmt.Errorf("%s: %w", server.Name, err)
-				}
-			}
-			return nil
+			return withOwnHistory(s, imported.FullCommand(), func(store *history.Store) error {
+				return importAll(ctx, e, store, c)
+			})
 		},
 	}
+}
+
+// withOwnHistory opens a history that nobody else may use meanwhile.
+func withOwnHistory(s config.Storage, doing string, do func(*history.Store) error) error {
+	claim, err := s.Location.Claim(doing)
+	if err != nil {
+		return err
+	}
+	store := history.NewExclusive(s.Location, s.KeyFile)
+	return errors.Join(do(store), store.Close(), claim.Release())
+}
+
+// importAll records the archived logins of each Prosody.
+func importAll(ctx context.Context, e environment, store *history.Store, c *config.Config) error {
+	for _, server := range c.Servers {
+		source, is := server.Source.(prosody.Options)
+		if !is {
+			continue
+		}
+		if err := importLogins(ctx, e, store, c, server.Name, source); err != nil {
+			return fmt.Errorf("%s: %w", server.Name, err)
+		}
+	}
+	return nil
 }
 
 // importLogins records the archived logins of one Prosody.

@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"active_users_exporter/collector"
-	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
@@ -71,7 +70,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		settings.halfYear = false // reports do not show it
 		options := exporter.options(settings)
 		if recorded != nil {
-			options.Key, options.History = recorded.Key(), readOnly{recorded}
+			options.Key, options.History = recorded.Key(), recorded
 		}
 		refresher := collector.NewRefresher(options)
 		wait.Go(func() {
@@ -93,15 +92,7 @@ func existingHistory(s config.Storage) *history.Store {
 	if !history.Exists(s.Location) {
 		return nil
 	}
-	return history.New(s.Location, s.KeyFile)
-}
-
-// readOnly is a history that another exporter writes.
-type readOnly struct{ *history.Store }
-
-// Save writes nothing.
-func (readOnly) Save(context.Context, string, []string, *activity.Calendar, *activity.Classes, history.Moment) error {
-	return history.ErrFollower
+	return history.NewReader(s.Location, s.KeyFile)
 }
 
 // anyDown returns errReported if a server could not be read; the log says why.

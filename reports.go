@@ -64,6 +64,11 @@ func addReports(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return err
 			}
+			claim, err := kept.Location.Claim(imported.FullCommand())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = claim.Release() }()
 			added, err := reports.Import(ctx, kept.Location, all)
 			if err != nil {
 				return err

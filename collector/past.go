@@ -17,13 +17,14 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 	// The first moment of the day has the same 60 days of visits as its last
 	// moment, except those of the next day, which did not exist then.
 	d.addHistory(date.Start(), f, cal, classes)
-	if d.History.Number == 0 { // the server kept no visits yet
+	reach := cal.HistoryDays(f.Name, date.Start())
+	if reach == 0 || !cal.IsComplete(f.Name, date) { // no visits were kept yet, or the exporter was off
 		return Domain{Name: f.Name}
 	}
 	for _, w := range windows {
 		const day = 24 * time.Hour
 		days := int(w.Duration() / day)
-		if w.Duration()%day != 0 || d.History.Number < days {
+		if w.Duration()%day != 0 || reach < days {
 			continue
 		}
 		visitors := cal.Visitors(f.Name, date, days)

@@ -226,7 +226,7 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
-			next.commit(now, r.state.lastSuccess, facts, r.options.Retention)
+			next.commit(now, r.state, facts, r.options.Retention)
 			r.state = next
 			return r.snapshot(now, facts, next.calendar), facts, nil
 		}

@@ -35,8 +35,8 @@ type Domain struct {
 	Lifecycles []activity.Lifecycle         // those that are known
 	Months     []activity.Month             // UTC calendar months that are known from their first day on, the oldest first
 	Cohorts    []activity.Cohort            // empty unless asked for
-	History    Count                        // days of visits at hand
-	Daily      []int                        // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins
+	History    Count                        // days of visits at hand, without those on which the exporter was off
+	Daily      []Count                      // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins; not known of days on which the exporter was off
 	HalfYear   Count                        // visitors of the last HalfYearDays; unknown unless asked for
 	Registered []Accounts                   // sorted by type; empty if unknown
 	Created    []Accounts                   // the same
@@ -134,7 +134,7 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 		return
 	}
 	days := cal.HistoryDays(f.Name, now)
-	d.History = Known(days)
+	d.History = Known(cal.ObservedDays(f.Name, now))
 	r, g := cal.Returning(f.Name, now)
 	if f.KeepsVisits || days >= activity.RetentionHistory {
 		d.Retention = &Retention{Users: r.Users}
@@ -173,11 +173,18 @@ const (
 // are known completely. Today is left out of Daily: it would look like a fall
 // until the evening.
 func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar, halfYear bool) {
-	today := activity.DayOf(now)
-	for ago := min(DailyDays, d.History.Number-1); ago > 0; ago-- {
-		d.Daily = append(d.Daily, cal.Visitors(d.Name, today-activity.Day(ago), 1).Users)
+	if !d.History.Known {
+		return
 	}
-	if halfYear && d.History.Number >= HalfYearDays { // days so old have to be unpacked, which takes time
+	today, days := activity.DayOf(now), cal.HistoryDays(d.Name, now)
+	for ago := min(DailyDays, days-1); ago > 0; ago-- {
+		date, visitors := today-activity.Day(ago), Count{}
+		if cal.IsComplete(d.Name, date) {
+			visitors = Known(cal.Visitors(d.Name, date, 1).Users)
+		}
+		d.Daily = append(d.Daily, visitors)
+	}
+	if halfYear && days >= HalfYearDays { // days so old have to be unpacked, which takes time
 		d.HalfYear = Known(cal.Visitors(d.Name, today, HalfYearDays).Users)
 	}
 }

@@ -56,50 +56,69 @@ func (m *refreshState) fullRead(now time.Time) (next refreshState, since time.Ti
 	return next, time.Time{}
 }
 
-// purgeStep is by how much more than at the last success one refresh purges: a
-// clock that is years ahead, for once, must not cost the history.
-const purgeStep = 24 * time.Hour
+// setForward says that the clock shows a later moment than the one that has come:
+// it has been set, or the machine was asleep.
+func (m *refreshState) setForward(now time.Time) bool {
+	passed, shown := now.Sub(m.lastSuccess), now.Round(0).Sub(m.lastSuccess.Round(0))
+	return !m.lastSuccess.IsZero() && shown > passed+clockSlack
+}
 
 // commit ends a reading that succeeded: visits of servers that keep none are
-// recorded, and what is not needed any longer goes. Users of whom such a server
-// knows nothing any more are forgotten, unless some of its records could not be
-// read. The success before it was at last.
-func (m *refreshState) commit(now, last time.Time, facts Facts, retention time.Duration) {
+// recorded, and what is not needed any longer goes. Users who have no account any
+// more on such a server are forgotten, unless some of its records could not be
+// read.
+func (m *refreshState) commit(now time.Time, before refreshState, facts Facts, retention time.Duration) {
 	m.readsAll = facts.Complete
 	for _, f := range facts.Domains {
-		if !f.HasLastSeen || f.KeepsVisits {
+		if !f.HasLastSeen {
+			continue
+		}
+		if !before.setForward(now) {
+			m.calendar.Observe(f.Name, now)
+		}
+		if f.KeepsVisits {
 			continue
 		}
 		m.calendar.RecordVisits(f.Name, now)
 		if facts.Complete && f.Damaged == 0 {
-			m.forgetGone(f, now)
+			m.forgetGone(f, now, before.calendar.Users(f.Name))
 		}
 	}
-	purgeAt := now
-	if limit := last.Add(purgeStep); limit.Before(now) {
-		purgeAt = limit
-	}
-	m.calendar.Purge(activity.DayOf(purgeAt.Add(-retention)))
+	// What a server keeps itself can be read again: there, retention is for what
+	// is stored.
+	m.calendar.Purge(m.oldestDay(now, activity.MaxWindow))
+	m.calendar.PurgeRecorded(m.oldestDay(now, retention))
 	m.calendar.Compact(activity.DayOf(now))
+}
+
+// oldestDay returns the oldest day that is not yet older than retention. Days are
+// deleted for ever, and a clock that is years ahead would make all of them old: so
+// they age by the days on which the exporter was at work.
+func (m *refreshState) oldestDay(now time.Time, retention time.Duration) activity.Day {
+	if proven := m.calendar.ProvenDay(now); proven < activity.DayOf(now) {
+		now = proven.Start()
+	}
+	return activity.DayOf(now.Add(-retention))
 }
 
 const (
 	// A domain that lost more than half of its users, and more than forgetAtOnce, since
 	// the last refresh has lost them if they are still gone after emptiedFor:
 	// somebody may be restoring a backup.
-	forgetAtOnce = 10
+	forgetAtOnce = 1
 	emptiedFor   = 24 * time.Hour
 )
 
 // forgetGone forgets the users whom the server does not know any more. Where
 // people online may leave no trace in its records, that is those who have not
-// come for as long as retention looks back.
-func (m *refreshState) forgetGone(f DomainFacts, now time.Time) {
+// come for as long as retention looks back. Before this refresh, so many users
+// were known: newcomers make up for nobody.
+func (m *refreshState) forgetGone(f DomainFacts, now time.Time, known int) {
 	since := activity.DayOf(now) + 1
 	if f.LogoutsUnrecorded {
 		since -= activity.RetentionDays
 	}
-	gone, known := m.calendar.Gone(f.Name, since)
+	gone := m.calendar.Gone(f.Name, since)
 	emptied := make(map[string]time.Time) // that of the refresh before stays as it is
 	maps.Copy(emptied, m.emptied)
 	m.emptied = emptied
@@ -160,7 +179,10 @@ func (r *Refresher) saveHistory(ctx context.Context, facts Facts) {
 	if len(domains) == 0 {
 		return
 	}
-	at := history.Moment{At: r.state.lastSuccess, FullRead: r.state.lastFullRead}
+	at := history.Moment{
+		At: r.state.lastSuccess, FullRead: r.state.lastFullRead,
+		Oldest: r.state.oldestDay(r.state.lastSuccess, r.options.Retention),
+	}
 	switch err := r.options.History.Save(ctx, r.options.Server, domains, r.state.calendar, r.options.Classes, at); {
 	case errors.Is(err, history.ErrFollower):
 		return

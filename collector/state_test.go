@@ -148,8 +148,8 @@ func TestHistoryThatCannotBeUsed(t *testing.T) {
 	disk.load = nil // it can be read again, but is still full
 	w.now = now.AddDate(0, 0, -1)
 	w.users = map[string]time.Duration{"c": 0, "a": day}
-	if d := w.refresh(t); d.Retention == nil || d.Retention.Users != 1 || d.History.Number != 40 {
-		t.Errorf("%+v, want that a has come back after 38 days", d)
+	if d := w.refresh(t); d.Retention == nil || d.Retention.Users != 1 || d.History.Number != 3 {
+		t.Errorf("%+v, want that a has come back after 38 days, of which three are known", d)
 	}
 	if s := w.Status(); !s.Up || s.HistoryFailures != 2 {
 		t.Errorf("%+v, want up, and another failure", s)
@@ -226,13 +226,13 @@ func TestPeopleWhoLeaveWithoutATrace(t *testing.T) {
 		}
 		refresh()
 		users, at = users[:1], now.Add(day)
-		if d := refresh(); len(d.Daily) != 1 || d.Daily[0] != visitors {
+		if d := refresh(); len(d.Daily) != 1 || d.Daily[0] != collector.Known(visitors) {
 			t.Errorf("traceless %v: visitors of yesterday %v, want %d", traceless, d.Daily, visitors)
 		}
 		at = now.Add(61 * day)
 		refresh()
 		at = now.Add(61*day + time.Hour)
-		if d := refresh(); d.Daily[0] > 1 {
+		if d := refresh(); d.Daily[0].Number > 1 {
 			t.Errorf("traceless %v: after two months %v", traceless, d.Daily)
 		}
 	}
@@ -250,7 +250,7 @@ func TestMostUsersVanish(t *testing.T) {
 		t.Helper()
 		w.now, w.users = now.Add(after), users
 		d := w.refresh(t)
-		return d.Daily[len(d.Daily)-1]
+		return d.Daily[len(d.Daily)-1].Number
 	}
 	w.users = users
 	w.refresh(t)
@@ -264,7 +264,7 @@ func TestMostUsersVanish(t *testing.T) {
 	yesterdays(day+2*time.Hour, few)
 	w.now = now.Add(2*day + 3*time.Hour)
 	d := w.refresh(t)
-	if first := d.Daily[0]; first != 1 {
-		t.Errorf("%d visitors of the first day, a day after most users went, want 1", first)
+	if first := d.Daily[0]; first != collector.Known(1) {
+		t.Errorf("%d visitors of the first day, a day after most users went, want 1", first.Number)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 )
@@ -18,6 +20,12 @@ import (
 func TestSparkline(t *testing.T) {
 	month := make([]int, collector.DailyDays)
 	month[29] = 5
+	counts := func(daily []int) (all []collector.Count) {
+		for _, n := range daily {
+			all = append(all, collector.Known(n))
+		}
+		return all
+	}
 	for name, c := range map[string]struct {
 		daily                []int
 		starts, ends, spoken string
@@ -28,19 +36,39 @@ func TestSparkline(t *testing.T) {
 		"nobody came": {[]int{0, 0}, "114.0,26.0 ", " 118.0,26.0", "between 0 and 0, 0 on"},
 		"a month":     {month, "2.0,26.0 ", " 118.0,2.0", "the last 30 days: between 0 and 5, 5 on"},
 	} {
-		got := newSparkline(c.daily)
+		got := newSparkline(counts(c.daily))
 		if got == nil {
 			if c.spoken != "" {
 				t.Errorf("%s: no line", name)
 			}
 			continue
 		}
-		if c.spoken == "" || !strings.HasPrefix(got.Points, c.starts) || !strings.HasSuffix(got.Points, c.ends) || !strings.Contains(got.Label, c.spoken) {
-			t.Errorf("%s: %+v", name, got)
+		if c.spoken == "" || len(got.Lines) != 1 || !strings.HasPrefix(got.Lines[0].Points, c.starts) || !strings.HasSuffix(got.Lines[0].Points, c.ends) || !strings.Contains(got.Label, c.spoken) {
+			t.Fatalf("%s: %+v", name, got)
 		}
-		if points := strings.Fields(got.Points); len(points) != len(c.daily) || len(strings.Fields(got.Area)) != len(points)+2 {
+		if points := strings.Fields(got.Lines[0].Points); len(points) != len(c.daily) || len(strings.Fields(got.Lines[0].Area)) != len(points)+2 {
 			t.Errorf("%s: %+v has not one point for each day", name, got)
 		}
+	}
+}
+
+// Where it is not known who came there is a gap, not a fall to nobody.
+func TestSparklineWithGaps(t *testing.T) {
+	unknown := collector.Count{}
+	got := newSparkline([]collector.Count{unknown, collector.Known(4), collector.Known(2), unknown, unknown, collector.Known(8)})
+	want := &sparkline{
+		Width: 120, Height: 28,
+		Lines: []line{
+			{Points: "102.0,14.0 106.0,20.0", Area: "102.0,26 102.0,14.0 106.0,20.0 106.0,26"},
+			{Points: "118.0,2.0 117.0,2.0", Area: "118.0,26 118.0,2.0 117.0,2.0 118.0,26"},
+		},
+		Label: "Visitors a day, the last 6 days: between 2 and 8, 8 on the newest day that is known; 3 are not known",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if s := newSparkline([]collector.Count{unknown, collector.Known(4), unknown}); s != nil {
+		t.Errorf("%+v of a single day", s)
 	}
 }
 
@@ -62,7 +90,7 @@ func TestLandingView(t *testing.T) {
 	snapshot := &collector.Snapshot{
 		At: moment.Add(-3 * time.Hour),
 		Domains: []collector.Domain{
-			{Name: "a.example", Active: []collector.ActiveUsers{{Window: windows[1], Users: 7}}, Daily: []int{1, 2}},
+			{Name: "a.example", Active: []collector.ActiveUsers{{Window: windows[1], Users: 7}}, Daily: []collector.Count{collector.Known(1), collector.Known(2)}},
 			{Name: "b.example", Registered: []collector.Accounts{{Type: collector.Native, Users: 3}}, Retention: &collector.Retention{Users: 0}},
 		},
 		Modules: []collector.Module{

@@ -19,6 +19,10 @@ type Recorder interface {
 	// moments for one user, the latest counts. A moment in the future counts as
 	// it is, as it does for the chat servers themselves.
 	Seen(domain, user []byte, client Client, at time.Time)
+	// Exists says that the user has an account, though no activity counts: it is
+	// disabled, or the last time lies too long ago to matter. What is known of
+	// the user stays known. It makes nobody known.
+	Exists(domain, user []byte)
 	// Newest returns the latest moment that any user of the domain was seen,
 	// the zero time if nobody was.
 	Newest(domain []byte) time.Time

@@ -57,6 +57,12 @@ func (b *Batch) Seen(domain, user []byte, client Client, at time.Time) {
 	b.calendar.Seen(domain, user, client, at)
 }
 
+// Exists implements Recorder.
+func (b *Batch) Exists(domain, user []byte) {
+	b.Flush()
+	b.calendar.Exists(domain, user)
+}
+
 // Newest implements Recorder.
 func (b *Batch) Newest(domain []byte) time.Time {
 	b.Flush()

@@ -45,6 +45,9 @@ type domain struct {
 	recorded bool
 	since    Day
 	kept     keptCounts
+	// observed are the days on which the records were read, sorted; see Observe.
+	// Calendars share them.
+	observed []Day
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -69,6 +72,7 @@ func (c *Calendar) Clone() *Calendar {
 			recorded:   d.recorded,
 			since:      d.since,
 			kept:       d.kept,
+			observed:   d.observed,
 		}
 	}
 	return clone
@@ -90,6 +94,15 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 		c.recent = recent{name: string(domain), domain: d}
 	}
 	d.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
+}
+
+// Exists implements Recorder.
+func (c *Calendar) Exists(domain, user []byte) {
+	if d, ok := c.domains[string(domain)]; ok {
+		if n, known := d.knownNumber(siphash.Hash(c.k0, c.k1, user)); known {
+			d.exists(n)
+		}
+	}
 }
 
 // Visit implements Recorder.
@@ -128,7 +141,7 @@ func (c *Calendar) Newest(domain []byte) time.Time {
 	for _, m := range d.newest {
 		latest = max(latest, m)
 	}
-	if latest == neverSeen {
+	if latest <= onlyExists {
 		return time.Time{}
 	}
 	return time.UnixMilli(latest.milli())

@@ -38,23 +38,40 @@ func (d *dictionary) place(hash uint64) (at, mask uint32, tag slot) {
 // unused stands for no user. A hash that happens to be equal is taken for 1.
 const unused = 0
 
-// numberOf returns the number of a hash, a new one if it is not there yet.
-func (d *dictionary) numberOf(hash uint64) uint32 {
-	if hash == unused {
-		hash = 1
-	}
-	if 4*(len(d.hashes)+1) > 3*len(d.slots) {
-		d.rehash(2 * len(d.slots))
-	}
+// find returns the number of a hash, if it is there, and else the slot in which it
+// is missing. There must be slots.
+func (d *dictionary) find(hash uint64) (n, at uint32, known bool) {
 	at, mask, tag := d.place(hash)
 	for ; d.slots[at] != 0; at = (at + 1) & mask {
 		if s := d.slots[at]; s&^slot(mask) == tag {
 			if n := s.number(mask); d.hashes[n] == hash {
-				return n
+				return n, at, true
 			}
 		}
 	}
-	n := uint32(len(d.hashes))
+	return 0, at, false
+}
+
+// knownNumber returns the number of a hash, if it is there.
+func (d *dictionary) knownNumber(hash uint64) (n uint32, known bool) {
+	if len(d.slots) == 0 {
+		return 0, false
+	}
+	n, _, known = d.find(max(hash, unused+1))
+	return n, known
+}
+
+// numberOf returns the number of a hash, a new one if it is not there yet.
+func (d *dictionary) numberOf(hash uint64) uint32 {
+	hash = max(hash, unused+1)
+	if 4*(len(d.hashes)+1) > 3*len(d.slots) {
+		d.rehash(2 * len(d.slots))
+	}
+	n, at, known := d.find(hash)
+	if known {
+		return n
+	}
+	n = uint32(len(d.hashes))
 	if last := len(d.free) - 1; last >= 0 {
 		n, d.free = d.free[last], d.free[:last]
 		d.hashes[n] = hash
@@ -62,6 +79,7 @@ func (d *dictionary) numberOf(hash uint64) uint32 {
 	} else {
 		d.hashes = append(d.hashes, hash)
 	}
+	_, _, tag := d.place(hash)
 	d.slots[at] = tag | slot(n+1)
 	return n
 }

@@ -326,6 +326,6 @@ func TestOldDaysArePurged(t *testing.T) {
 
 // forgetGone forgets who has no last-seen time.
 func forgetGone(cal *activity.Calendar) {
-	gone, _ := cal.Gone("d", activity.DayOf(noon)+1)
+	gone := cal.Gone("d", activity.DayOf(noon)+1)
 	cal.ForgetUsers("d", gone)
 }

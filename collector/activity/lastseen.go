@@ -21,6 +21,10 @@ const (
 	// neverSeen stands for users who are known from visits alone; it lies
 	// before every window.
 	neverSeen moment = earliestMilli << clientBits
+
+	// onlyExists stands for users of whom the server says no more than that they
+	// exist; it is later than neverSeen, and also before every window.
+	onlyExists = neverSeen + 1<<clientBits
 )
 
 func momentOf(milli int64, client Client) moment {
@@ -40,7 +44,7 @@ func (l *lastSeen) seen(n uint32, client Client, milli int64) {
 	l.grow(n)
 	at, newest := momentOf(milli, client), l.newest[n]
 	switch {
-	case newest == neverSeen || newest.client() == client:
+	case newest <= onlyExists || newest.client() == client:
 		l.newest[n] = max(newest, at)
 	case at.milli() > newest.milli():
 		// The classes change places.
@@ -50,6 +54,12 @@ func (l *lastSeen) seen(n uint32, client Client, milli int64) {
 	default:
 		l.other(n, at)
 	}
+}
+
+// exists records that the server knows a user.
+func (l *lastSeen) exists(n uint32) {
+	l.grow(n)
+	l.newest[n] = max(l.newest[n], onlyExists)
 }
 
 func (l *lastSeen) other(n uint32, at moment) {

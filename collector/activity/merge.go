@@ -8,6 +8,9 @@ func (c *Calendar) Merge(other *Calendar) {
 		if from.recorded && (!d.recorded || from.since < d.since) {
 			d.recorded, d.since = true, from.since
 		}
+		for _, date := range from.observed {
+			d.observe(date, date)
+		}
 		numbers := make([]uint32, len(from.hashes))
 		for n, hash := range from.hashes {
 			if hash != unused {

@@ -7,16 +7,40 @@ import "slices"
 func (c *Calendar) Purge(before Day) {
 	c.recent = recent{}
 	for _, d := range c.domains {
-		days := len(d.days)
-		for date := range d.days {
-			if date < before {
-				delete(d.days, date)
-			}
-		}
-		if len(d.days) < days {
-			d.release()
+		d.purge(before)
+	}
+}
+
+// PurgeRecorded is Purge for the domains whose visits are recorded here.
+func (c *Calendar) PurgeRecorded(before Day) {
+	c.recent = recent{}
+	for _, d := range c.domains {
+		if d.recorded {
+			d.purge(before)
 		}
 	}
+}
+
+func (d *domain) purge(before Day) {
+	d.forgetObserved(before)
+	days := len(d.days)
+	for date := range d.days {
+		if date < before {
+			delete(d.days, date)
+		}
+	}
+	if len(d.days) < days {
+		d.release()
+	}
+}
+
+// Users returns how many users of a domain are known.
+func (c *Calendar) Users(domain string) int {
+	d, ok := c.domains[domain]
+	if !ok {
+		return 0
+	}
+	return len(d.hashes) - len(d.free)
 }
 
 // Compact gives back the memory that growing sets have reserved, and packs the
@@ -41,14 +65,14 @@ func exact[S ~[]E, E any](s S) S {
 	return append(make(S, 0, len(s)), s...)
 }
 
-// Gone returns the numbers of the users of a domain who have no last-seen time,
-// nor a visit on the given day or later, and how many users are known in all. It
-// is for servers that keep one last-seen time for each account for as long as the
-// account exists.
-func (c *Calendar) Gone(domain string, since Day) (gone []uint32, known int) {
+// Gone returns the numbers of the users of a domain of whom the server says
+// nothing, neither a last-seen time nor that they exist, and who have no visit on
+// the given day or later. It is for servers that know each account for as long as
+// it exists.
+func (c *Calendar) Gone(domain string, since Day) (gone []uint32) {
 	d, ok := c.domains[domain]
 	if !ok {
-		return nil, 0
+		return nil
 	}
 	var came userSet
 	for date, v := range d.days {
@@ -60,12 +84,11 @@ func (c *Calendar) Gone(domain string, since Day) (gone []uint32, known int) {
 		if hash == unused {
 			continue
 		}
-		known++
 		if !d.isSeen(n) && !came.has(uint32(n)) {
 			gone = append(gone, uint32(n))
 		}
 	}
-	return gone, known
+	return gone
 }
 
 // ForgetUsers forgets users of a domain by their numbers, with all of their

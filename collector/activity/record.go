@@ -21,7 +21,7 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 		d.recorded, d.since = true, today
 	}
 	record := func(n uint32, m moment) {
-		if m == neverSeen {
+		if m <= onlyExists {
 			return
 		}
 		date := DayOf(time.UnixMilli(m.milli()))
@@ -49,7 +49,7 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 func (d *domain) mostlyAfter(date Day) bool {
 	after, known := 0, 0
 	for _, m := range d.newest {
-		if m == neverSeen {
+		if m <= onlyExists {
 			continue
 		}
 		known++
@@ -83,12 +83,15 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 
 // RecordLogin takes a login that is known from elsewhere as a visit on its day,
 // for domains whose visits are recorded here: what is recorded is then complete
-// from the first such day on.
+// from the first such day to the last one.
 func (c *Calendar) RecordLogin(name string, user []byte, client Client, at time.Time) {
 	d := c.domain([]byte(name))
 	date := DayOf(at)
-	if !d.recorded || date < d.since {
+	if !d.recorded {
 		d.recorded, d.since = true, date
 	}
+	// The archive has what came in between.
+	d.observe(min(date, d.since), max(date, d.since))
+	d.since = min(date, d.since)
 	c.Visit([]byte(name), user, client, date)
 }

@@ -26,6 +26,8 @@ type State struct {
 	// Recorded says that the visits were recorded here, since the given day.
 	Recorded bool
 	Since    Day
+	// Observed are the days on which the records were read, sorted.
+	Observed []Day
 }
 
 // DayState are the visits of one day.
@@ -45,7 +47,7 @@ func (c *Calendar) State(name string) State {
 	}
 	s := State{
 		Hashes: d.hashes, Changed: d.changed,
-		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since,
+		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since, Observed: d.observed,
 	}
 	if !d.recorded {
 		s.LastSeen, s.OtherSeen = make([]int64, len(d.newest)), make(map[uint64]int64, len(d.others))
@@ -66,7 +68,7 @@ func (c *Calendar) State(name string) State {
 // clients than there are now, and numbers beyond those in use, are left out.
 func (c *Calendar) Restore(name string, s State) {
 	c.recent = recent{}
-	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since}
+	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed}
 	d.hashes, d.changed = s.Hashes, s.Changed
 	for n, hash := range d.hashes {
 		if hash == unused {

@@ -234,12 +234,16 @@ func (r *reading) readLastOf(ctx context.Context, host string, users []string) (
 		}
 		kept = true
 		switch last.Status {
-		case "NOT FOUND", "Registered but didn't login": // with the time of the question, of the registration
+		case "NOT FOUND": // with the time of the question
+		case "Registered but didn't login": // with the time of the registration
+			r.rec.Exists([]byte(host), []byte(user))
 		case "ONLINE":
 			r.rec.Seen([]byte(host), []byte(user), activity.Unknown, r.now)
 		default:
 			if last.Timestamp.After(oldest) {
 				r.rec.Seen([]byte(host), []byte(user), activity.Unknown, last.Timestamp)
+			} else {
+				r.rec.Exists([]byte(host), []byte(user))
 			}
 		}
 	}

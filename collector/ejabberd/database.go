@@ -98,6 +98,7 @@ func (t *tables) last(ctx context.Context) error {
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
 			found.AnyReadable = true
+			t.rec.Exists(name, row.Text(1))
 			return
 		}
 		seconds, err := strconv.ParseInt(text, 10, 64)
@@ -108,7 +109,9 @@ func (t *tables) last(ctx context.Context) error {
 		found.AnyReadable = true
 		if seconds > oldest {
 			t.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+			return
 		}
+		t.rec.Exists(name, row.Text(1))
 	})
 }
 

@@ -1,11 +1,17 @@
 package history
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/activity"
 )
@@ -23,21 +29,66 @@ func readKey(path string) (key activity.Key, err error) {
 	return key, nil
 }
 
-// ensureKey makes sure that the key in use is the one in the file, which it
-// makes if there is none.
-func (s *Store) ensureKey() error {
-	if s.keyed {
-		return nil
+// fingerprint is stored with the history to tell whether a key is the one that it
+// was recorded with. It is of no help to who wants to know the key, or whose hash
+// is whose.
+func fingerprint(key activity.Key) []byte {
+	sum := sha256.Sum256(append([]byte("active_users_exporter: the key of a history\x00"), key[:]...))
+	return sum[:8]
+}
+
+// ensureKey makes sure that the key in use is the one in the file, and the one that
+// the history was recorded with. Where there is neither file nor history it makes
+// the file. With another key nobody would be recognised: all who are known would be
+// taken for gone, and forgotten.
+func (s *Store) ensureKey(ctx context.Context, db *sqlx.DB) error {
+	var recorded bool
+	if err := db.GetContext(ctx, &recorded, `SELECT EXISTS (SELECT 1 FROM history_domains)`); err != nil {
+		return fmt.Errorf("open the history: %w", err)
 	}
-	key, err := readKey(s.keyFile)
+	if !s.keyed {
+		key, err := readKey(s.keyFile)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && recorded:
+			return fmt.Errorf("the key of the history is missing: put %s back; without it, what was recorded is of no use (to begin a new history, move the old one away)", s.keyFile)
+		case errors.Is(err, fs.ErrNotExist) && s.readOnly:
+			return nil
+		case errors.Is(err, fs.ErrNotExist):
+			err = writeKey(s.keyFile, s.key)
+		case err == nil && key != s.key:
+			err = fmt.Errorf("%s has appeared after the start: start the exporter again to use the history", s.keyFile)
+		}
+		if err != nil {
+			return err
+		}
+		s.keyed = true
+	}
+	return s.checkFingerprint(ctx, db, recorded)
+}
+
+// checkFingerprint refuses a key with which another fingerprint than its own is
+// stored. In a file in which nothing is recorded yet the fingerprint is replaced; a
+// database may be about to be used by others.
+func (s *Store) checkFingerprint(ctx context.Context, db *sqlx.DB, recorded bool) error {
+	if !s.readOnly {
+		statement := `INSERT INTO history_key (only_one, fingerprint) VALUES (1, ?) ON CONFLICT (only_one) DO NOTHING`
+		if !recorded && !s.location.Shared() {
+			statement = `INSERT INTO history_key (only_one, fingerprint) VALUES (1, ?) ON CONFLICT (only_one) DO UPDATE SET fingerprint = excluded.fingerprint`
+		}
+		if _, err := db.ExecContext(ctx, db.Rebind(statement), fingerprint(s.key)); err != nil {
+			return fmt.Errorf("open the history: %w", err)
+		}
+	}
+	var stored []byte
+	err := db.GetContext(ctx, &stored, `SELECT fingerprint FROM history_key`)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = writeKey(s.keyFile, s.key)
-	case err == nil && key != s.key:
-		err = fmt.Errorf("%s has appeared after the start: start the exporter again to use the history", s.keyFile)
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return fmt.Errorf("open the history: %w", err)
+	case !bytes.Equal(stored, fingerprint(s.key)):
+		return fmt.Errorf("the history was recorded with another key than that in %s: put the right one there; with this one nobody would be recognised (to begin a new history, move the old one away)", s.keyFile)
 	}
-	s.keyed = err == nil
-	return err
+	return nil
 }
 
 // writeKey makes the file. It appears at once and complete: half a key would

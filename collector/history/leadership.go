@@ -24,22 +24,77 @@ var errNoLock = errors.New("a history that replicas share must be in PostgreSQL 
 
 // leadership makes sure that one exporter writes: users have numbers, which two
 // would give differently. It is a lock of PostgreSQL's that ends with the
-// connection that holds it.
+// connection that holds it. All exporters share another one, so that a command
+// that deletes knows that there is none.
 type leadership struct {
-	db   *sqlx.DB
-	held *sqlx.Conn // nil for a follower
+	db      *sqlx.DB
+	present *sqlx.Conn // nil while it is broken
+	held    *sqlx.Conn // nil for a follower
 }
 
-// lock is the number of the advisory lock, which nobody else has reason to use.
-const lock = 0x61637469766575
+// The numbers of the advisory locks, which nobody else has reason to use.
+const (
+	lock         = 0x61637469766575
+	presenceLock = lock + 1
+)
+
+// join says that this process uses the history, alone or as one of several.
+func (l *leadership) join(ctx context.Context, alone bool) error {
+	function := `pg_try_advisory_lock_shared`
+	if alone {
+		function = `pg_try_advisory_lock`
+	}
+	connection, err := l.db.Connx(ctx)
+	if err != nil {
+		return fmt.Errorf("open the history: %w", err)
+	}
+	// There the lock is anybody's at any time.
+	cockroach, err := sqldb.IsCockroachDB(connection)
+	if cockroach {
+		err = errNoLock
+	}
+	if err != nil {
+		return errors.Join(err, connection.Close())
+	}
+	joined := false
+	if err := connection.GetContext(ctx, &joined, `SELECT `+function+`($1)`, int64(presenceLock)); err != nil {
+		return errors.Join(fmt.Errorf("open the history: %w", err), connection.Close())
+	}
+	if joined {
+		l.present = connection
+		return nil
+	}
+	return errors.Join(inUse(ctx, connection), connection.Close())
+}
+
+// inUse names one of those who use the history.
+func inUse(ctx context.Context, connection *sqlx.Conn) error {
+	var who string
+	err := connection.GetContext(ctx, &who, `
+		SELECT CAST(pid AS TEXT) || ' from ' || COALESCE(host(client_addr), 'a local socket') || ', connected at ' || TO_CHAR(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+		FROM pg_locks JOIN pg_stat_activity USING (pid)
+		WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			AND CAST(classid AS BIGINT) = $1 AND CAST(objid AS BIGINT) = $2
+		ORDER BY backend_start LIMIT 1`, int64(presenceLock>>32), int64(presenceLock&0xffffffff))
+	if err != nil {
+		who = "unknown"
+	}
+	return fmt.Errorf("another process uses this history (process %s of PostgreSQL): stop it first", who)
+}
 
 // check says whether this exporter leads, and whether it has only now begun to.
 func (l *leadership) check(ctx context.Context) (leads, taken bool, err error) {
+	if l.present == nil || l.present.PingContext(ctx) != nil {
+		l.release()
+		if err := l.join(ctx, false); err != nil {
+			return false, false, err
+		}
+	}
 	if l.held != nil {
 		if l.held.PingContext(ctx) == nil {
 			return true, false, nil
 		}
-		l.release() // the connection broke, and the lock is gone with it
+		drop(&l.held) // it broke, and the lock is gone with it
 	}
 	taken, err = l.try(ctx)
 	return taken, taken, err
@@ -51,14 +106,6 @@ func (l *leadership) try(ctx context.Context) (taken bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("open the history: %w", err)
 	}
-	// There the lock is anybody's at any time.
-	cockroach, err := sqldb.IsCockroachDB(connection)
-	if cockroach {
-		err = errNoLock
-	}
-	if err != nil {
-		return false, errors.Join(err, connection.Close())
-	}
 	if err := connection.GetContext(ctx, &taken, `SELECT pg_try_advisory_lock($1)`, int64(lock)); err != nil || !taken {
 		return false, errors.Join(err, connection.Close())
 	}
@@ -66,13 +113,19 @@ func (l *leadership) try(ctx context.Context) (taken bool, err error) {
 	return true, nil
 }
 
-// release gives the lock up, with the connection: the pool is told that it is
-// broken.
+// release gives the locks up.
 func (l *leadership) release() {
-	if l.held == nil {
+	drop(&l.held)
+	drop(&l.present)
+}
+
+// drop closes a connection, and with it ends its lock: the pool is told that it is
+// broken.
+func drop(connection **sqlx.Conn) {
+	if *connection == nil {
 		return
 	}
-	_ = l.held.Raw(func(any) error { return driver.ErrBadConn })
-	_ = l.held.Close()
-	l.held = nil
+	_ = (*connection).Raw(func(any) error { return driver.ErrBadConn })
+	_ = (*connection).Close()
+	*connection = nil
 }

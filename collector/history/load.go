@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -45,7 +47,7 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 		return l, fmt.Errorf("read the history: %w", err)
 	}
 	for i, row := range rows {
-		moment := Moment{time.UnixMilli(row.Saved), time.UnixMilli(row.FullRead)}
+		moment := Moment{At: time.UnixMilli(row.Saved), FullRead: time.UnixMilli(row.FullRead)}
 		switch {
 		case i == 0:
 			l.Moment = moment
@@ -80,13 +82,14 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 // reader reads one domain.
 type reader struct {
 	*Store
-	row      domainRow
-	classes  *activity.Classes
-	damage   []string
-	unusable bool // so damaged that reading the server again is better
-	users    map[int]uint64
-	lastSeen map[int]uint64
-	huffman  map[activity.Day]bool
+	row         domainRow
+	classes     *activity.Classes
+	damage      []string
+	unusable    bool // so damaged that reading the server again is better
+	users       map[int]uint64
+	lastSeen    map[int]uint64
+	observedSum uint64
+	huffman     map[activity.Day]bool
 }
 
 func (r *reader) damaged(what string) {
@@ -116,7 +119,52 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 		}
 		r.unusable = r.unusable || damaged
 	}
-	return state, r.days(ctx, state.Days)
+	if err := r.days(ctx, state.Days); err != nil {
+		return state, err
+	}
+	state.Observed, err = r.observed(ctx, state)
+	return state, err
+}
+
+// observedName names the observed days, for their checksum.
+const observedName = "observed"
+
+// observed returns the days on which the records were read. Where they are not
+// stored, as by an earlier exporter, all days are taken for such since the history
+// began.
+func (r *reader) observed(ctx context.Context, state activity.State) (days []activity.Day, err error) {
+	var blob []byte
+	err = r.db.GetContext(ctx, &blob, r.db.Rebind(`SELECT days FROM history_observed WHERE domain = ?`), r.row.ID)
+	stored := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	if stored {
+		content, err := verifyChecksum(observedName, blob)
+		var set *roaring.Bitmap
+		if err == nil {
+			set, err = decodeSet(content)
+		}
+		if err == nil {
+			for _, date := range set.ToArray() {
+				days = append(days, activity.Day(date))
+			}
+			r.observedSum = checksum(observedName, content)
+			return days, nil
+		}
+		r.damaged("which days were observed")
+	}
+	if !state.Recorded {
+		return nil, nil
+	}
+	last := activity.DayOf(time.UnixMilli(r.row.Saved))
+	for date := range state.Days {
+		last = max(last, date)
+	}
+	for date := state.Since; date <= last; date++ {
+		days = append(days, date)
+	}
+	return days, nil
 }
 
 // parts reads numbers that were written in parts. The users of a part that is
@@ -208,7 +256,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, days: make(map[activity.Day]stored)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, days: make(map[activity.Day]stored)}
 	for date, day := range state.Days {
 		c.days[date] = stored{day.Version, r.huffman[date]}
 	}

@@ -18,7 +18,7 @@ func (s *Store) Purge(ctx context.Context, domain string) (servers int, err erro
 		return 0, fmt.Errorf("purge the history: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, table := range []string{"history_users", "history_last_seen", "history_visits"} {
+	for _, table := range dataTables() {
 		if _, err := tx.ExecContext(ctx, tx.Rebind(`DELETE FROM `+table+` WHERE domain IN (SELECT id FROM history_domains WHERE domain = ?)`), domain); err != nil {
 			return 0, fmt.Errorf("purge the history: %w", err)
 		}

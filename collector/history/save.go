@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector/activity"
@@ -21,6 +22,7 @@ type contents struct {
 	changed  int            // State.Changed
 	users    map[int]uint64 // checksums by part
 	lastSeen map[int]uint64
+	observed uint64 // checksum
 	days     map[activity.Day]stored
 }
 
@@ -43,6 +45,9 @@ const partSize = 8192
 // domains whose visits the server itself keeps: of all others they are read
 // anew after a restart.
 func (s *Store) Save(ctx context.Context, server string, domains []string, cal *activity.Calendar, classes *activity.Classes, at Moment) error {
+	if s.readOnly {
+		return ErrFollower
+	}
 	s.using.Lock()
 	defer s.using.Unlock()
 	if err := s.open(ctx); err != nil {
@@ -106,7 +111,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 	}
 	w.new.id = id
 	if w.old == nil { // whatever is there is of another time
-		for _, table := range []string{"history_users", "history_last_seen", "history_visits"} {
+		for _, table := range dataTables() {
 			if err := w.exec(ctx, `DELETE FROM `+table+` WHERE domain = ?`, id); err != nil {
 				return nil, err
 			}
@@ -136,7 +141,40 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 			return nil, err
 		}
 	}
+	if err := w.observed(ctx, state.Observed); err != nil {
+		return nil, err
+	}
+	if !state.Recorded {
+		state.Days = maps.Clone(state.Days)
+		maps.DeleteFunc(state.Days, func(date activity.Day, _ activity.DayState) bool { return date < at.Oldest })
+	}
 	return w.new, w.days(ctx, state, activity.DayOf(at.At)-fullDays)
+}
+
+// dataTables are the tables that hold what is known of a domain.
+func dataTables() []string {
+	return []string{"history_users", "history_last_seen", "history_visits", "history_observed"}
+}
+
+// observed writes the days on which the records were read, if there are new ones.
+func (w *writer) observed(ctx context.Context, days []activity.Day) error {
+	set := roaring.New()
+	for _, date := range days {
+		if date >= 0 { // else a clock was very wrong
+			set.Add(uint32(date))
+		}
+	}
+	set.RunOptimize()
+	content, err := encodeSet(set, false)
+	if err != nil {
+		return err
+	}
+	w.new.observed = checksum(observedName, content)
+	if w.new.observed == w.old.observed {
+		return nil
+	}
+	return w.exec(ctx, `INSERT INTO history_observed (domain, days) VALUES (?, ?)
+		ON CONFLICT (domain) DO UPDATE SET days = excluded.days`, w.new.id, addChecksum(observedName, content))
 }
 
 // id returns the number of a domain, a new one if it has none.

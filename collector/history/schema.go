@@ -33,6 +33,12 @@ CREATE TABLE IF NOT EXISTS history_last_seen (
 CREATE TABLE IF NOT EXISTS history_visits (
 	domain INTEGER NOT NULL, day BIGINT NOT NULL, client TEXT NOT NULL, visits BIGINT NOT NULL, users {blob} NOT NULL,
 	PRIMARY KEY (domain, day, client)
+)`, `
+CREATE TABLE IF NOT EXISTS history_observed (
+	domain INTEGER PRIMARY KEY, days {blob} NOT NULL
+);
+CREATE TABLE IF NOT EXISTS history_key (
+	only_one INTEGER PRIMARY KEY CHECK (only_one = 1), fingerprint {blob} NOT NULL
 )`}
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)

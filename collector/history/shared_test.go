@@ -2,7 +2,10 @@ package history_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,5 +75,71 @@ func TestReplicasShareADatabase(t *testing.T) {
 	save(t, second, got, "d")
 	if n, err := second.Purge(t.Context(), "d"); err != nil || n != 1 {
 		t.Errorf("%d purged, error %v", n, err)
+	}
+}
+
+// Replicas need the same key. One with another is refused, whether or not it would
+// write, and destroys nothing.
+func TestReplicasWithDifferentKeys(t *testing.T) {
+	location, classes := database(t), activity.SynapseClasses()
+	folder := t.TempDir()
+	first := history.New(location, filepath.Join(folder, "key"))
+	cal := newCalendar(first)
+	fill(cal, 300)
+	if _, err := first.Load(t.Context(), "server", newCalendar(first), classes); err != nil {
+		t.Fatal(err)
+	}
+	save(t, first, cal, "d")
+	for name, spoil := range map[string]func(path string) error{
+		"missing": func(string) error { return nil },
+		"another": func(path string) error { return os.WriteFile(path, make([]byte, 16), 0o600) },
+	} {
+		path := filepath.Join(folder, name)
+		must(t, spoil(path))
+		second := history.New(location, path)
+		_, err := second.Load(t.Context(), "server", newCalendar(second), classes)
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s key: error %v, want one that names the file", name, err)
+		}
+		if err := second.Save(t.Context(), "server", []string{"d"}, newCalendar(second), classes, saved); err == nil || errors.Is(err, history.ErrFollower) {
+			t.Errorf("%s key: error %v when it saves", name, err)
+		}
+		must(t, second.Close())
+	}
+	must(t, first.Close())
+	third := history.New(location, filepath.Join(folder, "key"))
+	t.Cleanup(func() { _ = third.Close() })
+	got, _ := load(t, third)
+	if diff := cmp.Diff(figures(cal, "d"), figures(got, "d")); diff != "" {
+		t.Errorf("with the right key (-saved +loaded):\n%s", diff)
+	}
+}
+
+// What a command deletes from a database must not come back from the memory of an
+// exporter, be it one that writes or one that waits.
+func TestExclusiveUseOfADatabase(t *testing.T) {
+	location, keyFile := database(t), filepath.Join(t.TempDir(), "key")
+	var replicas []*history.Store
+	for range 2 { // the first one writes
+		s := history.New(location, keyFile)
+		load(t, s)
+		replicas = append(replicas, s)
+	}
+	cal := newCalendar(replicas[0])
+	fill(cal, 10)
+	save(t, replicas[0], cal, "d")
+	purge := func() (int, error) {
+		s := history.NewExclusive(location, keyFile)
+		defer func() { must(t, s.Close()) }()
+		return s.Purge(t.Context(), "d")
+	}
+	for _, s := range replicas {
+		if n, err := purge(); err == nil || n != 0 || !regexp.MustCompile(`another process uses this history \(process \d+ from .* of PostgreSQL\)`).MatchString(err.Error()) {
+			t.Errorf("%d purged, error %v, want one that names an exporter", n, err)
+		}
+		must(t, s.Close())
+	}
+	if n, err := purge(); n != 1 || err != nil {
+		t.Errorf("%d purged, error %v, once no exporter is left", n, err)
 	}
 }

@@ -23,9 +23,11 @@ import (
 // It is opened when it is first used, and again at each use while that fails: a
 // folder that is full or not there yet costs no figures.
 type Store struct {
-	location storage.Location
-	keyFile  string
-	key      activity.Key
+	location  storage.Location
+	keyFile   string
+	key       activity.Key
+	readOnly  bool // nothing is written, not even a key
+	exclusive bool // no other exporter may use a database meanwhile
 
 	using   sync.Mutex // one transaction at a time; guards what follows
 	keyed   bool       // key is what stands in keyFile
@@ -55,6 +57,23 @@ func New(location storage.Location, keyFile string) *Store {
 	return s
 }
 
+// NewReader returns a history that is read beside the exporter that writes it.
+// Save writes nothing and returns ErrFollower.
+func NewReader(location storage.Location, keyFile string) *Store {
+	s := New(location, keyFile)
+	s.readOnly = true
+	return s
+}
+
+// NewExclusive returns a history that nobody else uses meanwhile, so that what is
+// deleted does not come back. A database that exporters use cannot be opened; a
+// folder must have been claimed, see storage.Location.Claim.
+func NewExclusive(location storage.Location, keyFile string) *Store {
+	s := New(location, keyFile)
+	s.exclusive = true
+	return s
+}
+
 // Exists says whether there is a history in a folder.
 func Exists(location storage.Location) bool { return location.Has(fileName) }
 
@@ -73,20 +92,35 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the history: %w", err)
 	}
-	if err := s.ensureKey(); err != nil {
-		_ = db.Close()
-		return err
-	}
-	if err := s.schema().Migrate(ctx, db); err != nil {
+	if err := s.prepare(ctx, db); err != nil {
 		_ = db.Close()
 		return err
 	}
 	s.db = db
-	if s.location.Shared() {
-		s.lead = &leadership{db: db}
-		_, err = s.lead.try(ctx) // who writes from the start need not read again
+	return nil
+}
+
+// prepare makes a database ready for use.
+func (s *Store) prepare(ctx context.Context, db *sqlx.DB) error {
+	if err := s.schema().Migrate(ctx, db); err != nil {
+		return err
 	}
-	return err
+	if err := s.ensureKey(ctx, db); err != nil {
+		return err
+	}
+	if !s.location.Shared() || s.readOnly {
+		return nil
+	}
+	lead := &leadership{db: db}
+	if err := lead.join(ctx, s.exclusive); err != nil {
+		return err
+	}
+	if _, err := lead.try(ctx); err != nil { // who writes from the start need not read again
+		lead.release()
+		return err
+	}
+	s.lead = lead
+	return nil
 }
 
 // Close closes the store.
@@ -107,6 +141,9 @@ type Moment struct {
 	// At is the moment of the refresh that was saved, FullRead that of the last
 	// one that read everything.
 	At, FullRead time.Time
+	// Oldest is, when saving, the oldest day to store of servers that keep
+	// visits themselves, 0 for all there are.
+	Oldest activity.Day
 }
 
 // errFormat says that stored bytes are not what was written.

@@ -153,7 +153,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 			case 0:
 				cal.Forget([]byte("d"), today-activity.Day(rapid.IntRange(0, 100).Draw(rt, "ago")))
 			case 1:
-				gone, _ := cal.Gone("d", today+1)
+				gone := cal.Gone("d", today+1)
 				cal.ForgetUsers("d", gone)
 			case 2:
 				cal.Purge(today - 80)

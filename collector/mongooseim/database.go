@@ -91,6 +91,8 @@ func (r *reading) last(ctx context.Context) error {
 		r.found.Of(name)
 		if seconds := row.Integer(2); seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+		} else {
+			r.rec.Exists(name, row.Text(1))
 		}
 	})
 	for _, d := range r.found {

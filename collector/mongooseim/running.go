@@ -304,11 +304,14 @@ func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, foun
 		}
 		d := found.Of([]byte(name))
 		if u.Timestamp == nil {
+			rec.Exists([]byte(name), []byte(user))
 			continue
 		}
 		d.HasLastSeen = true
 		if u.Timestamp.After(oldest) {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, *u.Timestamp)
+		} else {
+			rec.Exists([]byte(name), []byte(user))
 		}
 	}
 	return true, nil

@@ -100,10 +100,13 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 		at := u.latest()
 		switch {
 		case !u.stored():
+			rec.Exists(domain, u.name()) // whatever else there is, it is of an account
 		case server.isOnline(name, string(u.name())):
 			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
 		case at > oldest && accountCounts(u.account(), h.hasActivity, h.accounts > 0):
 			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
+		case at <= oldest || u.account() == accountDisabled:
+			rec.Exists(domain, u.name())
 		}
 	}
 }

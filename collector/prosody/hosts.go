@@ -136,8 +136,19 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 	var users []string
 	for user, at := range last {
 		name, ok := decodeName(user)
-		if ok && (at > oldest || server.isOnline(h.name, name)) {
+		switch {
+		case !ok:
+		case at > oldest || server.isOnline(h.name, name):
 			users = append(users, user)
+		default:
+			rec.Exists(domain, []byte(name))
+		}
+	}
+	for _, user := range h.accounts.users {
+		if name, ok := decodeName(user); ok {
+			if _, stored := last[user]; !stored {
+				rec.Exists(domain, []byte(name))
+			}
 		}
 	}
 	uses := make([][]clientUse, len(users))
@@ -161,6 +172,8 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 			r.seen(rec, domain, []byte(name), now, uses[i])
 		case accountCounts(states[i], h.activity.exists, h.accounts.exists):
 			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
+		case states[i] == accountDisabled:
+			rec.Exists(domain, []byte(name))
 		}
 	}
 	return nil
