@@ -8,7 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"active_users_exporter/collector/prosody/luaconfig"
 	"active_users_exporter/collector/sqldb"
@@ -18,85 +22,215 @@ import (
 // defaultDataPath is where Prosody's packages keep its data.
 const defaultDataPath = "/var/lib/prosody"
 
+// wayAround is what to do about a configuration that cannot be read.
+const wayAround = `; to do without this file, name Prosody's data_path ("/var/lib/prosody") or its database ("postgres://USER@HOST/DATABASE") instead of it`
+
 // readProsody reads from Prosody's own configuration where its records are and
 // which virtual hosts it serves: others in the same place are leftovers.
 func readProsody(o *Options, path string) error {
-	c, err := luaconfig.Read(path, os.LookupEnv)
+	path, err := filepath.Abs(path) // what is relative in it counts from its folder
 	if err != nil {
 		return err
 	}
-	dataPath := defaultDataPath
-	if named, _ := c.Global["data_path"].(string); named != "" {
-		dataPath = document.Below(filepath.Dir(path), named)
+	config, err := luaconfig.Read(path, luaconfig.Surroundings{LookupEnv: os.LookupEnv, Now: time.Now, Hostname: os.Hostname})
+	if err != nil {
+		return fmt.Errorf("%w%s", err, wayAround)
 	}
-	for _, h := range c.Hosts {
-		for _, option := range []string{"default_storage", "storage", "sql"} {
-			if _, own := h.Options[option]; own {
-				return fmt.Errorf("%s: virtual host %q has its own option %s: give the location of the records instead, a data_path or a database", path, h.Name, option)
-			}
+	found, err := locateRecords(config, filepath.Dir(path))
+	if config.Older != nil {
+		older, olderErr := locateRecords(config.Older, filepath.Dir(path))
+		switch {
+		case err != nil && olderErr == nil:
+			found, err = older, nil
+		case err == nil && olderErr == nil && !reflect.DeepEqual(found, older):
+			err = errors.New("it uses options as variables, and so means other records or hosts for Prosody 13 than for earlier ones")
 		}
-		o.Hosts = append(o.Hosts, strings.ToLower(h.Name))
 	}
-	switch storage, err := activityStorage(c); {
-	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
-	case storage == "internal":
-		o.DataPath = dataPath
-	case storage == "sql":
-		if o.Database, err = sqlOf(c, dataPath); err != nil {
-			return fmt.Errorf("%s: sql: %w", path, err)
-		}
-	default:
-		return fmt.Errorf("%s: storage %q cannot be read: internal and sql can", path, storage)
+	if err != nil {
+		return fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
+	o.Hosts, o.DataPath, o.Database = found.Hosts, found.DataPath, found.Database
 	return nil
 }
 
-// activityStorage returns the storage of the stores that say who was there.
-func activityStorage(c *luaconfig.Config) (string, error) {
-	storage, _ := c.Global["default_storage"].(string)
-	storage = cmp.Or(storage, "internal")
-	stores, _ := c.Global["storage"].(luaconfig.Table)
-	if all, ok := c.Global["storage"].(string); ok {
-		storage = all
+// locateRecords returns the hosts that are served and where their records are,
+// which is one place for all of them.
+func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
+	var found Options
+	dataPath := defaultDataPath
+	if named, _ := c.Global["data_path"].(string); named != "" {
+		dataPath = document.Below(folder, named)
 	}
-	of := func(store string) string {
-		named, _ := stores.Fields[store].(string)
-		return cmp.Or(named, storage)
+	served := slices.DeleteFunc(slices.Clone(c.Hosts), func(h luaconfig.Section) bool { return h.Options["enabled"] == false })
+	if len(served) == 0 {
+		if len(c.Hosts) > 0 {
+			return found, errors.New("no VirtualHost is enabled: Prosody would not start")
+		}
+		served = []luaconfig.Section{{}} // the global section alone
 	}
-	if of("lastlog2") != of("account_activity") {
-		return "", errors.New("the stores lastlog2 and account_activity are in different storages: give the location of the one in use")
+	for i, h := range served {
+		of, err := hostOptions{c, h}.records(dataPath)
+		if own := (hostOptions{c, h}).own(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
+			return found, fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: each place is a server of its own here%s", h.Name, own, because(err))
+		}
+		if err != nil {
+			return found, err
+		}
+		if i > 0 && !reflect.DeepEqual(of, found) {
+			return found, fmt.Errorf("virtual host %q has its records elsewhere than %q: each place is a server of its own here", h.Name, served[0].Name)
+		}
+		found = of
 	}
-	return of("lastlog2"), nil
+	for _, h := range c.Hosts {
+		if h.Options["enabled"] != false {
+			found.Hosts = append(found.Hosts, h.Name)
+		}
+	}
+	return found, nil
 }
 
-// sqlOf returns the database of mod_storage_sql, whose options are sql.
-func sqlOf(c *luaconfig.Config, dataPath string) (sqldb.Source, error) {
-	options, _ := c.Global["sql"].(luaconfig.Table)
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+// hostOptions are the options of a virtual host, which are the global ones where
+// it has none of its own.
+type hostOptions struct {
+	config *luaconfig.Config
+	host   luaconfig.Section
+}
+
+func (h hostOptions) get(name string) any {
+	if v, own := h.host.Options[name]; own {
+		return v
+	}
+	return h.config.Global[name]
+}
+
+// own returns the option with which a host says that its records are elsewhere,
+// "" for none.
+func (h hostOptions) own() string {
+	for _, option := range []string{"default_storage", "storage", "sql"} {
+		if _, own := h.host.Options[option]; own {
+			return option
+		}
+	}
+	return ""
+}
+
+// records returns where the records of the host are.
+func (h hostOptions) records(dataPath string) (Options, error) {
+	switch storage, err := h.activityStorage(); {
+	case err != nil:
+		return Options{}, err
+	case storage == "internal":
+		return Options{DataPath: dataPath}, nil
+	case storage == "sql":
+		database, err := h.sql(dataPath)
+		if err != nil {
+			return Options{}, fmt.Errorf("sql: %w", err)
+		}
+		return Options{Database: database}, nil
+	default:
+		return Options{}, fmt.Errorf("storage %q cannot be read: internal and sql can", storage)
+	}
+}
+
+// activityStorage returns the storage of the stores that say who was there. If
+// the two are in different ones, the modules that are enabled say which is
+// written to.
+func (h hostOptions) activityStorage() (string, error) {
+	lastlog2, err := h.storageOf("lastlog2")
+	if err != nil {
+		return "", err
+	}
+	activity, err := h.storageOf("account_activity")
+	if err != nil {
+		return "", err
+	}
+	switch older, newer := h.enabled("lastlog2"), h.enabled("account_activity"); {
+	case lastlog2 == activity, older && !newer:
+		return lastlog2, nil
+	case newer && !older:
+		return activity, nil
+	}
+	return "", errors.New("the stores lastlog2 and account_activity are in different storages, and modules_enabled does not have one of the two alone")
+}
+
+// storageOf returns the driver of a store, as Prosody's core/storagemanager.lua
+// finds it.
+func (h hostOptions) storageOf(store string) (string, error) {
+	named := ""
+	switch storage := h.get("storage").(type) {
+	case string:
+		named = storage
+	case luaconfig.Table:
+		named, _ = storage.Fields[store].(string)
+	case luaconfig.Opaque:
+		return "", fmt.Errorf("storage is a %s, which says nothing of where records are", storage)
+	}
+	standard, _ := h.get("default_storage").(string)
+	named = cmp.Or(named, standard, "internal")
+	if named == "sql2" { // its name before 0.10
+		named = "sql"
+	}
+	return named, nil
+}
+
+// enabled says whether a module is in modules_enabled of the host or globally.
+func (h hostOptions) enabled(module string) bool {
+	for _, options := range []map[string]any{h.config.Global, h.host.Options} {
+		if modules, ok := options["modules_enabled"].(luaconfig.Table); ok && slices.Contains(modules.List, any(module)) {
+			return true
+		}
+	}
+	return false
+}
+
+// sql returns the database of mod_storage_sql, whose options are sql.
+func (h hostOptions) sql(dataPath string) (sqldb.Source, error) {
+	options, given := h.get("sql").(luaconfig.Table)
 	text := func(name string) string {
 		switch v := options.Fields[name].(type) {
 		case string:
 			return v
-		case float64:
-			return fmt.Sprint(v)
+		case int64:
+			return strconv.FormatInt(v, 10)
+		case float64: // LuaDBI cuts it
+			return strconv.FormatInt(int64(v), 10)
 		}
 		return ""
 	}
-	var scheme, port string
-	switch driver := cmp.Or(text("driver"), "SQLite3"); driver {
-	case "SQLite3":
-		return sqldb.ParseSource("sqlite:" + document.Below(dataPath, cmp.Or(text("database"), "prosody.sqlite")))
-	case "PostgreSQL":
-		scheme, port = "postgres", "5432"
-	case "MySQL":
-		scheme, port = "mysql", "3306"
-	default:
-		return sqldb.Source{}, fmt.Errorf("driver %q is none of SQLite3, PostgreSQL and MySQL", driver)
+	driver, database := text("driver"), text("database")
+	if !given {
+		driver = "SQLite3"
 	}
-	u := url.URL{Scheme: scheme, Path: "/" + text("database")}
+	switch {
+	case driver == "":
+		return sqldb.Source{}, errors.New("no driver is named: Prosody demands one")
+	case driver == "SQLite3":
+		return sqldb.ParseSource("sqlite:" + document.Below(dataPath, cmp.Or(database, "prosody.sqlite")))
+	case driver != "PostgreSQL" && driver != "MySQL":
+		return sqldb.Source{}, fmt.Errorf("driver %q is none of SQLite3, PostgreSQL and MySQL", driver)
+	case database == "":
+		return sqldb.Source{}, errors.New("no database is named: Prosody demands one")
+	}
+	u := url.URL{Scheme: map[string]string{"PostgreSQL": "postgres", "MySQL": "mysql"}[driver], Path: "/" + database}
 	if user := text("username"); user != "" {
 		u.User = url.UserPassword(user, text("password"))
 	}
-	u.Host = net.JoinHostPort(cmp.Or(text("host"), "localhost"), cmp.Or(text("port"), port))
+	host, port := cmp.Or(text("host"), "localhost"), text("port")
+	if !strings.HasPrefix(host, "/") {
+		u.Host = net.JoinHostPort(host, cmp.Or(port, map[string]string{"PostgreSQL": "5432", "MySQL": "3306"}[driver]))
+		return sqldb.ParseSource(u.String())
+	}
+	if driver == "MySQL" {
+		return sqldb.Source{}, errors.New("host is a path, which MySQL's client does not take: leave it out for the usual socket")
+	}
+	// libpq takes the folder of a socket as host.
+	u.RawQuery = url.Values{"host": {host}, "port": {cmp.Or(port, "5432")}}.Encode()
 	return sqldb.ParseSource(u.String())
 }

@@ -1,7 +1,12 @@
 package prosody_test
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,16 +39,30 @@ func TestProsodysOwnConfiguration(t *testing.T) {
 
 func TestStoragesOfProsody(t *testing.T) {
 	for content, says := range map[string]string{
-		`storage = "memory"`:                        `storage "memory" cannot be read`,
-		`storage = { lastlog2 = "sql" }`:            "in different storages",
-		`storage = "sql" sql = {driver = "Oracle"}`: `"Oracle" is none of`,
-		`VirtualHost "a" default_storage = "sql"`:   `virtual host "a" has its own option default_storage`,
-		`x =`: "no valid Lua",
+		`storage = "memory"`:                                                                         `storage "memory" cannot be read`,
+		`storage = { lastlog2 = "sql" }`:                                                             "in different storages",
+		`storage = "sql" sql = {driver = "Oracle"}`:                                                  `"Oracle" is none of`,
+		`VirtualHost "b" VirtualHost "a" default_storage = "sql"`:                                    `virtual host "a" has its own option default_storage`,
+		`VirtualHost "a" storage = "sql" sql = {}`:                                                   `virtual host "a" has its own option storage`,
+		`VirtualHost "a" storage = "sql" VirtualHost "b"`:                                            `virtual host "b" has its records elsewhere than "a"`,
+		`storage = "sql" sql = {}`:                                                                   "no driver is named",
+		`storage = "sql" sql = {driver = "PostgreSQL"}`:                                              "no database is named",
+		`storage = "sql" sql = {driver = "MySQL", database = "d", host = "/run/mysqld/mysqld.sock"}`: "host is a path",
+		`local s = "internal" storage = function() return s end`:                                     "storage is a function",
+		`VirtualHost "a" enabled = false`:                                                            "no VirtualHost is enabled",
+		`base = "/srv" data_path = base or "/other" storage = base and "internal" or "sql"`:          "for Prosody 13 than for earlier ones",
+		`storage = { lastlog2 = "sql" } modules_enabled = { "lastlog2", "account_activity" }`:        "in different storages",
+		`x =`:                           "prosody.cfg.lua:1:4: no valid Lua",
+		`require "socket"`:              "prosody.cfg.lua:1:1: the configuration needs the module",
+		`assert(ENV_UNSET_X, "set it")`: "prosody.cfg.lua:1:1: set it",
 	} {
 		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
 		_, _, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "prosody.cfg.lua") {
 			t.Errorf("%s: error %v, want one that says %q", content, err, says)
+		}
+		if err != nil && !strings.Contains(err.Error(), `name Prosody's data_path`) {
+			t.Errorf("%s: error %v does not say what to do instead", content, err)
 		}
 	}
 	for content, want := range map[string]string{
@@ -54,6 +73,196 @@ func TestStoragesOfProsody(t *testing.T) {
 		got, _, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
 		if err != nil || !strings.HasSuffix(got.(prosody.Options).DataPath, want) {
 			t.Errorf("%s: %+v, error %v", content, got, err)
+		}
+	}
+}
+
+// TestConfigurationsFoundInTheWild has a row for each way in which operators'
+// files were refused, or read otherwise than Prosody reads them: files in,
+// options out.
+func TestConfigurationsFoundInTheWild(t *testing.T) {
+	t.Setenv("TEST_DOMAIN", "Env.Example")
+	const files = "/var/lib/prosody"
+	one := []string{"example.com"}
+	database := func(url string) sqldb.Source { return configtest.Source(t, url) }
+	for name, c := range map[string]struct {
+		content string
+		further map[string]string
+		want    prosody.Options
+	}{
+		"a host that is switched off": {
+			`VirtualHost "example.com" VirtualHost "old.example" enabled = false`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"a host that is switched off in its table": {
+			`VirtualHost "old.example" { enabled = false } VirtualHost "example.com"`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"an enabled that is no boolean": {
+			`VirtualHost "example.com" enabled = "false"`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"a host that is switched off has other records": {
+			`VirtualHost "old.example" enabled = false storage = "sql" VirtualHost "example.com"`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"files that begin with a dot are no part of it": {
+			`Include "conf.d/*.cfg.lua"`,
+			map[string]string{"conf.d/x.cfg.lua": `VirtualHost "example.com"`, "conf.d/.bak.cfg.lua": `VirtualHost "bak.example"`, "conf.d/._x.cfg.lua": "\x00\x05"},
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"the global section goes on behind a table": {
+			`VirtualHost "example.com" { } data_path = "/srv/prosody"`, nil,
+			prosody.Options{DataPath: "/srv/prosody", Hosts: one},
+		},
+		"storage behind a table": {
+			`VirtualHost "example.com" { } storage = "internal"`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"a method of a string":     {`VirtualHost(("EXAMPLE.com"):lower())`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"tonumber":                 {`c2s_timeout = tonumber(ENV_X or "300") VirtualHost "example.com"`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"ipairs":                   {`for _, h in ipairs{"example.com"} do VirtualHost(h) end`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"table.insert":             {`local t = {} table.insert(t, "example.com") VirtualHost(t[1])`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"string.format":            {`VirtualHost(string.format("%s.%s", "example", "com"))`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"assert of os.getenv":      {`VirtualHost(assert(os.getenv("TEST_DOMAIN"), "set TEST_DOMAIN"))`, nil, prosody.Options{DataPath: files, Hosts: []string{"env.example"}}},
+		"ENV_":                     {`VirtualHost(ENV_TEST_DOMAIN)`, nil, prosody.Options{DataPath: files, Hosts: []string{"env.example"}}},
+		"gmatch":                   {`for h in ("example.com"):gmatch("[^,]+") do VirtualHost(h) end`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"Lua's library behind Lua": {`VirtualHost(Lua.assert("example.com")) n = Lua.tonumber("1") m = Lua.table.unpack({ 1 })`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"the module stringy":       {`VirtualHost(require "stringy".split("example.com, x", ", ")[1])`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"an option is appended to": {
+			`modules_enabled = { "x" } modules_enabled:append { "lastlog2" } storage = { account_activity = "sql" } VirtualHost "example.com"`, nil,
+			prosody.Options{DataPath: files, Hosts: one},
+		},
+		"a component with module and options": {`VirtualHost "example.com" Component "muc.example.com" "muc" { name = "y" }`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"an Include counts from the file that it is in": {
+			`Include "conf.d/x.cfg.lua"`,
+			map[string]string{"conf.d/x.cfg.lua": `Include "sub/y.cfg.lua"`, "conf.d/sub/y.cfg.lua": `VirtualHost "example.com" { } data_path = "/srv/y"`},
+			prosody.Options{DataPath: "/srv/y", Hosts: one},
+		},
+		"syntax of Lua 5.3 and 5.4": {`local d <const> = "example.com" x = 7 // 2 y = 1 << 3 goto e ::e:: VirtualHost(d)`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"a socket's folder": {
+			`default_storage = "sql" sql = { driver = "PostgreSQL", database = "prosody", username = "prosody", password = "p/w", host = "/var/run/postgresql" } VirtualHost "example.com"`, nil,
+			prosody.Options{Database: database("postgres://prosody:p%2Fw@/prosody?host=%2Fvar%2Frun%2Fpostgresql&port=5432"), Hosts: one},
+		},
+		"a socket's folder and a port": {
+			`default_storage = "sql" sql = { driver = "PostgreSQL", database = "prosody", host = "/run/postgresql", port = 5433 } VirtualHost "example.com"`, nil,
+			prosody.Options{Database: database("postgres:///prosody?host=%2Frun%2Fpostgresql&port=5433"), Hosts: one},
+		},
+		"an address and a port as text": {
+			`default_storage = "sql" sql = { driver = "MySQL", database = "prosody", username = "u", password = "p@/?#", host = "::1", port = "3307" } VirtualHost "example.com"`, nil,
+			prosody.Options{Database: database("mysql://u:p%40%2F%3F%23@[::1]:3307/prosody"), Hosts: one},
+		},
+		"no address": {
+			`storage = "sql" sql = { driver = "PostgreSQL", database = "prosody" } VirtualHost "example.com"`, nil,
+			prosody.Options{Database: database("postgres://localhost:5432/prosody"), Hosts: one},
+		},
+		"SQLite without any options":      {`storage = "sql" VirtualHost "example.com"`, nil, prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: one}},
+		"the storage of the activity":     {`default_storage = "sql" storage = { lastlog2 = "internal", account_activity = "internal" } VirtualHost "example.com"`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"lastlog2 in SQL, as 0.12 has it": {`storage = { lastlog2 = "sql" } modules_enabled = { "lastlog2" } VirtualHost "example.com"`, nil, prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: one}},
+		"account_activity alone":          {`storage = { lastlog2 = "sql" } VirtualHost "example.com" modules_enabled = { "account_activity" }`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"the name of sql before 0.10":     {`storage = "sql2" VirtualHost "example.com"`, nil, prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: one}},
+		"a host's own storage, the same for all": {
+			`VirtualHost "example.com" storage = "sql" sql = { driver = "SQLite3", database = "/srv/x.sqlite" }`, nil,
+			prosody.Options{Database: database("sqlite:/srv/x.sqlite"), Hosts: one},
+		},
+		"options as variables, without effect": {`base = "/srv" other = base .. "/x" VirtualHost "example.com"`, nil, prosody.Options{DataPath: files, Hosts: one}},
+		"a host of another script":             {`VirtualHost "BÜCHER.example"`, nil, prosody.Options{DataPath: files, Hosts: []string{"bücher.example"}}},
+		"line ends of Windows":                 {"storage = \"internal\"\r\nVirtualHost \"example.com\"\r\n", nil, prosody.Options{DataPath: files, Hosts: one}},
+	} {
+		all := map[string]string{"prosody.cfg.lua": c.content}
+		maps.Copy(all, c.further)
+		got, err := prosody.Kind().At(configtest.Files(t, all) + "/prosody.cfg.lua")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(chatserver.Source(c.want), got, cmp.AllowUnexported(sqldb.Source{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestRelativePathOnTheCommandLine: it means the same as the absolute one.
+func TestRelativePathOnTheCommandLine(t *testing.T) {
+	directory := configtest.Files(t, map[string]string{
+		"prosody.cfg.lua":  `Include "@/conf.d/x.cfg.lua" Include "conf.d/y.cfg.lua" Include "conf.d/z*.lua" data_path = "data"`,
+		"conf.d/x.cfg.lua": `VirtualHost "x.example"`,
+		"conf.d/y.cfg.lua": `VirtualHost "y.example"`,
+		"conf.d/z.lua":     `VirtualHost "z.example"`,
+	})
+	path := directory + "/prosody.cfg.lua"
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(content), "@", directory)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want, err := prosody.Kind().At(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hosts := want.(prosody.Options).Hosts; cmp.Diff([]string{"x.example", "y.example", "z.example"}, hosts) != "" {
+		t.Errorf("hosts %v", hosts)
+	}
+	t.Chdir(directory)
+	for _, relative := range []string{"prosody.cfg.lua", "./prosody.cfg.lua", "conf.d/../prosody.cfg.lua"} {
+		got, err := prosody.Kind().At(relative)
+		if err != nil {
+			t.Errorf("%s: %v", relative, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(sqldb.Source{})); diff != "" {
+			t.Errorf("%s (-absolute +relative):\n%s", relative, diff)
+		}
+	}
+}
+
+// asNobody runs a function without the rights of root.
+func asNobody(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread ends with the goroutine, since it stays locked to it.
+		runtime.LockOSThread()
+		if os.Geteuid() == 0 {
+			_ = syscall.Setfsuid(65534)
+		}
+		f()
+	}()
+	<-done
+}
+
+// TestFilesThatMayNotBeRead: Prosody reads them, so what is in them is missing
+// here, which is said rather than passed over, and no pcall hides it.
+func TestFilesThatMayNotBeRead(t *testing.T) {
+	for content, says := range map[string]string{
+		`Include "missing.d/*.cfg.lua" VirtualHost "a"`:        "missing.d: the folder does not exist",
+		`Include "missing.lua" VirtualHost "a"`:                "missing.lua does not exist",
+		`Include "conf.d" VirtualHost "a"`:                     "conf.d: it is a folder, not a file",
+		`Include "closed.d/*.cfg.lua" VirtualHost "a"`:         "prosody.cfg.lua:1:1: @/closed.d: the exporter may not list the folder: give it the right",
+		`Include "closed.d/x.cfg.lua" VirtualHost "a"`:         "@/closed.d/x.cfg.lua: the exporter may not read it: give it the right",
+		`pcall(Include, "closed.lua") VirtualHost "a"`:         "@/closed.lua: the exporter may not read it",
+		`secret = FileLine("closed.lua")`:                      "@/closed.lua: the exporter may not read it",
+		`f = io.open("@/closed.lua")`:                          "@/closed.lua: the exporter may not read it",
+		`m = require "lfs".attributes("@/closed.d/x.cfg.lua")`: "may not look at the file @/closed.d/x.cfg.lua",
+		`for f in require "lfs".dir("@/closed.d") do end`:      "may not list the folder @/closed.d",
+	} {
+		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": "", "conf.d/x": "", "closed.d/x.cfg.lua": "", "closed.lua": ""})
+		must(t, os.Chmod(filepath.Dir(directory), 0o755))
+		must(t, os.Chmod(directory, 0o755))
+		place := strings.NewReplacer("@", directory)
+		for file, mode := range map[string]os.FileMode{"prosody.cfg.lua": 0o644, "closed.lua": 0, "closed.d": 0} {
+			if file == "prosody.cfg.lua" {
+				must(t, os.WriteFile(directory+"/"+file, []byte(place.Replace(content)), 0o600))
+			}
+			must(t, os.Chmod(directory+"/"+file, mode))
+		}
+		var err error
+		asNobody(func() { _, err = prosody.Kind().At(directory + "/prosody.cfg.lua") })
+		must(t, os.Chmod(directory+"/closed.d", 0o700))
+		if err == nil || !strings.Contains(err.Error(), place.Replace(says)) {
+			t.Errorf("%s: error %v, want one that says %q", content, err, place.Replace(says))
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (in *Interpreter) Load(chunk, source string, env Value) (f *Function, err e
 
 func (in *Interpreter) load(chunk, source string, env Value) *Function {
 	code := parse(chunk, source)
-	in.allocate(Position{Chunk: chunk, Line: 1, Column: 1}, 16*len(source))
+	in.allocate(Position{Chunk: chunk, Line: 1, Column: 1}, 8*len(source))
 	return &Function{name: "main chunk", code: code, upvalues: []*cell{{value: env}}}
 }
 

@@ -71,7 +71,7 @@ func TestNothingRunsAway(t *testing.T) {
 		"balanced brackets":             {`local s = ("("):rep(1e5) return s:find("%b()")`, steps},
 		"gmatch":                        {`local s = ("a"):rep(1e6) for _ in s:gmatch(".") do end`, steps},
 		"an iterator without an end":    {`for _ in function() return 1 end do end`, ""},
-		"ipairs without an end":         {`for _ in ipairs(setmetatable({}, { __index = function() return 1 end })) do end`, steps},
+		"ipairs without an end":         {`for _ in ipairs(setmetatable({}, { __index = function() return 1 end })) do end`, ""},
 		"table.move":                    {`table.move({}, 1, 1e9, 2)`, steps},
 		"table.sort":                    {`local t = {} for i = 1, 90000 do t[i] = i % 1000 end table.sort(t, function(a, b) return a < b end)`, ""},
 		"load":                          {`while true do load("x = 1") end`, steps},
@@ -91,37 +91,37 @@ func TestNothingRunsAway(t *testing.T) {
 // TestErrorsSayWhereAndWhy: with line and column, and never with a value, which
 // may be a password.
 func TestErrorsSayWhereAndWhy(t *testing.T) {
-	for program, want := range map[string]string{
-		"x = = 1":                                 "file:1:5: no valid Lua: '=' is not expected here",
-		"local t = {\n  1, 2":                     "file:2:7: no valid Lua: '}' expected, to close '{' of line 1",
-		"if x then\n\n":                           "file:3:1: no valid Lua: 'end' expected, to close 'if' of line 1",
-		"x = 'hunter2":                            "file:1:5: a string without an end in its line",
-		"x = [[hunter2":                           "file:1:5: a long string without an end",
-		"x = 5hunter2":                            "file:1:5: a malformed number",
-		"x = 'hunter2\\q'":                        "file:1:13: an escape that Lua does not know",
-		"\ufeffx = 1":                             "file:1:1: a byte order mark is no Lua, and Prosody refuses it as well: save the file as UTF-8 without it",
-		"x = “hunter2”":                           "file:1:5: a character that is no Lua",
-		"'hunter2'":                               "file:1:1: no valid Lua: a string is not expected here",
-		"modules_enabled { 'x' }":                 "file:1:1: attempt to call a nil value (global 'modules_enabled')",
-		"\n  local a = 'hunter2' + {}":            "file:2:23: attempt to perform arithmetic on a string value (constant)",
-		"x = y.z":                                 "file:1:5: attempt to index a nil value (global 'y')",
-		"x = 'a' .. y":                            "file:1:9: attempt to concatenate a nil value (global 'y')",
-		"local t = {} t.a.b = 1":                  "file:1:14: attempt to index a nil value (field 'a')",
-		"('x'):hunter()":                          "file:1:1: attempt to call a nil value (method 'hunter')",
-		"string.rep()":                            "file:1:1: bad argument #1 to 'rep' (string expected, got no value)",
-		"error('set DB_PASSWORD')":                "file:1:1: set DB_PASSWORD",
-		"assert(nil, 'set DB_PASSWORD')":          "file:1:1: set DB_PASSWORD",
-		"local p = 'hunter2' error('bad: ' .. p)": "file:1:21: the program raises an error of its own",
-		"local p = 'hunter2' error(p)":            "file:1:21: the program raises an error of its own",
-		"local p = 'hunter2' assert(false, p)":    "file:1:21: the program raises an error of its own",
-		"assert(false)":                           "file:1:1: assertion failed!",
-		"error({ 'hunter2' })":                    "file:1:1: the program raises an error of its own",
-		"goto nowhere":                            "file:1:1: no valid Lua: no visible label 'nowhere' for goto",
-		"local x <const> = 1\nx = 2":              "file:2:1: no valid Lua: an assignment to the constant 'x'",
-		"local function f()\n  error('e', 2)\nend\nf()": "file:4:1: e",
+	for _, c := range []struct{ program, want string }{
+		{"x = = 1", "file:1:5: no valid Lua: '=' is not expected here"},
+		{"local t = {\n  1, 2", "file:2:7: no valid Lua: '}' expected, to close '{' of line 1"},
+		{"if x then\n\n", "file:3:1: no valid Lua: 'end' expected, to close 'if' of line 1"},
+		{"x = 'hunter2", "file:1:5: a string without an end in its line"},
+		{"x = [[hunter2", "file:1:5: a long string without an end"},
+		{"x = 5hunter2", "file:1:5: a malformed number"},
+		{"x = 'hunter2\\q'", "file:1:13: an escape that Lua does not know"},
+		{"\ufeffx = 1", "file:1:1: a byte order mark is no Lua, and Prosody refuses it as well: save the file as UTF-8 without it"},
+		{"x = “hunter2”", "file:1:5: a character that is no Lua"},
+		{"'hunter2'", "file:1:1: no valid Lua: a string is not expected here"},
+		{"modules_enabled { 'x' }", "file:1:1: attempt to call a nil value (global 'modules_enabled')"},
+		{"\n  local a = 'hunter2' + {}", "file:2:23: attempt to perform arithmetic on a string value (constant)"},
+		{"x = y.z", "file:1:5: attempt to index a nil value (global 'y')"},
+		{"x = 'a' .. y", "file:1:9: attempt to concatenate a nil value (global 'y')"},
+		{"local t = {} t.a.b = 1", "file:1:14: attempt to index a nil value (field 'a')"},
+		{"('x'):hunter()", "file:1:1: attempt to call a nil value (method 'hunter')"},
+		{"string.rep()", "file:1:1: bad argument #1 to 'rep' (string expected, got no value)"},
+		{"error('set DB_PASSWORD')", "file:1:1: set DB_PASSWORD"},
+		{"assert(nil, 'set DB_PASSWORD')", "file:1:1: set DB_PASSWORD"},
+		{"local p = 'hunter2' error('bad: ' .. p)", "file:1:21: the program raises an error of its own"},
+		{"local p = 'hunter2' error(p)", "file:1:21: the program raises an error of its own"},
+		{"local p = 'hunter2' assert(false, p)", "file:1:21: the program raises an error of its own"},
+		{"assert(false)", "file:1:1: assertion failed!"},
+		{"error({ 'hunter2' })", "file:1:1: the program raises an error of its own"},
+		{"goto nowhere", "file:1:1: no valid Lua: no visible label 'nowhere' for goto"},
+		{"local x <const> = 1\nx = 2", "file:2:1: no valid Lua: an assignment to the constant 'x'"},
+		{"local function f()\n  error('e', 2)\nend\nf()", "file:4:1: e"},
 	} {
-		if err := run(program); err == nil || err.Error() != want {
-			t.Errorf("%q:\nerror %v\nwant  %s", program, err, want)
+		if err := run(c.program); err == nil || err.Error() != c.want {
+			t.Errorf("%q:\nerror %v\nwant  %s", c.program, err, c.want)
 		}
 	}
 	deep := "x = " + strings.Repeat("{", 300) + strings.Repeat("}", 300)

@@ -65,7 +65,7 @@ func (in *Interpreter) rawSet(t *Table, key, value Value, at Position) {
 	before := t.size()
 	t.Set(key, value)
 	if grown := t.size() - before; grown > 0 {
-		in.allocate(at, 64*grown)
+		in.allocate(at, 128*grown)
 	}
 }
 

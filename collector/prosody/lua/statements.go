@@ -15,7 +15,7 @@ type localStatement struct {
 func (s *localStatement) exec(f *frame) outcome {
 	f.step(s.position, 1)
 	values := evalList(f, s.values)
-	f.allocate(s.position, 24*len(s.slots))
+	f.allocate(s.position, 40*len(s.slots))
 	for i, slot := range s.slots {
 		c := &cell{}
 		if i < len(values) {
@@ -203,6 +203,7 @@ func distance(i, limit, n int64) uint64 {
 
 func (s *numericFor) round(f *frame, v Value) outcome {
 	f.step(s.position, 1)
+	f.allocate(s.position, 8) // most of the variables are dropped at once
 	f.locals[s.slot] = &cell{v}
 	return s.body.exec(f)
 }
@@ -286,7 +287,7 @@ func (s *genericFor) exec(f *frame) outcome {
 		if control = firstOf(values); control == nil {
 			return goesOn
 		}
-		f.allocate(s.position, 24*len(s.slots))
+		f.allocate(s.position, 40*len(s.slots))
 		for i, slot := range s.slots {
 			c := &cell{}
 			if i < len(values) {

@@ -223,3 +223,7 @@ func parseHexadecimal(text string, negative bool) Value {
 	}
 	return f
 }
+
+// ToNumber converts a text to an integer or float as Lua does; nil if it is no
+// number.
+func ToNumber(text string) Value { return parseNumber(text) }

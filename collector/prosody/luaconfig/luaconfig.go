@@ -1,49 +1,42 @@
 // Package luaconfig evaluates Prosody's configuration file, which is a program
-// in Lua, in a sandbox: no libraries, a limited number of steps and amount of
-// memory, and no files but those below the folder of the configuration.
+// in Lua, as Prosody's core/configmanager.lua does, of 0.12 and of 13. The
+// program gets Lua's pure library and may read files; it writes nothing, runs
+// nothing and connects to nothing. Its steps and its memory are limited.
 package luaconfig
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
-	"runtime/metrics"
-	"strings"
+	"reflect"
 	"time"
 
-	lua "github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/parse"
+	"active_users_exporter/collector/prosody/lua"
 )
 
 // Config is what a configuration file says.
 type Config struct {
 	// Global are the options of the global section.
 	Global map[string]any
-	// Hosts are the virtual hosts, in the order of the file.
+	// Hosts are the virtual hosts, in the order of the file; disabled ones too.
 	Hosts []Section
 	// Components are the components, the same.
 	Components []Section
+	// Older is what Prosody 0.12 and before read from the same file, if that is
+	// something else: they do not give back options that are used as variables.
+	Older *Config
 }
 
 // Section is a virtual host or component with its own options.
 type Section struct {
-	Name    string
+	// Name is the domain as Prosody uses it: in small letters and normal form.
+	Name string
+	// Module is that of a component: "component" for an external one.
+	Module  string
 	Options map[string]any
 }
 
-const (
-	maxSteps   = 1_000_000
-	maxMemory  = 64 << 20 // bytes, above what the process had before
-	maxSize    = 1 << 20  // of a file, in bytes
-	maxInclude = 100      // files
-	maxNesting = 20       // of tables
-)
-
-// Values are strings, float64, bool, or Table.
+// Values are strings, int64, float64, bool, Table or Opaque.
 
 // A Table is a table of Lua's: what it holds under 1, 2, 3 … and the rest.
 type Table struct {
@@ -51,240 +44,147 @@ type Table struct {
 	Fields map[string]any
 }
 
-// evaluation is the reading of one configuration.
-type evaluation struct {
-	*lua.LState
-	folder    string
-	lookupEnv func(string) (string, bool)
-	config    Config
-	section   map[string]any // where assignments go
-	included  int
-	chunks    []string // files under way
+// Opaque is a value that no option of ours can be: "function", or what else it
+// is. A table in which it lies itself is "table".
+type Opaque string
+
+// Surroundings are what a configuration sees of the machine and the process.
+type Surroundings struct {
+	// LookupEnv gives the values of ENV_NAME and of os.getenv.
+	LookupEnv func(string) (string, bool)
+	// Now is the clock of os.time and os.date.
+	Now func() time.Time
+	// Hostname is what util.pposix.uname gives as nodename.
+	Hostname func() (string, error)
 }
 
-// Read evaluates the file at path as Prosody does (util.configmanager of 0.12
-// and 13). lookupEnv gives the values of ENV_NAME and of os.getenv. An error
-// names file and line, and quotes nothing.
-func Read(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
-	e := &evaluation{
-		LState:    lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: 128, RegistrySize: 16 << 10}),
-		folder:    filepath.Dir(path),
-		lookupEnv: lookupEnv,
-	}
-	defer e.Close()
-	e.config.Global = make(map[string]any)
-	e.section = e.config.Global
-	e.SetContext(newBudget())
-	if err := e.run(path); err != nil {
-		return nil, err
-	}
-	return &e.config, nil
-}
-
-// run evaluates one file.
-func (e *evaluation) run(path string) error {
-	content, err := readFile(path)
-	if err != nil {
-		return err
-	}
-	// A first line for the shell is allowed.
-	if bytes.HasPrefix(content, []byte("#!")) {
-		content = append([]byte("--"), content...)
-	}
-	chunk, err := parse.Parse(bytes.NewReader(content), path)
-	if err != nil {
-		if syntax, ok := errors.AsType[*parse.Error](err); ok {
-			return fmt.Errorf("%s:%d: no valid Lua", path, syntax.Pos.Line)
-		}
-		return fmt.Errorf("%s: no valid Lua", path)
-	}
-	function, err := lua.Compile(chunk, path)
-	if err != nil {
-		return fmt.Errorf("%s: no valid Lua", path)
-	}
-	e.Push(e.NewFunctionFromProto(function))
-	e.Get(-1).(*lua.LFunction).Env = e.environment()
-	e.chunks = append(e.chunks, path)
-	defer func() { e.chunks = e.chunks[:len(e.chunks)-1] }()
-	if err := e.PCall(0, 0, nil); err != nil {
-		return e.explain(path, err)
-	}
-	return nil
-}
-
-// explain makes an error of Lua's one that quotes no value: a password may be
-// what could not be added.
-func (e *evaluation) explain(path string, err error) error {
-	if failed, ok := errors.AsType[*lua.ApiError](err); ok {
-		text := failed.Object.String()
-		for _, known := range []string{errSteps.Error(), errMemory.Error()} {
-			if strings.Contains(text, known) {
-				return fmt.Errorf("%s: %s", path, known)
-			}
-		}
-		if place, rest, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(place, path+":") {
-			if said, ok := strings.CutPrefix(rest, ours); ok {
-				return fmt.Errorf("%s: %s", place, said)
-			}
-			return fmt.Errorf("%s: an error of Lua's", place)
-		}
-	}
-	return fmt.Errorf("%s: an error of Lua's", path)
-}
-
-// ours begins the errors that this package raises, which may be shown.
-const ours = "configuration: "
-
-// raise raises an error in Lua.
-func (e *evaluation) raise(format string, args ...any) {
-	e.RaiseError("%s", ours+fmt.Sprintf(format, args...))
-}
-
-// environment is the table in which a file assigns its options.
-func (e *evaluation) environment() *lua.LTable {
-	environment := e.NewTable()
-	functions := e.functions()
-	e.SetMetatable(environment, e.SetFuncs(e.NewTable(), map[string]lua.LGFunction{
-		"__newindex": func(*lua.LState) int {
-			e.section[e.CheckString(2)] = e.value(e.Get(3), 0)
-			return 0
-		},
-		"__index": func(*lua.LState) int {
-			name := e.CheckString(2)
-			if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
-				e.Push(e.variable(variable))
-				return 1
-			}
-			if f, ok := functions[name]; ok {
-				e.Push(f)
-				return 1
-			}
-			e.Push(e.back(e.section[name]))
-			return 1
-		},
-	}))
-	return environment
-}
-
-func (e *evaluation) variable(name string) lua.LValue {
-	if value, set := e.lookupEnv(name); set {
-		return lua.LString(value)
-	}
-	return lua.LNil
-}
-
-// value turns a value of Lua's into one of ours.
-func (e *evaluation) value(v lua.LValue, depth int) any {
-	switch v := v.(type) {
-	case lua.LString:
-		return string(v)
-	case lua.LNumber:
-		return float64(v)
-	case lua.LBool:
-		return bool(v)
-	case *lua.LTable:
-		if depth > maxNesting {
-			e.raise("tables lie too deep in one another")
-		}
-		var t Table
-		for i := 1; i <= v.Len(); i++ {
-			t.List = append(t.List, e.value(v.RawGetInt(i), depth+1))
-		}
-		v.ForEach(func(key, value lua.LValue) {
-			if name, ok := key.(lua.LString); ok {
-				if t.Fields == nil {
-					t.Fields = make(map[string]any)
-				}
-				t.Fields[string(name)] = e.value(value, depth+1)
-			}
-		})
-		return t
-	}
-	return nil
-}
-
-// back is the way back, for options that are used again further down.
-func (e *evaluation) back(v any) lua.LValue {
-	switch v := v.(type) {
-	case string:
-		return lua.LString(v)
-	case float64:
-		return lua.LNumber(v)
-	case bool:
-		return lua.LBool(v)
-	case Table:
-		t := e.NewTable()
-		for i, item := range v.List {
-			t.RawSetInt(i+1, e.back(item))
-		}
-		for name, item := range v.Fields {
-			t.RawSetString(name, e.back(item))
-		}
-		return t
-	}
-	return lua.LNil
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxSize {
-		return nil, fmt.Errorf("%s: not a file, or larger than a configuration may be", path)
-	}
-	return os.ReadFile(path)
-}
-
-var (
-	errSteps  = errors.New("the configuration does not come to an end")
-	errMemory = errors.New("the configuration takes too much memory")
+const (
+	maxSteps    = 5_000_000
+	maxMemory   = 64 << 20 // bytes, in sum
+	maxSize     = 1 << 20  // of a file, in bytes
+	maxFiles    = 10_000   // that are included
+	maxIncludes = 50       // within one another
 )
 
-// budget is a context that ends after a number of steps: the interpreter asks
-// for Done before each. Now and then it looks at the memory as well.
-type budget struct {
-	steps  int
-	before uint64
-	done   chan struct{}
-	err    error
+// edition is the way in which Prosody of certain versions reads.
+type edition int
+
+const (
+	before13 edition = iota
+	from13
+)
+
+// Read evaluates the file at path. An error names file, line and column, and
+// quotes no value of the program.
+func Read(path string, around Surroundings) (*Config, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	newer, err := read(path, around, from13)
+	older, olderErr := read(path, around, before13)
+	if err == nil {
+		if olderErr == nil && !reflect.DeepEqual(newer, older) {
+			newer.Older = older
+		}
+		return newer, nil
+	}
+	if refusal := (*lua.RefusalError)(nil); olderErr != nil || errors.As(err, &refusal) {
+		return nil, err
+	}
+	return older, nil
 }
 
-func newBudget() *budget { return &budget{before: heap(), done: make(chan struct{})} }
-
-// Done implements context.Context.
-func (b *budget) Done() <-chan struct{} {
-	const look = 8 // a string can double at every third step
-	b.steps++
-	switch {
-	case b.err != nil:
-	case b.steps > maxSteps:
-		b.err = errSteps
-		close(b.done)
-	case b.steps%look == 0 && heap() > b.before+maxMemory:
-		b.err = errMemory
-		close(b.done)
+func read(path string, around Surroundings, edition edition) (*Config, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return b.done
+	e := newEvaluation(around, edition, filepath.Dir(path))
+	// A first line for the shell is allowed.
+	if len(content) > 1 && content[:2] == "#!" {
+		content = "--" + content
+	}
+	chunk, err := e.Load(path, content, e.environment(path))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := e.Run(chunk); err != nil {
+		return nil, err
+	}
+	return e.result(), nil
 }
 
-// Err implements context.Context.
-func (b *budget) Err() error { return b.err }
-
-// Deadline implements context.Context.
-func (b *budget) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-// Value implements context.Context.
-func (b *budget) Value(any) any { return nil }
-
-var _ context.Context = (*budget)(nil)
-
-// heap is the memory in use, in bytes.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return math.MaxUint64 / 2
+// result converts what was collected.
+func (e *evaluation) result() *Config {
+	convert := converter{tables: make(map[*lua.Table]*Table), proxies: e.proxies}
+	c := &Config{Global: convert.options(e.sections[global])}
+	for _, name := range e.order {
+		options := e.sections[name]
+		s := Section{Name: name, Options: convert.options(options)}
+		module, component := options.Get("component_module").(string)
+		for _, own := range []string{"defined", "component_module", "load_global_modules"} {
+			delete(s.Options, own)
+		}
+		if component {
+			s.Module = module
+			c.Components = append(c.Components, s)
+		} else {
+			c.Hosts = append(c.Hosts, s)
+		}
 	}
-	return sample[0].Value.Uint64()
+	return c
+}
+
+// converter turns values of Lua's into ours.
+type converter struct {
+	tables  map[*lua.Table]*Table // nil while it is being converted
+	proxies map[*lua.Table]bool
+}
+
+func (c *converter) options(t *lua.Table) map[string]any {
+	options := make(map[string]any)
+	for key, value, _ := t.Next(nil); key != nil; key, value, _ = t.Next(key) {
+		if name, ok := key.(string); ok {
+			options[name] = c.value(value)
+		}
+	}
+	return options
+}
+
+func (c *converter) value(v lua.Value) any {
+	switch v := v.(type) {
+	case string, int64, float64, bool:
+		return v
+	case *lua.Table:
+		if c.proxies[v] {
+			return Opaque("option")
+		}
+		return c.table(v)
+	}
+	return Opaque(lua.TypeOf(v))
+}
+
+func (c *converter) table(t *lua.Table) any {
+	if made, known := c.tables[t]; known {
+		if made == nil {
+			return Opaque("table")
+		}
+		return *made
+	}
+	c.tables[t] = nil
+	made := Table{}
+	for i := range t.Len() {
+		made.List = append(made.List, c.value(t.Get(i+1)))
+	}
+	if fields := c.options(t); len(fields) > 0 {
+		made.Fields = fields
+	}
+	c.tables[t] = &made
+	return made
+}
+
+// fileError says why a file cannot be read, and what to do.
+func fileError(path string, reason string) error {
+	return fmt.Errorf("%s: %s", path, reason)
 }
