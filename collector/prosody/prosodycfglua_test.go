@@ -171,7 +171,7 @@ func TestConfigurationsFoundInTheWild(t *testing.T) {
 	} {
 		all := map[string]string{"prosody.cfg.lua": c.content}
 		maps.Copy(all, c.further)
-		got, err := prosody.Kind().At(configtest.Files(t, all) + "/prosody.cfg.lua")
+		got, _, err := prosody.Kind().At(configtest.Files(t, all) + "/prosody.cfg.lua")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -198,7 +198,7 @@ func TestRelativePathOnTheCommandLine(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(content), "@", directory)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want, err := prosody.Kind().At(path)
+	want, _, err := prosody.Kind().At(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestRelativePathOnTheCommandLine(t *testing.T) {
 	}
 	t.Chdir(directory)
 	for _, relative := range []string{"prosody.cfg.lua", "./prosody.cfg.lua", "conf.d/../prosody.cfg.lua"} {
-		got, err := prosody.Kind().At(relative)
+		got, _, err := prosody.Kind().At(relative)
 		if err != nil {
 			t.Errorf("%s: %v", relative, err)
 			continue
@@ -259,7 +259,7 @@ func TestFilesThatMayNotBeRead(t *testing.T) {
 			must(t, os.Chmod(directory+"/"+file, mode))
 		}
 		var err error
-		asNobody(func() { _, err = prosody.Kind().At(directory + "/prosody.cfg.lua") })
+		asNobody(func() { _, _, err = prosody.Kind().At(directory + "/prosody.cfg.lua") })
 		must(t, os.Chmod(directory+"/closed.d", 0o700))
 		if err == nil || !strings.Contains(err.Error(), place.Replace(says)) {
 			t.Errorf("%s: error %v, want one that says %q", content, err, place.Replace(says))
