@@ -79,7 +79,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 			}
 			_ = refresher.Refresh(ctx) // it logs its error and keeps it in the status
 			statuses[i] = refresher.Status()
-			_ = options.Reader.Close()
+			refresher.Close()
 		})
 	}
 	wait.Wait()

@@ -67,8 +67,12 @@ func unreachable(context.Context, time.Time, activity.Recorder) (collector.Facts
 
 func refresher(t *testing.T, name string, read fakeReader, clock func() time.Time) *collector.Refresher {
 	t.Helper()
+	return refresherOf(name, read, clock)
+}
+
+func refresherOf(name string, reader collector.Reader, clock func() time.Time) *collector.Refresher {
 	return collector.NewRefresher(collector.RefresherOptions{
-		Server: name, Software: "software of " + name, Reader: read,
+		Server: name, Software: "software of " + name, Reader: reader,
 		Interval: time.Hour, StaleAfter: 3 * time.Hour,
 		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
 		Now: clock, Logger: log.NewNopLogger(),

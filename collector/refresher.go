@@ -3,9 +3,9 @@ package collector
 import (
 	"context"
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,7 +56,14 @@ type History interface {
 type Refresher struct {
 	options RefresherOptions
 	status  atomic.Pointer[Status]
-	state   refreshState // of Refresh alone
+	state   refreshState // of refresh alone
+	// updating is held while a status is replaced: by a refresh, or because it hangs.
+	updating sync.Mutex
+	// running says that a refresh has not shown its result yet, hanging that this
+	// itself was shown; updating guards them. Abandoned says that Refresh has given up
+	// waiting.
+	running, hanging bool
+	abandoned        atomic.Bool
 }
 
 // Status is all that is known of one chat server at one moment. It does not
@@ -110,12 +117,6 @@ func (r *Refresher) Status() Status {
 	return s
 }
 
-// publish shows a status, under a version that none had before.
-func (r *Refresher) publish(s Status) {
-	s.Version = r.status.Load().Version&^1 + 2
-	r.status.Store(&s)
-}
-
 const (
 	// jitter is the part of a pause by which it is made longer or shorter, so
 	// that servers, and exporters, do not refresh in step.
@@ -129,11 +130,7 @@ const (
 // ctx ends. One refresh never begins before the last has ended. It closes the
 // Reader when done.
 func (r *Refresher) Run(ctx context.Context) {
-	defer func() {
-		if err := r.options.Reader.Close(); err != nil {
-			_ = level.Warn(r.options.Logger).Log("msg", "could not close the server's records", "err", err)
-		}
-	}()
+	defer r.Close()
 	failures := 0
 	for {
 		if r.Refresh(ctx) == nil {
@@ -158,13 +155,8 @@ func (r *Refresher) pause(failures int) time.Duration {
 	return time.Duration(float64(pause) * (1 + jitter*(2*rand.Float64()-1)))
 }
 
-// Refresh reads the server once and publishes what it found. On an error the
-// last good figures stay; the error is logged here. It must not be called by
-// two goroutines at once.
-func (r *Refresher) Refresh(ctx context.Context) error {
-	// A refresh may take as long as the time to the next one.
-	ctx, cancel := context.WithTimeout(ctx, max(r.options.Interval, time.Minute))
-	defer cancel()
+// refresh is Refresh without a look at the time that it takes.
+func (r *Refresher) refresh(ctx context.Context) error {
 	started := time.Now()
 	now := r.options.Now()
 	r.loadHistory(ctx)
@@ -173,28 +165,28 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 		return ctx.Err() // the exporter stops: no failure of the server
 	}
 
-	next := *r.status.Load()
-	next.Attempted = now
-	next.Duration = time.Since(started)
 	if err == nil {
-		if facts.ModulesErr != nil {
-			fresh.keepModules(next.Snapshot, now, r.options.StaleAfter)
-		}
-		err = errors.Join(facts.ModulesErr, facts.PartialErr)
-		next.Snapshot = fresh
-		next.Succeeded = now
+		err = ctx.Err() // it was late, and what follows would be
 	}
-	next.Up, next.Err = err == nil, err
-	if err != nil {
-		next.Failures = maps.Clone(next.Failures)
-		if next.Failures == nil {
-			next.Failures = make(map[failure.Reason]uint64)
+	succeeded := err == nil
+	r.update(func(s *Status) {
+		hung := r.hanging // and was counted as a failure
+		r.running, r.hanging = false, false
+		s.Attempted, s.Duration = now, time.Since(started)
+		if succeeded {
+			if facts.ModulesErr != nil {
+				fresh.keepModules(s.Snapshot, now, r.options.StaleAfter)
+			}
+			err = errors.Join(facts.ModulesErr, facts.PartialErr)
+			s.Snapshot, s.Succeeded = fresh, now
 		}
-		next.Failures[failure.Of(err)]++
-	}
-	r.publish(next)
-	r.log(next, facts)
-	if next.Succeeded.Equal(now) {
+		s.Up, s.Err = err == nil, err
+		if err != nil && !hung {
+			s.fail(err)
+		}
+	})
+	r.log(*r.status.Load(), facts)
+	if succeeded {
 		r.saveHistory(ctx, facts)
 	}
 	return err

@@ -202,3 +202,96 @@ func TestPanicsNameTheirPlace(t *testing.T) {
 		t.Errorf("error %v, want one with the place of the panic", err)
 	}
 }
+
+// A reader that waits for something that no context ends, such as a pipe or a file
+// system behind a network, is a failure while it hangs. Nothing is read beside it, and
+// when it comes back, all is well after the next refresh.
+func TestARefreshThatHangsIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int32
+		release := make(chan struct{})
+		count := func(read fakeReader) fakeReader {
+			return func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+				reads.Add(1)
+				return read(ctx, now, rec)
+			}
+		}
+		deaf := func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+			<-release
+			return matrix(ctx, now, rec)
+		}
+		r := refresher(t, "s", count(script(matrix, deaf, matrix)), time.Now)
+		done := make(chan struct{})
+		go func() { r.Run(t.Context()); close(done) }()
+		at := func(after time.Duration, what string, up bool, timeouts uint64, wantReads int32) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			s := r.Status()
+			if s.Up != up || s.Failures[failure.Timeout] != timeouts || len(s.Failures) > 1 || reads.Load() != wantReads {
+				t.Errorf("%s: up %v, failures %v, %d reads; want %v, %d and %d", what, s.Up, s.Failures, reads.Load(), up, timeouts, wantReads)
+			}
+		}
+		at(time.Minute, "after the first", true, 0, 1)
+		at(time.Hour+10*time.Minute, "it hangs, and its time is not up", true, 0, 2)
+		at(time.Hour, "its time is up", false, 1, 2)
+		if s := r.Status(); s.Snapshot == nil || failure.Of(s.Err) != failure.Timeout || s.Duration < time.Hour {
+			t.Errorf("while it hangs: figures %v, error %v after %s", s.Snapshot, s.Err, s.Duration)
+		}
+		at(5*time.Hour, "much later", false, 1, 2)
+		if s := r.Status(); s.Snapshot != nil {
+			t.Error("figures are shown that are stale")
+		}
+		close(release)
+		at(time.Second, "it has come back, too late", false, 1, 2)
+		at(time.Minute, "after the next", true, 1, 3)
+	})
+}
+
+// When the exporter stops, a refresh that hangs holds nothing up, and nothing that it
+// uses is closed.
+func TestStoppingARefreshThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, stopAt := range map[string]time.Duration{"in time": time.Minute, "while it is shown": 2 * time.Hour} {
+			release := make(chan struct{})
+			reader := &closeCounter{fakeReader: func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
+				<-release
+				return collector.Facts{}, errors.New("at last")
+			}}
+			r := refresherOf("s", reader, time.Now)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { r.Run(ctx); close(done) }()
+			time.Sleep(stopAt)
+			began := time.Now()
+			stop()
+			<-done
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%s: stopping took %s", name, took)
+			}
+			if reader.closed.Load() != 0 {
+				t.Errorf("%s: the reader was closed while it read", name)
+			}
+			close(release)
+			synctest.Wait()
+		}
+		good := &closeCounter{fakeReader: matrix}
+		r := refresherOf("s", good, time.Now)
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		r.Run(ctx)
+		if good.closed.Load() != 1 {
+			t.Errorf("a reader that does not hang was closed %d times", good.closed.Load())
+		}
+	})
+}
+
+type closeCounter struct {
+	fakeReader
+	closed atomic.Int32
+}
+
+func (c *closeCounter) Close() error {
+	c.closed.Add(1)
+	return nil
+}

@@ -204,10 +204,13 @@ func (r *Refresher) historyFailed(err error) {
 	r.update(func(s *Status) { s.HistoryFailures++ })
 }
 
-// update changes the status that is shown.
+// update changes the status that is shown, under a version that none had before.
 func (r *Refresher) update(change func(*Status)) {
+	r.updating.Lock()
+	defer r.updating.Unlock()
 	next := *r.status.Load()
 	next.Failures = maps.Clone(next.Failures)
 	change(&next)
-	r.publish(next)
+	next.Version = r.status.Load().Version&^1 + 2
+	r.status.Store(&next)
 }

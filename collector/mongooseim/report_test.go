@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,5 +76,7 @@ func TestReportFile(t *testing.T) {
 	checkWarning(read(now), true, "the last ones stay")
 	must.Succeed(t, os.Remove(path))
 	checkWarning(read(now), false, "does not exist")
+	must.Succeed(t, syscall.Mkfifo(path, 0o600)) // which nobody writes to
+	checkWarning(read(now), true, "not a regular file")
 	must.Succeed(t, reader.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +116,7 @@ func TestBadFiles(t *testing.T) {
 		reason, says string
 	}{
 		"missing":         {func(*testing.T, string) {}, "unreachable", "no such file"},
+		"a pipe":          {func(t *testing.T, path string) { must.Succeed(t, syscall.Mkfifo(path, 0o600)) }, "unexpected", "not a file"},
 		"a directory":     {func(t *testing.T, path string) { must.Succeed(t, os.Mkdir(path, 0o755)) }, "unexpected", "not a file"},
 		"empty":           {func(t *testing.T, path string) { write(t, path, "") }, "unexpected", "not an SQLite database"},
 		"some other file": {func(t *testing.T, path string) { write(t, path, strings.Repeat("text\n", 99)) }, "unexpected", "not an SQLite database"},
@@ -125,6 +127,10 @@ func TestBadFiles(t *testing.T) {
 			database(t, path, "delete")
 			write(t, path+"-journal", "journal")
 		}, "locked", "a transaction is being written"},
+		"a pipe for a journal": {func(t *testing.T, path string) {
+			database(t, path, "delete")
+			must.Succeed(t, syscall.Mkfifo(path+"-journal", 0o600))
+		}, "unexpected", "-journal: not a regular file"},
 		"locked for one process alone": {func(t *testing.T, path string) {
 			db := database(t, path, "wal")
 			exec(t, db, `PRAGMA locking_mode = EXCLUSIVE`)
