@@ -27,8 +27,8 @@ func parts() []part {
 		accountsPart:   {"userapi_accounts", []string{"localpart", "server_name", "created_ts", "appservice_id", "is_deactivated", "account_type"}, ""},
 		devicesPart:    {"userapi_devices", []string{"localpart", "server_name", "device_id", "created_ts", "last_seen_ts", "user_agent"}, ""},
 		visitsPart:     {"userapi_daily_visits", []string{"localpart", "device_id", "timestamp", "user_agent"}, ""},
-		dailyStatsPart: {"userapi_daily_stats", append([]string{"timestamp", "server_name"}, dailyColumns()...), "the messages of a day"},
-		roomsPart:      {"roomserver_rooms", []string{"room_id"}, "the number of rooms"},
+		dailyStatsPart: {"userapi_daily_stats", append([]string{"timestamp", "server_name"}, dailyColumns()...), "the messages of the day are"},
+		roomsPart:      {"roomserver_rooms", []string{"room_id"}, "the number of rooms is"},
 	}
 }
 
@@ -135,7 +135,7 @@ func (a access) sufficient() error {
 func (a access) warnings(of ...int) (all []string) {
 	for _, number := range of {
 		if p := parts()[number]; !a.has(number) {
-			all = append(all, fmt.Sprintf("the table %s is not in this database, or its columns %s may not be read: without them, %s is left out", p.table, strings.Join(p.columns, ", "), p.leftOut))
+			all = append(all, fmt.Sprintf("no permission to read the columns %s of the table %s, or they do not exist: %s left out", strings.Join(p.columns, ", "), p.table, p.leftOut))
 		}
 	}
 	return all

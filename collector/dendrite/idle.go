@@ -57,9 +57,7 @@ func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 // setAside reads the visits of idle devices and of those that Dendrite made.
 func (r *reading) setAside(ctx context.Context, from, to activity.Day) (map[userDay]setAside, error) {
 	aside := make(map[userDay]setAside)
-	query := fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp, CASE WHEN %s THEN 1 ELSE 0 END
-		FROM %s WHERE %s AND %s`, madeByServer("d"), r.visitsAndDevices(), r.of(from, to), notThere())
-	err := r.Stream(ctx, query, 4, func(row *sqldb.Row) {
+	err := r.Stream(ctx, r.idleRows(from, to), 4, func(row *sqldb.Row) {
 		u := userDay{string(row.Text(0)), visitDay(row.Integer(2))}
 		waiting := aside[u]
 		if row.Integer(3) == 1 {
@@ -75,8 +73,7 @@ func (r *reading) setAside(ctx context.Context, from, to activity.Day) (map[user
 // present reports the other visits, and with them those of the same user and day that
 // were set aside.
 func (r *reading) present(ctx context.Context, from, to activity.Day, aside map[userDay]setAside) error {
-	query := fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp FROM %s WHERE %s AND NOT %s`, r.visitsAndDevices(), r.of(from, to), notThere())
-	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
+	return r.Stream(ctx, r.presentRows(from, to), 3, func(row *sqldb.Row) {
 		date, client, rows := visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), 1
 		if len(aside) > 0 {
 			u := userDay{string(row.Text(0)), date}
@@ -89,6 +86,17 @@ func (r *reading) present(ctx context.Context, from, to activity.Day, aside map[
 			r.rec.Visit(r.server, row.Text(0), client, date)
 		}
 	})
+}
+
+// idleRows are the visits that are set aside, with whether Dendrite made the device.
+func (r *reading) idleRows(from, to activity.Day) string {
+	return fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp, CASE WHEN %s THEN 1 ELSE 0 END
+		FROM %s WHERE %s AND %s`, madeByServer("d"), r.visitsAndDevices(), r.of(from, to), notThere())
+}
+
+// presentRows are the others.
+func (r *reading) presentRows(from, to activity.Day) string {
+	return fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp FROM %s WHERE %s AND NOT %s`, r.visitsAndDevices(), r.of(from, to), notThere())
 }
 
 // notThere is true of a visit v whose device d is still logged in and was last seen

@@ -106,7 +106,7 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 		return facts, nil, fmt.Errorf("read the server's name from userapi_accounts: %w", err)
 	}
 	facts.Warnings = slices.Concat(warnings, found.warnings(dailyStatsPart))
-	if r.options.Rooms.IsZero() {
+	if r.options.Rooms.IsZero() && found.hasTable(parts()[roomsPart].table) { // else the room server has a database of its own
 		facts.Warnings = append(facts.Warnings, found.warnings(roomsPart)...)
 	}
 	classify := r.classes.Classifier()

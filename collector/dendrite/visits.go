@@ -117,9 +117,7 @@ func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[act
 		asked[date] = true
 	}
 	for from, to := range runs(days[0], days[len(days)-1]+1, func(date activity.Day) bool { return asked[date] }) {
-		// By index userapi_daily_visits_timestamp_idx (timestamp).
-		query := fmt.Sprintf(`SELECT v.timestamp, COUNT(*) FROM userapi_daily_visits AS v WHERE %s GROUP BY v.timestamp`, r.of(from, to))
-		err := r.Stream(ctx, query, 2, func(row *sqldb.Row) { counted[visitDay(row.Integer(0))] += int(row.Integer(1)) })
+		err := r.Stream(ctx, r.visitCounts(from, to), 2, func(row *sqldb.Row) { counted[visitDay(row.Integer(0))] += int(row.Integer(1)) })
 		if err != nil {
 			return err
 		}
@@ -130,6 +128,11 @@ func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[act
 		}
 	}
 	return nil
+}
+
+// visitCounts are the numbers of visits of some days, the last excluded, by time.
+func (r *reading) visitCounts(from, to activity.Day) string {
+	return fmt.Sprintf(`SELECT v.timestamp, COUNT(*) FROM userapi_daily_visits AS v WHERE %s GROUP BY v.timestamp`, r.of(from, to))
 }
 
 const (
