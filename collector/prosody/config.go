@@ -1,6 +1,7 @@
 package prosody
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -38,7 +39,13 @@ func (o Options) Reads() []string {
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
-	item.Locate(o.locate)
+	item.Locate(func(location, folder string) error {
+		unset, err := o.locate(location, folder)
+		if len(unset) > 0 {
+			item.Warn("%s asks for environment variables that the exporter does not have: %s; those that Prosody has must be set for the exporter as well", filepath.Base(location), strings.Join(unset, ", "))
+		}
+		return err
+	})
 	values := item.Values
 	o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Database)
 	if n := values["status_url"]; n != nil {
@@ -64,16 +71,17 @@ func configure(item *chatserver.Item) chatserver.Source {
 
 // locate takes the path of Prosody's data directory, the location of its
 // database, or the configuration file that names either. That they exist is not
-// checked: they may be mounted later.
-func (o *Options) locate(location, folder string) (err error) {
+// checked: they may be mounted later. It returns the names of environment
+// variables that the configuration file asks for in vain.
+func (o *Options) locate(location, folder string) (unset []string, err error) {
 	scheme, _, schemed := strings.Cut(location, ":")
 	switch {
 	case strings.HasSuffix(location, ".lua"):
 		return readProsody(o, document.Below(folder, location))
 	case schemed && !strings.ContainsAny(scheme, "/."): // no folder is called sqlite3:
 		o.Database, err = sqldb.ParseSourceBelow(location, folder)
-		return err
+		return nil, err
 	}
 	o.DataPath = document.Below(folder, location)
-	return nil
+	return nil, nil
 }

@@ -26,15 +26,16 @@ const defaultDataPath = "/var/lib/prosody"
 const wayAround = `; to do without this file, name Prosody's data_path ("/var/lib/prosody") or its database ("postgres://USER@HOST/DATABASE") instead of it`
 
 // readProsody reads from Prosody's own configuration where its records are and
-// which virtual hosts it serves: others in the same place are leftovers.
-func readProsody(o *Options, path string) error {
-	path, err := filepath.Abs(path) // what is relative in it counts from its folder
+// which virtual hosts it serves: others in the same place are leftovers. It
+// returns the names of environment variables that the file asks for in vain.
+func readProsody(o *Options, path string) (unset []string, err error) {
+	path, err = filepath.Abs(path) // what is relative in it counts from its folder
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config, err := luaconfig.Read(path, luaconfig.Surroundings{LookupEnv: os.LookupEnv, Now: time.Now, Hostname: os.Hostname})
 	if err != nil {
-		return fmt.Errorf("%w%s", err, wayAround)
+		return nil, fmt.Errorf("%w%s", err, wayAround)
 	}
 	found, err := locateRecords(config, filepath.Dir(path))
 	if config.Older != nil {
@@ -47,10 +48,10 @@ func readProsody(o *Options, path string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w%s", path, err, wayAround)
+		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
 	o.Hosts, o.DataPath, o.Database = found.Hosts, found.DataPath, found.Database
-	return nil
+	return config.Unset, nil
 }
 
 // locateRecords returns the hosts that are served and where their records are,

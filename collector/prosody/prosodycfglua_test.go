@@ -218,6 +218,24 @@ func TestRelativePathOnTheCommandLine(t *testing.T) {
 	}
 }
 
+// TestEnvironmentThatTheExporterLacks: a file that asks for it may mean another
+// database or host to Prosody, which is said.
+func TestEnvironmentThatTheExporterLacks(t *testing.T) {
+	t.Setenv("TEST_SET", "x.example")
+	for content, want := range map[string][]string{
+		`VirtualHost(ENV_TEST_SET)`: nil,
+		`VirtualHost(ENV_TEST_UNSET or os.getenv("TEST_OTHER") or os.getenv("TEST_SET"))`: {
+			"prosody.cfg.lua asks for environment variables that the exporter does not have: TEST_OTHER, TEST_UNSET; those that Prosody has must be set for the exporter as well",
+		},
+	} {
+		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
+		_, warnings, err := prosody.Kind().At(directory + "/prosody.cfg.lua")
+		if diff := cmp.Diff(want, warnings); diff != "" || err != nil {
+			t.Errorf("%s: error %v, warnings (-want +got):\n%s", content, err, diff)
+		}
+	}
+}
+
 // asNobody runs a function without the rights of root.
 func asNobody(f func()) {
 	done := make(chan struct{})
@@ -237,7 +255,7 @@ func asNobody(f func()) {
 // here, which is said rather than passed over, and no pcall hides it.
 func TestFilesThatMayNotBeRead(t *testing.T) {
 	for content, says := range map[string]string{
-		`Include "missing.d/*.cfg.lua" VirtualHost "a"`:        "missing.d: the folder does not exist",
+		`Include "missing.d/*.cfg.lua" VirtualHost "a"`:        "missing.d does not exist",
 		`Include "missing.lua" VirtualHost "a"`:                "missing.lua does not exist",
 		`Include "conf.d" VirtualHost "a"`:                     "conf.d: it is a folder, not a file",
 		`Include "closed.d/*.cfg.lua" VirtualHost "a"`:         "prosody.cfg.lua:1:1: @/closed.d: the exporter may not list the folder: give it the right",

@@ -19,8 +19,9 @@ type evaluation struct {
 	sections map[string]*lua.Table
 	order    []string // of the sections, without the global one
 	proxies  map[*lua.Table]bool
-	files    int // included so far
-	depth    int // of files that include one another
+	unset    map[string]bool // environment variables
+	files    int             // included so far
+	depth    int             // of files that include one another
 }
 
 func newEvaluation(around Surroundings, edition edition, folder string) *evaluation {
@@ -29,6 +30,7 @@ func newEvaluation(around Surroundings, edition edition, folder string) *evaluat
 		around:      around, edition: edition, folder: folder,
 		sections: map[string]*lua.Table{global: lua.NewTable()},
 		proxies:  make(map[*lua.Table]bool),
+		unset:    make(map[string]bool),
 	}
 	e.addLibraries()
 	return e
@@ -99,6 +101,7 @@ func (e *evaluation) variable(name string) lua.Value {
 	if value, set := e.around.LookupEnv(name); set {
 		return value
 	}
+	e.unset[name] = true
 	return nil
 }
 
@@ -198,6 +201,9 @@ func (f *file) include(c *lua.Call) []lua.Value {
 		folder = resolve(f.folder, name[:at-1])
 	}
 	paths, err := matching(strings.TrimRight(folder, "/"), name[at:])
+	if errors.Is(err, errMissing) {
+		c.Raise("the folder %s does not exist", strings.TrimRight(folder, "/"))
+	}
 	if err != nil {
 		c.Refuse("%s", err)
 	}

@@ -60,8 +60,8 @@ func resolve(folder, path string) string {
 func matching(folder, pattern string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fileError(folder, "the folder does not exist")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, errMissing
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fileError(folder, "the exporter may not list the folder: give it the right (the group prosody)")
 	case err != nil:

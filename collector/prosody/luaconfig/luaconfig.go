@@ -7,8 +7,10 @@ package luaconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector/prosody/lua"
@@ -25,6 +27,9 @@ type Config struct {
 	// Older is what Prosody 0.12 and before read from the same file, if that is
 	// something else: they do not give back options that are used as variables.
 	Older *Config
+	// Unset are the names of environment variables that were asked for and are
+	// not set, sorted. Prosody's environment may have them.
+	Unset []string
 }
 
 // Section is a virtual host or component with its own options.
@@ -38,7 +43,8 @@ type Section struct {
 
 // Values are strings, int64, float64, bool, Table or Opaque.
 
-// A Table is a table of Lua's: what it holds under 1, 2, 3 … and the rest.
+// A Table is a table of Lua's: what it holds under 1, 2, 3 … up to the first that is
+// missing, and what it holds under names.
 type Table struct {
 	List   []any
 	Fields map[string]any
@@ -112,7 +118,9 @@ func read(path string, around Surroundings, edition edition) (*Config, error) {
 	if _, err := e.Run(chunk); err != nil {
 		return nil, err
 	}
-	return e.result(), nil
+	c := e.result()
+	c.Unset = slices.Sorted(maps.Keys(e.unset))
+	return c, nil
 }
 
 // result converts what was collected.
@@ -174,8 +182,8 @@ func (c *converter) table(t *lua.Table) any {
 	}
 	c.tables[t] = nil
 	made := Table{}
-	for i := range t.Len() {
-		made.List = append(made.List, c.value(t.Get(i+1)))
+	for i := int64(1); t.Get(i) != nil; i++ {
+		made.List = append(made.List, c.value(t.Get(i)))
 	}
 	if fields := c.options(t); len(fields) > 0 {
 		made.Fields = fields

@@ -90,6 +90,7 @@ func TestWhatAConfigurationMaySay(t *testing.T) {
 			{Name: "rooms.example.com", Module: "muc", Options: map[string]any{"restrict": "local"}},
 			{Name: "proxy.example.com", Module: "component", Options: map[string]any{"a": int64(1)}},
 		},
+		Unset: []string{"NOTHING", "PORT"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

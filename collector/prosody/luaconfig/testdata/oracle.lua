@@ -1,13 +1,13 @@
 -- Reads a configuration with Prosody's own core/configmanager.lua (0.12, as
 -- Debian installs it) and writes what it says, for comparison. Arguments: the
--- folder of Prosody's programs, the configuration, the edition: "12", or "13",
--- which adds here what the configmanager of 13 can do beside.
+-- folder of Prosody's programs, the edition ("12", or "13", which adds here what
+-- the configmanager of 13 can do beside), the configurations.
 
-local source, path, edition = arg[1], arg[2], arg[3]
+local source, edition = arg[1], arg[2]
 package.path = source .. "/?.lua;" .. package.path
 package.cpath = source .. "/?.so;" .. package.cpath
 
-_G.prosody = { process_type = "prosody", config_loaded = true, platform = "posix", paths = { config = path:match("^(.*)/") } }
+_G.prosody = { process_type = "prosody", config_loaded = true, platform = "posix", paths = {} }
 
 -- A module that some images of Prosody install.
 package.preload.stringy = function()
@@ -132,7 +132,7 @@ local function written(v, seen)
 	end
 	seen[v] = true
 	local parts, keys = {}, {}
-	for i = 1, #v do parts[i] = written(v[i], seen) end
+	while rawget(v, #parts + 1) ~= nil do parts[#parts + 1] = written(rawget(v, #parts + 1), seen) end
 	for k in pairs(v) do
 		if type(k) == "string" then keys[#keys + 1] = k end
 	end
@@ -149,24 +149,33 @@ local answer = io.stdout
 io.stdout = io.stderr
 
 local configmanager = require "core.configmanager"
-local called, ok, level, message = pcall(configmanager.load, path, "lua")
-if not called or not ok then
-	answer:write("refused: ", tostring(called and message or ok), "\n")
-	os.exit(0)
-end
-local sections = {}
-for name in pairs(configmanager.getconfig()) do sections[#sections + 1] = name end
-table.sort(sections)
-for _, name in ipairs(sections) do
-	local options = rawget(configmanager.getconfig(), name)
-	local component = rawget(options, "component_module")
-	local kind = name == "*" and "global" or component and "component " .. written(component, {}) or "host"
-	local keys = {}
-	for k in pairs(options) do
-		local internal = name ~= "*" and (k == "defined" or k == "component_module" or k == "load_global_modules")
-		if type(k) == "string" and not internal then keys[#keys + 1] = k end
+
+local function read(path)
+	_G.prosody.paths.config = path:match("^(.*)/")
+	local called, ok, level, message = pcall(configmanager.load, path, "lua")
+	if not called or not ok then
+		answer:write("refused: ", tostring(called and message or ok), "\n")
+		return
 	end
-	table.sort(keys)
-	answer:write("[", name, "] ", kind, "\n")
-	for _, k in ipairs(keys) do answer:write("  ", written(k, {}), " = ", written(rawget(options, k), {}), "\n") end
+	local sections = {}
+	for name in pairs(configmanager.getconfig()) do sections[#sections + 1] = name end
+	table.sort(sections)
+	for _, name in ipairs(sections) do
+		local options = rawget(configmanager.getconfig(), name)
+		local component = rawget(options, "component_module")
+		local kind = name == "*" and "global" or component and "component " .. written(component, {}) or "host"
+		local keys = {}
+		for k in pairs(options) do
+			local internal = name ~= "*" and (k == "defined" or k == "component_module" or k == "load_global_modules")
+			if type(k) == "string" and not internal then keys[#keys + 1] = k end
+		end
+		table.sort(keys)
+		answer:write("[", name, "] ", kind, "\n")
+		for _, k in ipairs(keys) do answer:write("  ", written(k, {}), " = ", written(rawget(options, k), {}), "\n") end
+	end
+end
+
+for i = 3, #arg do
+	read(arg[i])
+	answer:write("\0")
 end
