@@ -18,7 +18,6 @@ import (
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/net/netutil"
 
 	"active_users_exporter/config"
 )
@@ -88,7 +87,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 			return fmt.Errorf("--reports.listen-address: %w", err)
 		}
 		go func() {
-			received <- receive(ctx, listener, receiver.Handler(), e)
+			received <- receive(ctx, receiver.Limit(listener), receiver.Handler(), e)
 			stop() // one listener without the other is not what was asked for
 		}()
 	} else {
@@ -103,7 +102,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 // listener. Whoever may reach it may be anybody: a connection is not kept for
 // those who say nothing.
 func receive(ctx context.Context, listener net.Listener, handler http.Handler, e environment) error {
-	const connections, headerBytes = 2000, 8 << 10
+	const headerBytes = 8 << 10
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -115,7 +114,7 @@ func receive(ctx context.Context, listener net.Listener, handler http.Handler, e
 	}
 	_ = level.Info(e.logger).Log("msg", "receiving reports", "address", listener.Addr())
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(netutil.LimitListener(listener, connections)) }()
+	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
 		return err

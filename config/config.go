@@ -10,6 +10,7 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/servers"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/config/document"
@@ -149,6 +150,9 @@ func (s Source) applyFlags(c *Config) error {
 func (s Source) check(c *Config) error {
 	if c.Reports.ListenAddress != "" && c.Storage.Location.IsZero() {
 		return errors.New("reports are received, but storage.path is empty: they must be kept somewhere")
+	}
+	if c.Reports.ForwardTo != "" && reports.LeadsBack(c.Reports.ForwardTo, c.Reports.ListenAddress) {
+		return errors.New("reports.forward_to leads back to the receiver itself, which would forward each report again: name another collection server")
 	}
 	if len(c.Servers) > 0 && c.Storage.Location.Shared() && c.Storage.KeyFile == "" {
 		return errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")

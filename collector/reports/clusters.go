@@ -3,8 +3,6 @@ package reports
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,8 +10,6 @@ import (
 	"time"
 
 	"active_users_exporter/collector/systemmetrics"
-
-	"active_users_exporter/collector/usagereport"
 )
 
 // clusters puts the system metrics of MongooseIM clusters together: each node
@@ -170,8 +166,9 @@ func (r *Receiver) collect(w http.ResponseWriter, request *http.Request) {
 }
 
 func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *refusal {
-	address := client(request, r.options.TrustedProxies)
-	if !r.allowed(address) {
+	address := clientOf(request, r.options.TrustedProxies)
+	from := senderOf(address)
+	if !r.allowed(from) {
 		return &refusal{http.StatusTooManyRequests, RateLimited, "too many requests"}
 	}
 	switch homeservers, authorized := r.authorize(request); {
@@ -180,26 +177,23 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	case len(homeservers) > 0:
 		return &refusal{http.StatusForbidden, Forbidden, "this token is for homeservers, not for MongooseIM"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, usagereport.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return &refusal{http.StatusRequestEntityTooLarge, TooLarge, "a request has at most 64 KiB"}
-	case err != nil:
-		return &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
+	body, refused := readBody(w, request, "a request")
+	if refused != nil {
+		return refused
 	}
 	part, err := systemmetrics.Parse(body)
 	if err != nil || part.ClientID == "" || part.Events > systemmetrics.MaxRequestEvents {
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
-	from := node{part.ClientID, address.String()}
-	if !r.clusters.hasCapacity(from) {
+	sent := node{part.ClientID, address.String()}
+	if !r.clusters.hasCapacity(sent) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
 	now := r.options.Now()
-	if err := r.store.keepPart(request.Context(), &r.clusters, from, part, now); err != nil {
+	if err := r.store.keepPart(request.Context(), &r.clusters, sent, part, now); err != nil {
 		return r.storageError(err)
 	}
+	r.established.accepted(from, time.Now())
 	r.changes.Add(1)
 	return nil
 }

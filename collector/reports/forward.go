@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -35,6 +38,37 @@ func newForwarder(ctx context.Context, to string, failed func(error)) *forwarder
 	go f.run(ctx)
 	return f
 }
+
+// LeadsBack returns true if a URL to forward to is evidently that of the receiver
+// itself, which listens on the given address.
+func LeadsBack(forwardTo, listenAddress string) bool {
+	u, err := url.Parse(forwardTo)
+	if err != nil {
+		return false
+	}
+	host, port, err := net.SplitHostPort(listenAddress)
+	if err != nil {
+		return false
+	}
+	target := u.Port()
+	if target == "" {
+		target = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if target != port {
+		return false
+	}
+	local := func(host string) bool {
+		address, err := netip.ParseAddr(host)
+		return host == "" || host == "localhost" || err == nil && (address.IsLoopback() || address.IsUnspecified())
+	}
+	return strings.EqualFold(u.Hostname(), host) || local(u.Hostname()) && local(host)
+}
+
+// forwardedHeader marks reports that are sent on, so that a loop of collection servers
+// ends at the first that was there before: what carries it is not sent on again.
+const forwardedHeader = "X-Usage-Report-Forwarded"
+
+func forwarded(r *http.Request) bool { return r.Header.Get(forwardedHeader) != "" }
 
 // send queues a report; one that finds no room is not sent on.
 func (f *forwarder) send(body []byte) {
@@ -87,6 +121,7 @@ func (f *forwarder) put(ctx context.Context, body []byte) error {
 		return errors.New("the URL is not valid")
 	}
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set(forwardedHeader, "1")
 	response, err := f.client.Do(request)
 	if err != nil {
 		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {

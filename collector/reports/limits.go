@@ -3,11 +3,6 @@ package reports
 import (
 	"hash/maphash"
 	"maps"
-	"net"
-	"net/http"
-	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -49,32 +44,4 @@ func (l *limiters) allow(key string, at time.Time) bool {
 	}
 	l.full[hash] = full
 	return true
-}
-
-// client returns the address that a request comes from. Behind a proxy that is
-// trusted it is the last address in X-Forwarded-For that is not one itself:
-// whatever stands before it, the client may have invented.
-func client(r *http.Request, trusted []netip.Prefix) netip.Addr {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !within(address, trusted) {
-			break
-		}
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break
-		}
-		address = next
-	}
-	return address.Unmap()
-}
-
-func within(address netip.Addr, prefixes []netip.Prefix) bool {
-	address = address.Unmap()
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(address) })
 }

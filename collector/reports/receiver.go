@@ -1,3 +1,6 @@
+// Package reports receives the usage reports that Matrix homeservers push and the
+// system metrics that MongooseIM sends, keeps them, and knows the newest of each. Whoever
+// may reach it may be anybody.
 package reports
 
 import (
@@ -11,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,10 +94,12 @@ type Receiver struct {
 	clusters clusters
 	forward  *forwarder // nil for none
 
-	tokens            atomic.Pointer[[]Token]
-	changes           atomic.Uint64
-	byAddress, byName *limiters
-	all               *rate.Limiter
+	tokens           atomic.Pointer[[]Token]
+	changes          atomic.Uint64
+	established      *established
+	connections      *connections
+	bySender, byName *limiters
+	all              *rate.Limiter
 	// refusalLog and failureLog bound the lines of the log on refused reports and on
 	// those that could not be stored.
 	refusalLog, failureLog *rate.Limiter
@@ -110,24 +114,27 @@ type Receiver struct {
 const (
 	cleanupEvery = 10 * time.Minute
 
-	// A homeserver reports eight times a day. Addresses of this machine are
-	// not limited, for behind a proxy they are everybody's; names always are.
-	addressEvery, addressBurst = time.Second, 120
-	nameEvery, nameBurst       = time.Minute, 600
-	allPerSecond, allBurst     = 2000, 10_000
-	maxKeys                    = 100_000
+	// A homeserver reports eight times a day. This machine itself is not limited
+	// unless it says for whom it speaks. What a sender reports for one name is
+	// limited further; whatever others report for that name takes nothing of it.
+	senderEvery, senderBurst = time.Second, 120
+	nameEvery, nameBurst     = time.Minute, 600
+	allPerSecond, allBurst   = 2000, 10_000
+	maxKeys                  = 100_000
 )
 
 // New returns a Receiver that knows again what was reported before.
 func New(ctx context.Context, o Options) (*Receiver, error) {
 	r := &Receiver{
 		options: o, latest: latest{options: o, names: usagereport.Names(), homeservers: make(map[string]*homeserverState)},
-		clusters:  clusters{nodes: make(map[node]*nodeReport)},
-		byAddress: newLimiters(addressEvery, addressBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
+		clusters: clusters{nodes: make(map[node]*nodeReport)},
+		bySender: newLimiters(senderEvery, senderBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), refusalLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		failureLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		rejected:   make(map[Reason]uint64),
 	}
+	r.established = newEstablished()
+	r.connections = newConnections(r.established, o.TrustedProxies)
 	r.SetTokens(o.Tokens)
 	var err error
 	if r.store, err = openStore(ctx, o.Location); err != nil {
@@ -232,10 +239,22 @@ func (r *Receiver) Handler() http.Handler {
 	for _, pattern := range []string{"/mp/collect", "/batch"} { // since 6.1, and from 3.6 to 6.0
 		mux.HandleFunc(pattern, r.collect)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusNotFound, "nothing is received here: report_stats_endpoint ends in /report-usage-stats/push")
+	mux.HandleFunc("/", func(w http.ResponseWriter, request *http.Request) {
+		r.refuse(w, request, &refusal{http.StatusNotFound, Malformed, "nothing is received here: report_stats_endpoint ends in /report-usage-stats/push"})
 	})
-	return mux
+	return withCleanPath(mux)
+}
+
+// withCleanPath serves paths with doubled slashes, or one at the end, as those without:
+// a redirect would lose the report.
+func withCleanPath(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if clean := path.Clean("/" + request.URL.Path); clean != request.URL.Path {
+			request = request.Clone(request.Context())
+			request.URL.Path, request.URL.RawPath = clean, ""
+		}
+		handler.ServeHTTP(w, request)
+	})
 }
 
 // refusal is why a request is refused.
@@ -267,9 +286,8 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 
 // receive checks and stores a report. What costs least is checked first.
 func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usagereport.Report, *refusal) {
-	now := r.options.Now()
-	address := client(request, r.options.TrustedProxies)
-	if !r.allowed(address) {
+	from := senderOf(clientOf(request, r.options.TrustedProxies))
+	if !r.allowed(from) {
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
 	}
 	patterns, authorized := r.authorize(request)
@@ -279,47 +297,78 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	if encoding := request.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return usagereport.Report{}, &refusal{http.StatusUnsupportedMediaType, Malformed, "nothing compressed is read"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, usagereport.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return usagereport.Report{}, &refusal{http.StatusRequestEntityTooLarge, TooLarge, "a report has at most 64 KiB"}
-	case err != nil:
-		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
+	original, refused := readBody(w, request, "a report")
+	if refused != nil {
+		return usagereport.Report{}, refused
 	}
-	original := body
-	body = usagereport.Mark(body, request.UserAgent())
+	body := usagereport.Mark(original, request.UserAgent())
 	report, err := usagereport.Parse(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
-	case !matches(report.Homeserver, r.options.Allowed) || !matches(report.Homeserver, patterns):
-		return usagereport.Report{}, &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report here, or not with this token"}
-	case !r.byName.allow(report.Homeserver, time.Now()):
-		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
-	case !r.latest.hasCapacity(report.Homeserver):
-		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
+	}
+	if refused := r.admits(from, report.Homeserver, patterns); refused != nil {
+		return usagereport.Report{}, refused
 	}
 	if body, err = report.Stored(body); err != nil {
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
 	}
-	if err := r.store.keep(request.Context(), report.Homeserver, now, body); err != nil {
-		return usagereport.Report{}, r.storageError(err)
+	if refused := r.keep(request.Context(), report, body); refused != nil {
+		return usagereport.Report{}, refused
 	}
-	if !r.store.shared { // else it is read with what others have stored
-		r.latest.add(report, now)
-		r.changes.Add(1)
-	}
-	if r.forward != nil {
+	r.established.accepted(from, time.Now())
+	if r.forward != nil && !forwarded(request) {
 		r.forward.send(original)
 	}
 	return report, nil
 }
 
-// allowed limits the rate of requests. What one address may not send takes
-// nothing of what is there for all.
-func (r *Receiver) allowed(address netip.Addr) bool {
-	return address.IsLoopback() || r.byAddress.allow(address.String(), time.Now()) && r.all.Allow()
+// keep stores a report and shows it.
+func (r *Receiver) keep(ctx context.Context, report usagereport.Report, body []byte) *refusal {
+	now := r.options.Now()
+	if err := r.store.keep(ctx, report.Homeserver, now, body); err != nil {
+		return r.storageError(err)
+	}
+	if !r.store.shared { // else it is read with what others have stored
+		r.latest.add(report, now)
+		r.changes.Add(1)
+	}
+	return nil
+}
+
+// readBody reads the body of a request, which what names.
+func readBody(w http.ResponseWriter, request *http.Request, what string) ([]byte, *refusal) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, usagereport.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &refusal{http.StatusRequestEntityTooLarge, TooLarge, what + " has at most 64 KiB"}
+	case err != nil:
+		return nil, &refusal{http.StatusBadRequest, Malformed, "the request ended early"}
+	}
+	return body, nil
+}
+
+// allowed limits the rate of requests. What one sender may not send takes nothing of
+// what is there for all, and senders that are established need none of that.
+func (r *Receiver) allowed(from sender) bool {
+	now := time.Now()
+	return from.local() || r.bySender.allow(from.String(), now) && (r.established.is(from, now) || r.all.Allow())
+}
+
+// admits refuses a report for a homeserver that this sender may not, or not so often,
+// report for.
+func (r *Receiver) admits(from sender, homeserver string, patterns []string) *refusal {
+	switch {
+	case !matches(homeserver, r.options.Allowed):
+		return &refusal{http.StatusForbidden, Forbidden, "this homeserver is not in allowed_homeservers"}
+	case !matches(homeserver, patterns):
+		return &refusal{http.StatusForbidden, Forbidden, "this homeserver may not report with this token"}
+	case !r.byName.allow(from.String()+" "+homeserver, time.Now()):
+		return &refusal{http.StatusTooManyRequests, RateLimited, "too many reports of this homeserver"}
+	case !r.latest.hasCapacity(homeserver):
+		return &refusal{http.StatusTooManyRequests, Capacity, "too many homeservers report here"}
+	}
+	return nil
 }
 
 // storageError is the refusal of a report that could not be stored.
@@ -364,14 +413,6 @@ func (r *Receiver) authorize(request *http.Request) (patterns []string, ok bool)
 	return patterns, ok
 }
 
-// matches says whether a name is one of the patterns, or there are none.
-func matches(name string, patterns []string) bool {
-	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, err := path.Match(strings.ToLower(pattern), name)
-		return ok && err == nil
-	})
-}
-
 func (r *Receiver) refuse(w http.ResponseWriter, request *http.Request, why *refusal) {
 	r.count(why.reason, 1)
 	if r.refusalLog.Allow() {
@@ -381,6 +422,8 @@ func (r *Receiver) refuse(w http.ResponseWriter, request *http.Request, why *ref
 	if why.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "3600")
 	}
+	// A connection is not kept for those who are refused: places are few.
+	w.Header().Set("Connection", "close")
 	answer(w, why.status, why.text)
 }
 

@@ -535,3 +535,57 @@ func TestRestartReadsOneReportAtATime(t *testing.T) {
 	}
 	must(t, r.Close())
 }
+
+// Strangers who use a name cost the homeserver nothing: what is limited is what one
+// sender reports for one name.
+func TestStrangersCannotSilenceAHomeserver(t *testing.T) {
+	r := started(t, nil)
+	fakes := 0
+	for n := range 2000 {
+		remote := http.Header{"Remote": {fmt.Sprintf("203.0.%d.%d:1", n/250, n%250)}}
+		if r.put(http.MethodPut, path, report("victim.example"), remote).Code == http.StatusOK {
+			fakes++
+		}
+	}
+	if answer := r.put(http.MethodPut, path, report("victim.example"), http.Header{"Remote": {"198.51.100.1:1"}}); answer.Code != http.StatusOK {
+		t.Errorf("after %d fakes its own report is refused: %d %s", fakes, answer.Code, answer.Body)
+	}
+}
+
+// A report that was forwarded here is kept and not forwarded again.
+func TestLoopsOfForwardingEnd(t *testing.T) {
+	var sent atomic.Int64
+	next := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		if request.Header.Get("X-Usage-Report-Forwarded") == "" {
+			t.Error("a forwarded report has no mark")
+		}
+		sent.Add(1)
+	}))
+	defer next.Close()
+	r := start(t, t.TempDir(), func(o *reports.Options) { o.ForwardTo = next.URL })
+	for _, header := range []http.Header{nil, {"X-Usage-Report-Forwarded": {"1"}}} {
+		if answer := r.put(http.MethodPut, path, report("a.example"), header); answer.Code != http.StatusOK {
+			t.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+	}
+	eventually(t, "the report at the next server", func() bool { return sent.Load() > 0 })
+	must(t, r.Close())
+	if n := sent.Load(); n != 1 {
+		t.Errorf("%d reports were sent on, want 1", n)
+	}
+}
+
+// Paths that people write are understood, and whatever else is asked for is answered
+// in JSON and counted.
+func TestPathsWithSlashes(t *testing.T) {
+	r := started(t, nil)
+	for _, p := range []string{"//report-usage-stats/push", "/report-usage-stats/push/", "/report-usage-stats//push", "/push/"} {
+		if answer := r.put(http.MethodPut, p, report("a.example"), nil); answer.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", p, answer.Code, answer.Body)
+		}
+	}
+	answer := r.put(http.MethodPut, "/nothing", report("a.example"), nil)
+	if answer.Code != http.StatusNotFound || answer.Header().Get("Content-Type") != "application/json" || r.Rejected()[reports.Malformed] != 1 {
+		t.Errorf("%d %s, rejected %v", answer.Code, answer.Body, r.Rejected())
+	}
+}
