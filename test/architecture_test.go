@@ -106,6 +106,7 @@ var rooms = map[string][]string{
 	"collector/prosody/lua":       {},
 	"collector/prosody/luadata":   {},
 	"collector/reports": {
+		"collector/activity",
 		"collector/metric",
 		"collector/sqldb",
 		"collector/storage",

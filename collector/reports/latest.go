@@ -42,11 +42,16 @@ func (l *latest) add(r usagereport.Report, received time.Time) {
 		h = *known
 	}
 	h.reports++
-	if !received.Before(h.received) {
+	// What comes later is newer, though the clock may have been set. Reports that
+	// come at the same time may change places.
+	if received.Sub(h.received).Abs() > samePush || !received.Before(h.received) {
 		l.take(&h, r, received)
 	}
 	l.homeservers[r.Homeserver] = &h
 }
+
+// samePush is how long reports may be under way to the disk at the same time.
+const samePush = time.Minute
 
 func (l *latest) take(h *homeserverState, r usagereport.Report, received time.Time) {
 	h.received = received
@@ -102,7 +107,7 @@ func (l *latest) knows(homeserver string, reports uint64) bool {
 }
 
 // restore takes a report from the store, if it is new and there is room.
-func (l *latest) restore(s stored) {
+func (l *latest) restore(s stored, now time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	known := l.homeservers[s.Homeserver]
@@ -114,7 +119,11 @@ func (l *latest) restore(s stored) {
 		return // a stricter exporter than the one that stored it
 	}
 	h := &homeserverState{name: r.Homeserver, firstSeen: time.UnixMilli(s.FirstSeen), reports: s.Reports}
-	l.take(h, r, time.UnixMilli(s.Received))
+	received := time.UnixMilli(s.Received)
+	if received.After(now.Add(samePush)) { // a clock is or was wrong; it must not stay for as long as that
+		received = now
+	}
+	l.take(h, r, received)
 	l.homeservers[r.Homeserver] = h
 }
 

@@ -130,11 +130,15 @@ func countIn(ctx context.Context, tx *sqlx.Tx, batch []*pending) error {
 		ON CONFLICT (homeserver) DO UPDATE SET
 			first_seen = LEAST(usage_homeservers.first_seen, excluded.first_seen),
 			reports = usage_homeservers.reports + excluded.reports,
-			received_at = GREATEST(usage_homeservers.received_at, excluded.received_at),
-			body = CASE WHEN excluded.received_at >= usage_homeservers.received_at THEN excluded.body ELSE usage_homeservers.body END,
+			received_at = CASE WHEN excluded.received_at >= usage_homeservers.received_at OR `+ahead+` THEN excluded.received_at ELSE usage_homeservers.received_at END,
+			body = CASE WHEN excluded.received_at >= usage_homeservers.received_at OR `+ahead+` THEN excluded.body ELSE usage_homeservers.body END,
 			changed_at = excluded.changed_at`, homeservers, first, reports, received, bodies)
 	return err
 }
+
+// ahead says that the clock of the receiver of the newest report was ahead, by the
+// database's own.
+const ahead = `usage_homeservers.received_at > CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT) * 1000 + 86400000`
 
 // merge has no order to keep: an index tells the time. Receivers may be running.
 func (d *postgresDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
@@ -192,9 +196,14 @@ const ago = `now() - CAST($1 AS DOUBLE PRECISION) * INTERVAL '1 second'`
 // purge deletes in small transactions. Receivers that do it at the same time
 // find nothing left to do.
 func (d *postgresDatabase) purge(ctx context.Context, now time.Time, retention time.Duration) error {
+	days, err := work(ctx, d.db, now)
+	if err != nil {
+		return fmt.Errorf("delete old reports: %w", err)
+	}
+	before := days.age(now).Add(-retention).UnixMilli()
 	for deleted := int64(purgeBatch); deleted == purgeBatch; {
 		result, err := d.db.ExecContext(ctx, `DELETE FROM usage_reports WHERE id IN
-			(SELECT id FROM usage_reports WHERE received_at < $1 ORDER BY received_at LIMIT $2)`, now.Add(-retention).UnixMilli(), purgeBatch)
+			(SELECT id FROM usage_reports WHERE received_at < $1 ORDER BY received_at LIMIT $2)`, before, purgeBatch)
 		if err == nil {
 			deleted, err = result.RowsAffected()
 		}

@@ -100,37 +100,31 @@ func (s *sqliteDatabase) write(ctx context.Context, batch []*pending) error {
 	return nil
 }
 
-// countUp adds up the reports since it was last done.
+// countUp adds up the reports since it was last done, and notes which one is the
+// newest of each homeserver.
 func (s *sqliteDatabase) countUp(ctx context.Context) error {
+	days, err := workedOn(ctx, s.db)
+	if err != nil {
+		return fmt.Errorf("count reports: %w", err)
+	}
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("count reports: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, statement := range []string{
-		`INSERT INTO usage_homeservers (homeserver, first_seen, reports)
-		SELECT homeserver, MIN(received_at), COUNT(*) FROM usage_reports WHERE id > (SELECT up_to FROM usage_counted) GROUP BY homeserver
-		ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports`,
-		`UPDATE usage_counted SET up_to = MAX(up_to, (SELECT COALESCE(MAX(id), 0) FROM usage_reports))`,
-	} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("count reports: %w", err)
-		}
+	if err := count(ctx, tx, days.proven()); err != nil {
+		return fmt.Errorf("count reports: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("count reports: %w", err)
 	}
 	return nil
 }
-
 func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.Duration, known func(string, uint64) bool, use func(stored)) error {
-	// The highest id of a homeserver is its newest report. Bodies are fetched by id
-	// afterwards, so that SQLite need not sort them.
 	const query = `
-		SELECT homeserver, received_at, body, first_seen, reports FROM (
-			SELECT MAX(id) AS id FROM usage_reports
-			WHERE id > COALESCE((SELECT id FROM usage_reports WHERE received_at <= ? ORDER BY id DESC LIMIT 1), 0) GROUP BY homeserver
-		) CROSS JOIN usage_reports USING (id) CROSS JOIN usage_homeservers USING (homeserver)`
+		SELECT homeserver, usage_reports.received_at AS received_at, body, first_seen, reports
+		FROM usage_homeservers CROSS JOIN usage_reports USING (homeserver)
+		WHERE latest_at > ? AND usage_reports.id = latest_id`
 	return eachStored(ctx, s.db, known, use, query, now.Add(-within).UnixMilli())
 }
 
@@ -158,13 +152,18 @@ func eachStored(ctx context.Context, db *sqlx.DB, known func(string, uint64) boo
 
 // purge deletes old reports once they are counted.
 func (s *sqliteDatabase) purge(ctx context.Context, now time.Time, retention time.Duration) error {
+	days, err := work(ctx, s.db, now)
+	if err != nil {
+		return fmt.Errorf("delete old reports: %w", err)
+	}
 	if err := s.countUp(ctx); err != nil {
 		return err
 	}
-	// The newest report stays, so that no id is given twice.
+	// All before the first one that is not old. The newest report stays, so that no
+	// id is given twice.
 	const query = `DELETE FROM usage_reports WHERE id < COALESCE(
-		(SELECT id FROM usage_reports WHERE received_at >= ? ORDER BY id LIMIT 1), (SELECT MAX(id) FROM usage_reports))`
-	if _, err := s.db.ExecContext(ctx, query, now.Add(-retention).UnixMilli()); err != nil {
+		(SELECT id FROM usage_reports WHERE received_at >= ? AND received_at <= ? ORDER BY id LIMIT 1), (SELECT MAX(id) FROM usage_reports))`
+	if _, err := s.db.ExecContext(ctx, query, days.age(now).Add(-retention).UnixMilli(), days.plausible(now).UnixMilli()); err != nil {
 		return fmt.Errorf("delete old reports: %w", err)
 	}
 	return nil
@@ -227,12 +226,13 @@ func (s *sqliteDatabase) merge(ctx context.Context, all []*pending) (added int, 
 		added += int(n)
 	}
 	for _, statement := range []string{
-		`INSERT INTO usage_homeservers SELECT homeserver, MIN(received_at), COUNT(*) FROM imported WHERE true GROUP BY homeserver
+		`INSERT INTO usage_homeservers (homeserver, first_seen, reports) SELECT homeserver, MIN(received_at), COUNT(*) FROM imported WHERE true GROUP BY homeserver
 		ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports, first_seen = MIN(first_seen, excluded.first_seen)`,
 		`INSERT INTO imported SELECT received_at, homeserver, body FROM usage_reports`,
 		`DELETE FROM usage_reports`,
 		`INSERT INTO usage_reports (received_at, homeserver, body) SELECT received_at, homeserver, body FROM imported ORDER BY received_at`,
 		`UPDATE usage_counted SET up_to = (SELECT COALESCE(MAX(id), 0) FROM usage_reports)`,
+		pointToLatest,
 		`DROP TABLE imported`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
