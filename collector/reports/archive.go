@@ -102,7 +102,7 @@ func Import(ctx context.Context, location storage.Location, reports []Archived) 
 // and the time of receipt, in Unix seconds, as local_timestamp.
 func ImportPanopticon(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
 	err = source.Read(ctx, sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-		rows, err := view.QueryxContext(ctx, `SELECT * FROM stats`) //nolint:sqlclosecheck // it is
+		rows, err := view.QueryxContext(ctx, `SELECT * FROM stats`)
 		if err != nil {
 			return fmt.Errorf("read the table stats (is this panopticon's database?): %w", err)
 		}

@@ -109,11 +109,10 @@ func TestOldReportsAreDeleted(t *testing.T) {
 			if date == 399 {
 				k.receive(now, date, "b.example")
 			}
-			n := 0
+
 			must.Succeed(t, k.db.purge(t.Context(), now, 400*day))
 			if date%50 == 0 || date > 395 {
-				n = k.clean(now)
-				left = append(left, n)
+				left = append(left, k.clean(now))
 			}
 		}
 		if newest := left[len(left)-1]; newest > 2 { // of b, and the one with the wrong time

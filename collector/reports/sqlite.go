@@ -120,6 +120,7 @@ func (s *sqliteDatabase) countUp(ctx context.Context) error {
 	}
 	return nil
 }
+
 func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.Duration, known func(string, uint64) bool, use func(stored)) error {
 	const query = `
 		SELECT homeserver, usage_reports.received_at AS received_at, body, first_seen, reports
