@@ -1,6 +1,7 @@
 package prosody
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +23,11 @@ func Kind() chatserver.Kind {
 		OnlineKey:   "admin_socket", SeenAt: "login",
 		Configure: configure, Collector: NewCollector,
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // NewReader implements chatserver.Source.
@@ -70,7 +76,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 }
 
 // locate takes the path of Prosody's data directory, the location of its
-// database, or the configuration file that names either. That they exist is not
+// database, or the configuration file that names either, or the folder of that. That they exist is not
 // checked: they may be mounted later. It returns the names of environment
 // variables that the configuration file asks for in vain.
 func (o *Options) locate(location, folder string) (unset []string, err error) {
@@ -82,6 +88,10 @@ func (o *Options) locate(location, folder string) (unset []string, err error) {
 		o.Database, err = sqldb.ParseSourceBelow(location, folder)
 		return nil, err
 	}
-	o.DataPath = document.Below(folder, location)
+	path := document.Below(folder, location)
+	if inside := filepath.Join(path, "prosody.cfg.lua"); exists(inside) { // /etc/prosody
+		return readProsody(o, inside)
+	}
+	o.DataPath = path
 	return nil, nil
 }

@@ -48,6 +48,9 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		}
 	}
 	if err != nil {
+		if placed, ok := errors.AsType[*optionError](err); ok && placed.place != "" {
+			path = placed.place
+		}
 		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
 	o.Hosts, o.DataPath, o.Database = found.Hosts, found.DataPath, found.Database
@@ -72,7 +75,8 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	for i, h := range served {
 		of, err := hostOptions{c, h}.records(dataPath)
 		if own := (hostOptions{c, h}).own(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
-			return found, fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: each place is a server of its own here%s", h.Name, own, because(err))
+			err = fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: each place is a server of its own here%s", h.Name, own, because(err))
+			return found, &optionError{c.Places[luaconfig.Place{Section: h.Name, Option: own}], err}
 		}
 		if err != nil {
 			return found, err
@@ -89,6 +93,15 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	}
 	return found, nil
 }
+
+// optionError is an error of the value of an option.
+type optionError struct {
+	place string // where it was given, "" if it was not
+	err   error
+}
+
+func (e *optionError) Error() string { return e.err.Error() }
+func (e *optionError) Unwrap() error { return e.err }
 
 func because(err error) string {
 	if err == nil {
@@ -122,21 +135,33 @@ func (h hostOptions) own() string {
 	return ""
 }
 
+// wrong makes an error one of the first of these options that was given.
+func (h hostOptions) wrong(err error, options ...string) error {
+	for _, option := range options {
+		for _, section := range []string{h.host.Name, "*"} {
+			if place := h.config.Places[luaconfig.Place{Section: section, Option: option}]; place != "" {
+				return &optionError{place, err}
+			}
+		}
+	}
+	return err
+}
+
 // records returns where the records of the host are.
 func (h hostOptions) records(dataPath string) (Options, error) {
 	switch storage, err := h.activityStorage(); {
 	case err != nil:
-		return Options{}, err
+		return Options{}, h.wrong(err, "storage", "default_storage")
 	case storage == "internal":
 		return Options{DataPath: dataPath}, nil
 	case storage == "sql":
 		database, err := h.sql(dataPath)
 		if err != nil {
-			return Options{}, fmt.Errorf("sql: %w", err)
+			return Options{}, h.wrong(fmt.Errorf("sql: %w", err), "sql", "storage", "default_storage")
 		}
 		return Options{Database: database}, nil
 	default:
-		return Options{}, fmt.Errorf("storage %q cannot be read: internal and sql can", storage)
+		return Options{}, h.wrong(fmt.Errorf("storage %q cannot be read: internal and sql can", storage), "storage", "default_storage")
 	}
 }
 

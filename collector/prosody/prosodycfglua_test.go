@@ -41,8 +41,8 @@ func TestStoragesOfProsody(t *testing.T) {
 	for content, says := range map[string]string{
 		`storage = "memory"`:                                                                         `storage "memory" cannot be read`,
 		`storage = { lastlog2 = "sql" }`:                                                             "in different storages",
-		`storage = "sql" sql = {driver = "Oracle"}`:                                                  `"Oracle" is none of`,
-		`VirtualHost "b" VirtualHost "a" default_storage = "sql"`:                                    `virtual host "a" has its own option default_storage`,
+		`storage = "sql" sql = {driver = "Oracle"}`:                                                  `prosody.cfg.lua:1:17: sql: driver "Oracle" is none of`,
+		`VirtualHost "b" VirtualHost "a" default_storage = "sql"`:                                    `prosody.cfg.lua:1:33: virtual host "a" has its own option default_storage`,
 		`VirtualHost "a" storage = "sql" sql = {}`:                                                   `virtual host "a" has its own option storage`,
 		`VirtualHost "a" storage = "sql" VirtualHost "b"`:                                            `virtual host "b" has its records elsewhere than "a"`,
 		`storage = "sql" sql = {}`:                                                                   "no driver is named",
@@ -214,6 +214,21 @@ func TestRelativePathOnTheCommandLine(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(sqldb.Source{})); diff != "" {
 			t.Errorf("%s (-absolute +relative):\n%s", relative, diff)
+		}
+	}
+}
+
+// TestFolderOfTheConfiguration: the folder stands for the file in it, and a folder
+// without one is that of the records.
+func TestFolderOfTheConfiguration(t *testing.T) {
+	directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": `VirtualHost "a.example"`, "README": "", "data/x": ""})
+	for location, want := range map[string]prosody.Options{
+		directory:           {DataPath: "/var/lib/prosody", Hosts: []string{"a.example"}},
+		directory + "/data": {DataPath: directory + "/data"},
+	} {
+		got, _, err := prosody.Kind().At(location)
+		if diff := cmp.Diff(chatserver.Source(want), got, cmp.AllowUnexported(sqldb.Source{})); diff != "" || err != nil {
+			t.Errorf("%s: error %v (-want +got):\n%s", location, err, diff)
 		}
 	}
 }

@@ -20,8 +20,9 @@ type evaluation struct {
 	order    []string // of the sections, without the global one
 	proxies  map[*lua.Table]bool
 	unset    map[string]bool // environment variables
-	files    int             // included so far
-	depth    int             // of files that include one another
+	places   map[Place]lua.Position
+	files    int // included so far
+	depth    int // of files that include one another
 }
 
 func newEvaluation(around Surroundings, edition edition, folder string) *evaluation {
@@ -31,6 +32,7 @@ func newEvaluation(around Surroundings, edition edition, folder string) *evaluat
 		sections: map[string]*lua.Table{global: lua.NewTable()},
 		proxies:  make(map[*lua.Table]bool),
 		unset:    make(map[string]bool),
+		places:   make(map[Place]lua.Position),
 	}
 	e.addLibraries()
 	return e
@@ -55,10 +57,7 @@ func (e *evaluation) environment(path string) *lua.Table {
 	}
 	meta.Set("__index", lua.NewFunction("option", f.lookup))
 	meta.Set("__newindex", lua.NewFunction("option", func(c *lua.Call) []lua.Value {
-		if e.sections[f.section].Get(c.Arg(2)) == nil {
-			c.Allocate(160)
-		}
-		e.sections[f.section].Set(c.Arg(2), c.Arg(3))
+		f.set(c, f.section, c.Arg(2), c.Arg(3))
 		return nil
 	}))
 	env.SetMeta(meta)
@@ -147,7 +146,7 @@ func (f *file) virtualHost(c *lua.Call) []lua.Value {
 		case string:
 			c.Raise("VirtualHost entries do not accept a module name")
 		case *lua.Table:
-			copyOptions(c, options, given)
+			f.copyOptions(c, name, given)
 		default:
 			c.Raise("options expected behind VirtualHost, got a %s", lua.TypeOf(given))
 		}
@@ -155,10 +154,20 @@ func (f *file) virtualHost(c *lua.Call) []lua.Value {
 	})}
 }
 
-func copyOptions(c *lua.Call, options, given *lua.Table) {
+func (f *file) copyOptions(c *lua.Call, section string, given *lua.Table) {
 	for key, value, _ := given.Next(nil); key != nil; key, value, _ = given.Next(key) {
-		c.Allocate(160)
-		options.Set(key, value)
+		f.set(c, section, key, value)
+	}
+}
+
+// set gives an option a value.
+func (f *file) set(c *lua.Call, section string, key, value lua.Value) {
+	if f.sections[section].Get(key) == nil {
+		c.Allocate(320)
+	}
+	f.sections[section].Set(key, value)
+	if option, ok := key.(string); ok {
+		f.places[Place{section, option}] = c.At
 	}
 }
 
@@ -173,7 +182,7 @@ func (f *file) component(c *lua.Call) []lua.Value {
 	options.Set("load_global_modules", false)
 	takeOptions := lua.NewFunction("Component", func(c *lua.Call) []lua.Value {
 		f.section = global
-		copyOptions(c, options, c.Table(1))
+		f.copyOptions(c, name, c.Table(1))
 		return nil
 	})
 	return []lua.Value{lua.NewFunction("Component", func(c *lua.Call) []lua.Value {

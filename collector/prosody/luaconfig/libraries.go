@@ -2,6 +2,7 @@ package luaconfig
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ func (e *evaluation) addLibraries() {
 		return c.Run(path, e.read(c, path), globals)
 	}))
 	refuse(globals, "", "loadfile")
+	e.addOlderNames()
 
 	loaded := lua.NewTable()
 	for _, name := range []string{"string", "table", "math", "utf8", "os", "io", "coroutine", "debug"} {
@@ -51,6 +53,19 @@ func (e *evaluation) addLibraries() {
 	server.Set("paths", paths)
 	globals.Set("prosody", server)
 	globals.Set("arg", lua.NewTable())
+}
+
+// addOlderNames adds what Lua 5.1 called otherwise: Prosody still runs with it.
+func (e *evaluation) addOlderNames() {
+	globals := e.Globals()
+	list, _ := globals.Get("table").(*lua.Table)
+	globals.Set("unpack", list.Get("unpack"))
+	globals.Set("loadstring", globals.Get("load"))
+	list.Set("getn", globals.Get("rawlen"))
+	numbers, _ := globals.Get("math").(*lua.Table)
+	numbers.Set("pow", lua.NewFunction("math.pow", func(c *lua.Call) []lua.Value {
+		return []lua.Value{math.Pow(c.Float(1), c.Float(2))}
+	}))
 }
 
 // library adds a library to the globals. What of it is refused, and if nothing
@@ -116,6 +131,9 @@ func (e *evaluation) modules() map[string]func(*lua.Call) lua.Value {
 		"stringy":         library(stringyFunctions()),
 		"util.pposix":     library(map[string]func(*lua.Call) []lua.Value{"uname": e.uname}),
 		"util.jid":        library(jidFunctions()),
+		"util.json":       library(map[string]func(*lua.Call) []lua.Value{"decode": decodeJSON}),
+		"util.hex":        library(hexFunctions()),
+		"util.encodings":  e.encodings,
 		"util.envload":    library(map[string]func(*lua.Call) []lua.Value{"envload": e.envload}),
 		"util.iterators":  e.program("iterators", iteratorsProgram),
 		"util.array":      e.program("array", arrayProgram),

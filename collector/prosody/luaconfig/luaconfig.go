@@ -30,7 +30,12 @@ type Config struct {
 	// Unset are the names of environment variables that were asked for and are
 	// not set, sorted. Prosody's environment may have them.
 	Unset []string
+	// Places say where options were given, the last time, as FILE:LINE:COLUMN.
+	Places map[Place]string
 }
+
+// Place is an option of a section, "*" for the global one.
+type Place struct{ Section, Option string }
 
 // Section is a virtual host or component with its own options.
 type Section struct {
@@ -120,6 +125,10 @@ func read(path string, around Surroundings, edition edition) (*Config, error) {
 	}
 	c := e.result()
 	c.Unset = slices.Sorted(maps.Keys(e.unset))
+	c.Places = make(map[Place]string, len(e.places))
+	for place, at := range e.places {
+		c.Places[place] = at.String()
+	}
 	return c, nil
 }
 

@@ -71,6 +71,10 @@ func TestWhatAConfigurationMaySay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if place := got.Places[luaconfig.Place{Section: "rooms.example.com", Option: "restrict"}]; !strings.HasSuffix(place, "prosody.cfg.lua:16:5") {
+		t.Errorf("the option restrict is at %q", place)
+	}
+	got.Places = nil
 	want := &luaconfig.Config{
 		Global: map[string]any{
 			"data_path": "/srv/prosody", "copied": "/srv/prosody", "admin_port": int64(5582), "flag": true, "counted": int64(3), "global_again": int64(7),

@@ -66,11 +66,14 @@ func (f *file) proxy(section, option string) *lua.Table {
 // appendTo adds the items of a list, or the fields of what is none.
 func appendTo(c *lua.Call, target, items *lua.Table) {
 	if items.Get(int64(1)) == nil {
-		copyOptions(c, target, items)
+		for key, value, _ := items.Next(nil); key != nil; key, value, _ = items.Next(key) {
+			c.Allocate(160)
+			target.Set(key, value)
+		}
 		return
 	}
 	for i := int64(1); items.Get(i) != nil; i++ {
-		c.Allocate(64)
+		c.Allocate(160)
 		target.Set(target.Len()+1, items.Get(i))
 	}
 }
