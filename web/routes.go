@@ -84,7 +84,12 @@ func New(o Options) http.Handler {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+	crossOrigin := http.NewCrossOriginProtection()
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
+		if err := crossOrigin.Check(r); err != nil {
+			http.Error(w, "a page of another site may not reload the configuration", http.StatusForbidden)
+			return
+		}
 		if o.Reload == nil {
 			http.Error(w, "reloading over HTTP is off: start with --web.enable-lifecycle, or send SIGHUP", http.StatusForbidden)
 			return

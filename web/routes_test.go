@@ -73,6 +73,32 @@ func TestReloadPage(t *testing.T) {
 	}
 }
 
+// A page of another site that somebody has open may not reload.
+func TestReloadFromAnotherSite(t *testing.T) {
+	reloads := 0
+	pages := (&site{}).pages(func() error { reloads++; return nil })
+	for name, c := range map[string]struct {
+		header, value string
+		code          int
+	}{
+		"another site":   {"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		"another origin": {"Origin", "https://evil.example", http.StatusForbidden},
+		"the page":       {"Sec-Fetch-Site", "same-origin", http.StatusOK},
+		"a program":      {"User-Agent", "curl/8", http.StatusOK},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://exporter.example/-/reload", nil)
+		request.Header.Set(c.header, c.value)
+		recorder := httptest.NewRecorder()
+		pages.ServeHTTP(recorder, request)
+		if recorder.Code != c.code {
+			t.Errorf("%s: %d %s", name, recorder.Code, recorder.Body)
+		}
+	}
+	if reloads != 2 {
+		t.Errorf("%d reloads, want 2", reloads)
+	}
+}
+
 // The metrics follow the versions of statuses and of the configuration, and
 // nothing else: what a status is made of does not matter.
 func TestMetricsFollowVersions(t *testing.T) {

@@ -182,7 +182,7 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 		return refused
 	}
 	part, err := systemmetrics.Parse(body)
-	if err != nil || part.ClientID == "" || part.Events > systemmetrics.MaxRequestEvents {
+	if err != nil || part.ClientID == "" || part.Known == 0 || part.Events > systemmetrics.MaxRequestEvents {
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
 	sent := node{part.ClientID, address.String()}

@@ -116,6 +116,8 @@ func TestSystemMetricsRefused(t *testing.T) {
 		{"POST", "/mp/collect?api_secret=ours", "{}", 400},
 		{"POST", "/mp/collect?api_secret=ours", `{"client_id":"` + strings.Repeat("x", 70_000) + `"}`, 413},
 		{"GET", "/mp/collect?api_secret=ours", "", 405},
+		{"POST", "/mp/collect?api_secret=ours", `{"client_id":"1.2","events":[{"name":"page_view","params":{"page_title":"Shop"}}]}`, 400}, // of a web page
+		{"POST", "/batch?api_secret=ours", "v=1&tid=UA-1-1&t=event&cid=1.2&ec=shop&ea=buy&el=1", 400},
 		{"POST", "/mp/collect?api_secret=theirs", request[1], 403}, // which is for homeservers
 		{"POST", "/mp/collect?api_secret=ours", modules("c", 26), 400},
 	} {

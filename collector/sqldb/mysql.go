@@ -62,6 +62,7 @@ func (s Source) readMySQL(ctx context.Context, o Options, read func(context.Cont
 	if config.Passwd, err = o.password(config.Passwd); err != nil {
 		return err
 	}
+	withBoundedPackets(config)
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func TestReportsGoBeforeAnswers(t *testing.T) {
 		return []systemmetrics.Cluster{uptime("reports", 2, time.Unix(1, 0))}
 	}
 	const want = `
-# HELP mongooseim_uptime_seconds Uptime of one node, at its report or when it was asked. As MongooseIM's system metrics say, or without a report its GraphQL.
+# HELP mongooseim_uptime_seconds Uptime of the node that reported or was asked.
 # TYPE mongooseim_uptime_seconds gauge
 mongooseim_uptime_seconds{cluster="reports"} 2
 mongooseim_uptime_seconds{cluster="silent"} 1

@@ -72,8 +72,8 @@ type Module struct{ Name, Option, Value string }
 // A Part is what one file or request holds.
 type Part struct {
 	Report
-	// Events is how many were read, unknown ones too.
-	Events int
+	// Events is how many were read, Known how many of them are MongooseIM's.
+	Events, Known int
 	// First says that the report begins with this part, Last that it is known
 	// to end with it: it holds fewer events than a request can. The last part
 	// of a report may also be full.
@@ -105,6 +105,9 @@ func Parse(body []byte) (Part, error) {
 	p.ClientID = clipped(events.client)
 	for i, e := range events.all {
 		known := p.add(e)
+		if known {
+			p.Known++
+		}
 		if known && (e.name == "host_count" || e.name == "hosts") {
 			p.First = p.First || i == 0
 		}
