@@ -23,6 +23,8 @@ type Snapshot struct {
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time
 	Warnings  []string // Facts.Warnings
+	// calendar is what the figures were counted from; it is not changed any more.
+	calendar *activity.Calendar
 }
 
 // Domain is one domain of a Snapshot.
@@ -80,7 +82,7 @@ func (d Domain) Accounts() (total int, known bool) {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, calendar: cal}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)

@@ -16,10 +16,11 @@ type Growth struct {
 }
 
 const (
-	growthDays = 30
+	// GrowthDays is the length of one of the two periods that growth compares.
+	GrowthDays = 30
 	// GrowthHistory is the number of days, today included, below which growth is
 	// not known.
-	GrowthHistory = 2 * growthDays
+	GrowthHistory = 2 * GrowthDays
 )
 
 // growthCounter counts growth by blocks of users.
@@ -37,9 +38,9 @@ func (c *Calendar) newGrowthCounter(d *domain, today Day, index Day) *growthCoun
 // add counts a block of users, given their days in order.
 func (g *growthCounter) add(days []*block, from int) {
 	today := min(g.today+1, len(days)) // beyond it is a wrong clock
-	now := max(0, today-growthDays)
+	now := max(0, today-GrowthDays)
 	g.current.union(days[now:today])
-	g.before.union(days[max(0, now-growthDays):now])
+	g.before.union(days[max(0, now-GrowthDays):now])
 	for w, a := range g.current {
 		p, e := g.before[w], g.earlier.word(from+w)
 		g.Active += bits.OnesCount64(a)

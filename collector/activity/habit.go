@@ -82,7 +82,7 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	}
 	const week = 7
 	today := DayOf(now)
-	monday := today - Day((int(today)+3)%week) // 1970-01-01 was a Thursday
+	monday := mondayOf(today)
 	first := monday - (CohortWeeks-1)*week
 	weeks := d.unions(first, monday, week)
 	var before userSet
@@ -94,7 +94,7 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	known := today - Day(c.HistoryDays(domain, now)) + 1
 	for n, newcomers := range weeks {
 		cohort := Cohort{Week: first + Day(n)*week}
-		if cohort.Week < known+growthDays {
+		if cohort.Week < known+GrowthDays {
 			before.addAll(newcomers)
 			continue
 		}

@@ -1,0 +1,107 @@
+package activity_test
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector/activity"
+)
+
+// randomVisits is a calendar with visits of random people on random days, the
+// oldest of which are packed, and the same visits as they are.
+func randomVisits(seed uint64, users, days int, today activity.Day) (*activity.Calendar, map[activity.Day]map[int]bool) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	calendar := activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
+	visits := make(map[activity.Day]map[int]bool)
+	for ago := range days {
+		date := today - activity.Day(ago)
+		visits[date] = make(map[int]bool)
+		for user := range users {
+			if random.IntN(10) == 0 || user == 0 && ago == days-1 {
+				visits[date][user] = true
+				calendar.Visit([]byte("d"), []byte(strconv.Itoa(user)), activity.Client(random.IntN(4)), date)
+			}
+		}
+	}
+	calendar.Compact(today)
+	return calendar, visits
+}
+
+// came says whether a user came on one of the days.
+func came(visits map[activity.Day]map[int]bool, user int, first, last activity.Day) bool {
+	for date := first; date <= last; date++ {
+		if visits[date][user] {
+			return true
+		}
+	}
+	return false
+}
+
+// Every number is that of Visitors, whatever the lengths and however many days.
+func TestVisitorsEachEqualsVisitors(t *testing.T) {
+	today := activity.DayOf(time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC))
+	calendar, _ := randomVisits(1, 150, 120, today)
+	for _, days := range []int{0, 1, 2, 29, 30, 31, 100, 150} {
+		for _, lengths := range [][]int{{1}, {7}, {1, 7, 30}, {30, 90, 1}, {200}} {
+			got := calendar.VisitorsEach("d", today, days, lengths...)
+			var want [][]int
+			for _, length := range lengths {
+				counts := make([]int, days)
+				for i := range counts {
+					counts[i] = calendar.Visitors("d", today-activity.Day(days-1-i), length).Users
+				}
+				want = append(want, counts)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%d days, lengths %v (-want +got):\n%s", days, lengths, diff)
+			}
+		}
+	}
+	if got := calendar.VisitorsEach("nobody", today, 2, 1); got[0][0] != 0 || len(got[0]) != 2 {
+		t.Errorf("an unknown domain: %v", got)
+	}
+}
+
+// Weekly growth is what its definition says, user by user.
+func TestWeeklyGrowthIsAsDefined(t *testing.T) {
+	for days := 30; days < 90; days += 3 {
+		now := time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC).AddDate(0, 0, days%7) // on every day of the week
+		today := activity.DayOf(now)
+		const users = 40
+		calendar, visits := randomVisits(uint64(days), users, days, today)
+		oldest := today - activity.Day(days) + 1
+		var want []activity.WeekGrowth
+		for monday := oldest; monday+6 < today; monday++ {
+			if monday.Start().Weekday() != time.Monday || monday < oldest+30 {
+				continue
+			}
+			g := activity.WeekGrowth{Week: monday}
+			for user := range users {
+				now, then := came(visits, user, monday, monday+6), came(visits, user, monday-7, monday-1)
+				earlier := came(visits, user, oldest, monday-1)
+				switch {
+				case now && !earlier:
+					g.New++
+				case now && !then:
+					g.Back++
+				case then && !now:
+					g.Gone++
+				}
+				if now {
+					g.Active++
+				}
+			}
+			want = append(want, g)
+		}
+		if diff := cmp.Diff(want, calendar.WeeklyGrowth("d", now, 100)); diff != "" {
+			t.Errorf("%d days (-want +got):\n%s", days, diff)
+		}
+		if last := calendar.WeeklyGrowth("d", now, 2); len(want) > 2 && !cmp.Equal(want[len(want)-2:], last) {
+			t.Errorf("%d days: the last two weeks are %v, want %v", days, last, want[len(want)-2:])
+		}
+	}
+}
