@@ -51,6 +51,8 @@ type running struct {
 	nodeInfo config.NodeInfo
 	// version increases with each attempt to reload.
 	version uint64
+	// reloadErr says why the last attempt failed, nil if it succeeded.
+	reloadErr error
 }
 
 // server is a configured chat server with its running refresher.
@@ -107,10 +109,10 @@ func NewExporter(source config.Source, clock func() time.Time, logger log.Logger
 // does not change go on, those that it does change are replaced and show the
 // last figures until they have new ones. On an error nothing changes. The
 // refreshers run until ctx ends.
-func (e *Exporter) Reload(ctx context.Context) error {
+func (e *Exporter) Reload(ctx context.Context) (err error) {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	defer e.nextVersion()
+	defer func() { e.reloaded(err) }()
 	c, err := e.source.Load()
 	if err != nil {
 		err = &usageError{err}
@@ -129,10 +131,11 @@ func (e *Exporter) Reload(ctx context.Context) error {
 	return nil
 }
 
-// nextVersion says that what is shown of reloads has changed.
-func (e *Exporter) nextVersion() {
+// reloaded says how an attempt to reload has ended.
+func (e *Exporter) reloaded(err error) {
 	next := *e.running.Load()
 	next.version++
+	next.reloadErr = err
 	e.running.Store(&next)
 }
 
@@ -327,17 +330,14 @@ func (e *Exporter) Ready() bool {
 	return true
 }
 
-// Pages returns the pages of the main listener. POST /-/reload calls reload, and
-// is refused if that is nil.
-func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler {
-	o := web.Options{
-		TelemetryPath: telemetryPath, Reload: reload, Program: program,
-		Figures:       []prometheus.Collector{e.reloadOK, e.reloadTime},
-		Statuses:      e.Statuses,
-		Configuration: e.webConfiguration,
-		Protocol:      e.protocol,
-		Clock:         e.clock, Logger: e.logger,
-	}
+// Pages returns the pages of the main listener, as the options say, which it
+// completes with what there is to show.
+func (e *Exporter) Pages(o web.Options) http.Handler {
+	o.Program = program
+	o.Figures = []prometheus.Collector{e.reloadOK, e.reloadTime}
+	o.Statuses, o.Configuration = e.Statuses, e.webConfiguration
+	o.Protocol = e.protocol
+	o.Clock, o.Logger = e.clock, e.logger
 	for _, c := range web.Families(e.source.ChatServers(), e.Statuses, func() *reports.Receiver { return e.receiver }) {
 		o.Figures = append(o.Figures, c)
 	}
@@ -349,7 +349,11 @@ func (e *Exporter) Pages(telemetryPath string, reload func() error) http.Handler
 
 func (e *Exporter) webConfiguration() web.Configuration {
 	now := e.running.Load()
-	return web.Configuration{Version: now.version, Windows: now.windows, NodeInfo: web.NodeInfo(now.nodeInfo)}
+	c := web.Configuration{Version: now.version, Windows: now.windows, NodeInfo: web.NodeInfo(now.nodeInfo)}
+	if now.reloadErr != nil {
+		c.ReloadError = now.reloadErr.Error()
+	}
+	return c
 }
 
 // received sums up what has been pushed.

@@ -24,6 +24,7 @@ import (
 	"active_users_exporter/test/must"
 	"active_users_exporter/test/samples"
 	"active_users_exporter/test/series"
+	"active_users_exporter/web"
 )
 
 // newTestExporter returns an exporter of the given configuration, which it
@@ -60,7 +61,7 @@ func TestPages(t *testing.T) {
 	exporter, _ := newTestExporter(t, "servers:\n"+
 		"  - {name: matrix, software: synapse, from: sqlite:"+directory+"/homeserver.db}\n"+
 		"  - {name: gone, software: synapse, from: sqlite:"+directory+"/gone.db}\n")
-	handler := exporter.Pages("/metrics", nil)
+	handler := exporter.Pages(web.Options{TelemetryPath: "/metrics"})
 	ctx, stop := context.WithCancel(t.Context())
 	if err := exporter.Reload(ctx); err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func TestNotReadyBeforeTheFirstRefresh(t *testing.T) {
 	exporter, _ := newTestExporter(t, "servers: [{name: matrix, software: synapse, from: sqlite:/nowhere.db}]\n")
 	built := exporter.build(settings{Server: config.Server{Name: "matrix", Software: "synapse", Source: synapse.Options{}}})
 	exporter.running.Store(&running{servers: []*server{built}})
-	handler := exporter.Pages("/metrics", nil)
+	handler := exporter.Pages(web.Options{TelemetryPath: "/metrics"})
 	if code, _ := get(t, handler, http.MethodGet, "/-/ready"); code != http.StatusServiceUnavailable {
 		t.Errorf("ready: %d, want 503", code)
 	}
@@ -117,7 +118,7 @@ func TestReload(t *testing.T) {
 	two := "  - {name: gone, software: synapse, from: sqlite:" + directory + "/gone.db}\n"
 	exporter, path := newTestExporter(t, "servers:\n"+one+two)
 	ctx, stop := context.WithCancel(t.Context())
-	handler := exporter.Pages("/metrics", func() error { return exporter.Reload(ctx) })
+	handler := exporter.Pages(web.Options{TelemetryPath: "/metrics", Reload: func() error { return exporter.Reload(ctx) }})
 	reload := func() (int, string) { return get(t, handler, http.MethodPost, "/-/reload") }
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
@@ -185,7 +186,7 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 		content += "  - {name: " + name + ", software: " + software + ", from: " + interfaces.URL + "/" + name + "}\n"
 	}
 	exporter, _ := newTestExporter(t, content)
-	handler := exporter.Pages("/metrics", nil)
+	handler := exporter.Pages(web.Options{TelemetryPath: "/metrics"})
 	ctx, stop := context.WithCancel(t.Context())
 	if err := exporter.Reload(ctx); err != nil {
 		t.Fatal(err)
@@ -257,7 +258,7 @@ func thirtyOfAHundred(t *testing.T) {
 		}
 	}
 	exporter, _ := newTestExporter(t, content)
-	handler := exporter.Pages("/metrics", nil)
+	handler := exporter.Pages(web.Options{TelemetryPath: "/metrics"})
 	ctx, stop := context.WithCancel(t.Context())
 	must.Succeed(t, exporter.Reload(ctx))
 	var shown series.Series

@@ -102,11 +102,13 @@ func addReportsFlag(cmd flagger, source *config.Source) {
 type webFlags struct {
 	toolkit       *web.FlagConfig
 	telemetryPath string
+	people        *string // on or off
 }
 
 // addWebFlags adds the flags of the main listener.
 func addWebFlags(cmd flagger) *webFlags {
 	f := &webFlags{toolkit: kingpinflag.AddFlags(enved{cmd}, ":10052")}
 	enved{cmd}.Flag("web.telemetry-path", "Path under which to serve the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
+	f.people = enved{cmd}.Choice("web.pages", "Pages for people, / and /domain/…: on or off.", "on", "off")
 	return f
 }

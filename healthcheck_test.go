@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"active_users_exporter/web"
 )
 
 func TestHealthcheck(t *testing.T) {
@@ -13,7 +15,7 @@ func TestHealthcheck(t *testing.T) {
 	if err := exporter.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	healthy := httptest.NewServer(exporter.Pages("/metrics", nil))
+	healthy := httptest.NewServer(exporter.Pages(web.Options{TelemetryPath: "/metrics"}))
 	defer healthy.Close()
 	ill := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusServiceUnavailable)

@@ -17,9 +17,10 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/common/version"
-	"github.com/prometheus/exporter-toolkit/web"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"active_users_exporter/config"
+	"active_users_exporter/web"
 )
 
 // addServe adds the default command: run the exporter.
@@ -75,9 +76,9 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	go reloadOnHangup(ctx, hangup, reload)
-	var reloadByHTTP func() error
+	routes := web.Options{TelemetryPath: pages.telemetryPath, NoPages: *pages.people == "off"}
 	if lifecycle {
-		reloadByHTTP = reload
+		routes.Reload = reload
 	}
 	received := make(chan error, 1)
 	if receiver, address := exporter.Receiver(); receiver != nil {
@@ -93,7 +94,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	} else {
 		received <- nil
 	}
-	err := listen(ctx, exporter.Pages(pages.telemetryPath, reloadByHTTP), pages, listening, e)
+	err := listen(ctx, exporter.Pages(routes), pages, listening, e)
 	stop()
 	return errors.Join(err, <-received)
 }
@@ -139,7 +140,7 @@ func (f webFlags) validate() error {
 	if !strings.HasPrefix(f.telemetryPath, "/") || strings.ContainsAny(f.telemetryPath, "{} ") || path.Clean(f.telemetryPath) != f.telemetryPath {
 		return fmt.Errorf("--web.telemetry-path=%q: want a path such as /metrics", f.telemetryPath)
 	}
-	for _, taken := range []string{"/-/", "/debug/", "/nodeinfo/", "/.well-known/"} {
+	for _, taken := range []string{"/-/", "/debug/", "/nodeinfo/", "/.well-known/", "/domain/"} {
 		if strings.HasPrefix(f.telemetryPath+"/", taken) {
 			return fmt.Errorf("--web.telemetry-path=%s: other pages are below %s", f.telemetryPath, taken)
 		}
@@ -152,7 +153,7 @@ func (f webFlags) validate() error {
 			return fmt.Errorf("--web.listen-address=%s: %w", address, err)
 		}
 	}
-	if err := web.Validate(*f.toolkit.WebConfigFile); err != nil {
+	if err := toolkit.Validate(*f.toolkit.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", *f.toolkit.WebConfigFile, err)
 	}
 	return nil
@@ -183,7 +184,7 @@ func listen(ctx context.Context, pages http.Handler, flags webFlags, listening f
 		IdleTimeout:       2 * time.Minute,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- web.ListenAndServe(server, flags.toolkit, e.slogger) }()
+	go func() { failed <- toolkit.ListenAndServe(server, flags.toolkit, e.slogger) }()
 	select {
 	case err := <-failed:
 		return err

@@ -1,13 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
-	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -17,25 +17,71 @@ import (
 	"active_users_exporter/collector/activity"
 )
 
-//go:embed landing.html
-var landingFiles embed.FS
+// landingPage is the state of all chat servers, in plain words.
+type landingPage struct {
+	*pages
+	page *template.Template
+
+	counting sync.Mutex
+	counted  map[*collector.Snapshot][]changes // by domain
+}
+
+func (p *pages) landing() *landingPage {
+	return &landingPage{pages: p, page: parse("landing.html"), counted: make(map[*collector.Snapshot][]changes)}
+}
+
+// ServeHTTP serves the page.
+func (p *landingPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	var body bytes.Buffer
+	if err := p.page.Execute(&body, p.view()); err != nil {
+		_ = level.Error(p.Logger).Log("msg", "could not make the landing page", "err", err)
+		http.Error(w, "this page cannot be made; the log says why", http.StatusInternalServerError)
+		return
+	}
+	writePage(w, body.Bytes())
+}
+
+// changes returns how the numbers of each domain have changed. They are counted
+// once for each snapshot.
+func (p *landingPage) changes(statuses []collector.Status) map[*collector.Snapshot][]changes {
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	counted := make(map[*collector.Snapshot][]changes)
+	for _, s := range statuses {
+		if s.Snapshot == nil {
+			continue
+		}
+		all, known := p.counted[s.Snapshot]
+		if !known {
+			for _, d := range s.Snapshot.Domains {
+				v, _ := s.Snapshot.Visitors(d.Name, activity.GrowthDays+1)
+				all = append(all, changesOf(v))
+			}
+		}
+		counted[s.Snapshot] = all
+	}
+	p.counted = counted
+	return counted
+}
 
 // landingView is what the landing page shows.
 type landingView struct {
-	Version       string
-	TelemetryPath string
-	NodeInfo      bool
-	Windows       []landingWindow
-	Troubles      []landingTrouble
-	Failures      []landingFailure
-	Rows          []landingRow
-	Reports       *landingReports
-}
+	Style           template.CSS
+	Version         string
+	TelemetryPath   string
+	NodeInfo        bool
+	Regulars        string // what they are
+	Windows         []windowName
+	Totals          []figure // over all domains
+	Troubles        []landingTrouble
+	Failures        []landingFailure
+	Rows            []landingRow
+	Reports         *landingReports
+	ReloadError     string
+	HistoryTroubles []string // the servers whose history is not written
+	Unrecorded      []string // the domains whose server records no activity
 
-// landingWindow is the heading of a column of active users.
-type landingWindow struct {
-	Window        activity.Window
-	Name, Meaning string
+	sums sums
 }
 
 // landingTrouble is a module that somebody should look at.
@@ -52,99 +98,55 @@ func (t landingTrouble) rank() int {
 // landingFailure is a server that could not be read.
 type landingFailure struct{ Server, Error string }
 
-// landingRow is a server and one of its domains, or a server without figures.
-type landingRow struct {
-	Server, Software   string
-	State              string // ok, failing or waiting; also a CSS class
-	Age                string // of the figures
-	Domain             string
-	Active             []landingFigure
-	Retained, Accounts string
-	Daily              *sparkline // nil without a history
-}
-
-// landingFigure repeats its heading, which is far away on a phone.
-type landingFigure struct {
-	landingWindow
-	Users string
-}
-
 // landingReports is what the receiver has heard.
 type landingReports struct {
 	Received
 	Within string
 }
 
-// unknown stands for a figure that the server does not record.
-const unknown = "–"
-
-// landingPage serves a table of the servers' newest figures, without scripts.
-func (p *pages) landing() http.Handler {
-	page := template.Must(template.ParseFS(landingFiles, "landing.html"))
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		c := p.Configuration()
-		view := landingView{
-			Version: version.Version, TelemetryPath: p.TelemetryPath, NodeInfo: c.NodeInfo.Enabled,
-			Windows: landingWindows(c.Windows), Reports: p.landingReports(),
-		}
-		for _, s := range p.Statuses() {
-			view.add(s, p.Clock())
-		}
-		slices.SortStableFunc(view.Troubles, func(a, b landingTrouble) int { return cmp.Compare(a.rank(), b.rank()) })
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
-		if err := page.Execute(w, view); err != nil {
-			_ = level.Debug(p.Logger).Log("msg", "could not send the landing page", "err", err)
-		}
-	})
-}
-
-// landingReports returns what has been received, nil if nothing is.
-func (p *pages) landingReports() *landingReports {
-	if p.Received == nil {
-		return nil
+func (p *landingPage) view() landingView {
+	c, statuses := p.Configuration(), p.Statuses()
+	v := landingView{
+		Style: style(), Version: version.Version, TelemetryPath: p.TelemetryPath, NodeInfo: c.NodeInfo.Enabled,
+		Regulars: regularsMeaning, Windows: windowNames(c.Windows), ReloadError: c.ReloadError,
 	}
-	received := p.Received()
-	return &landingReports{received, span(received.Within)}
-}
-
-// landingWindows names the windows as people call them.
-func landingWindows(windows []activity.Window) (all []landingWindow) {
-	for _, w := range windows {
-		name := w.String()
-		switch name {
-		case "1d":
-			name = "DAU"
-		case "7d":
-			name = "WAU"
-		case "30d":
-			name = "MAU"
-		}
-		all = append(all, landingWindow{w, name, "distinct users seen within the last " + span(w.Duration())})
+	if p.Received != nil {
+		received := p.Received()
+		v.Reports = &landingReports{received, span(received.Within)}
 	}
-	return all
+	changes := p.changes(statuses)
+	for _, s := range statuses {
+		v.add(s, changes[s.Snapshot], p.Clock())
+	}
+	v.Totals = v.sums.figures(v.Windows)
+	slices.SortStableFunc(v.Troubles, func(a, b landingTrouble) int { return cmp.Compare(a.rank(), b.rank()) })
+	return v
 }
 
 // add adds what is known of one server.
-func (v *landingView) add(s collector.Status, now time.Time) {
-	row := landingRow{Server: s.Server, Software: s.Software, State: "ok", Age: "no figures", Domain: "no domain known", Retained: unknown, Accounts: unknown}
-	for _, w := range v.Windows {
-		row.Active = append(row.Active, landingFigure{w, unknown})
-	}
-	switch {
-	case s.Attempted.IsZero():
-		row.State, row.Age = "waiting", "the first refresh is running"
-	case !s.Up:
-		row.State = "failing"
+func (v *landingView) add(s collector.Status, changed []changes, now time.Time) {
+	row := newLandingRow(s, v.Windows)
+	if !s.Attempted.IsZero() && !s.Up {
 		v.Failures = append(v.Failures, landingFailure{s.Server, s.Err.Error()})
+	}
+	if s.HistoryFailures > 0 && s.HistorySaved.Before(s.Succeeded) {
+		v.HistoryTroubles = append(v.HistoryTroubles, s.Server)
 	}
 	if s.Snapshot == nil {
 		v.Rows = append(v.Rows, row)
 		return
 	}
 	row.Age = age(now.Sub(s.Snapshot.At))
-	for _, d := range s.Snapshot.Domains {
-		v.Rows = append(v.Rows, row.of(d))
+	for i, d := range s.Snapshot.Domains {
+		if len(d.Active) == 0 {
+			v.Unrecorded = append(v.Unrecorded, d.Name)
+		}
+		var c changes
+		if i < len(changed) {
+			c = changed[i]
+		}
+		v.Rows = append(v.Rows, row.of(d, c))
+		v.sums.add(d)
 	}
 	if len(s.Snapshot.Domains) == 0 {
 		v.Rows = append(v.Rows, row)
@@ -157,25 +159,6 @@ func (v *landingView) add(s collector.Status, now time.Time) {
 			v.Troubles = append(v.Troubles, landingTrouble{s.Server, m.Domain, m.Name, trouble})
 		}
 	}
-}
-
-// of returns the row of one of the server's domains.
-func (l landingRow) of(d collector.Domain) landingRow {
-	l.Domain = d.Name
-	l.Active = slices.Clone(l.Active)
-	for _, a := range d.Active { // not of every window, where the server has counted
-		if i := slices.IndexFunc(l.Active, func(f landingFigure) bool { return f.Window == a.Window }); i >= 0 {
-			l.Active[i].Users = strconv.Itoa(a.Users)
-		}
-	}
-	if d.Retention != nil {
-		l.Retained = strconv.Itoa(d.Retention.Users)
-	}
-	if total, known := d.Accounts(); known {
-		l.Accounts = strconv.Itoa(total)
-	}
-	l.Daily = newSparkline(d.Daily)
-	return l
 }
 
 // age writes how long ago something was.

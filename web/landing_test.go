@@ -2,10 +2,8 @@ package web
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"os"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,23 +97,23 @@ func TestLandingView(t *testing.T) {
 			{Domain: "a.example", Name: "roster", Loaded: true},
 		},
 	}
-	view := landingView{Windows: landingWindows(windows)}
-	view.add(collector.Status{Server: "new"}, moment)
-	view.add(collector.Status{Server: "well", Attempted: moment, Up: true, Snapshot: snapshot}, moment)
-	view.add(collector.Status{Server: "gone", Attempted: moment, Err: errors.New("no such file")}, moment)
-	view.add(collector.Status{Server: "empty", Attempted: moment, Up: true, Snapshot: &collector.Snapshot{At: moment}}, moment)
+	view := landingView{Windows: windowNames(windows)}
+	view.add(collector.Status{Server: "new"}, nil, moment)
+	view.add(collector.Status{Server: "well", Attempted: moment, Up: true, Snapshot: snapshot, HistoryFailures: 1, Succeeded: moment}, []changes{{Monthly: "8 % more"}}, moment)
+	view.add(collector.Status{Server: "gone", Attempted: moment, Err: errors.New("no such file")}, nil, moment)
+	view.add(collector.Status{Server: "empty", Attempted: moment, Up: true, Snapshot: &collector.Snapshot{At: moment}}, nil, moment)
 
 	var rows []string
 	for _, r := range view.Rows {
 		cells := []string{r.Server, r.State, r.Age, r.Domain}
 		for _, a := range r.Active {
-			cells = append(cells, a.Name+" "+a.Users)
+			cells = append(cells, strings.TrimSpace(a.Name+" "+a.Users+" "+a.Change))
 		}
 		rows = append(rows, strings.Join(append(cells, r.Retained, r.Accounts, strconv.FormatBool(r.Daily != nil)), "|"))
 	}
 	want := []string{
 		"new|waiting|the first refresh is running|no domain known|DAU –|MAU –|–|–|false",
-		"well|ok|3 hours ago|a.example|DAU –|MAU 7|–|–|true",
+		"well|ok|3 hours ago|a.example|DAU –|MAU 7 8 % more|–|–|true",
 		"well|ok|3 hours ago|b.example|DAU –|MAU –|0|3|false",
 		"gone|failing|no figures|no domain known|DAU –|MAU –|–|–|false",
 		"empty|ok|just now|no domain known|DAU –|MAU –|–|–|false",
@@ -125,6 +123,9 @@ func TestLandingView(t *testing.T) {
 	}
 	if len(view.Troubles) != 2 || view.Troubles[1] != (landingTrouble{"well", "the whole server", "tls", "required but not loaded"}) || view.Troubles[1].rank() >= view.Troubles[0].rank() {
 		t.Errorf("%+v", view.Troubles)
+	}
+	if !slices.Equal(view.HistoryTroubles, []string{"well"}) || !slices.Equal(view.Unrecorded, []string{"b.example"}) {
+		t.Errorf("histories in trouble: %q; without activity: %q", view.HistoryTroubles, view.Unrecorded)
 	}
 	if len(view.Failures) != 1 || view.Failures[0].Error != "no such file" {
 		t.Errorf("%+v", view.Failures)
@@ -151,43 +152,31 @@ func TestLandingPageEscapes(t *testing.T) {
 	}
 }
 
-// Every colour of text is at least 4.5 times as bright as the page, or as dark
-// (WCAG 2.1, 1.4.3).
-func TestLandingPageContrast(t *testing.T) {
-	content, err := os.ReadFile("landing.html")
-	if err != nil {
-		t.Fatal(err)
+// Sums are those of all domains that tell; what none tells is not there.
+func TestLandingTotals(t *testing.T) {
+	daily, weekly := activity.Daily(), activity.DefaultWindows()[1]
+	var s sums
+	s.add(collector.Domain{Active: []collector.ActiveUsers{{Window: daily, Users: 999}}, Registered: []collector.Accounts{{Type: collector.Native, Users: 5}}})
+	if got := s.figures(nil); got != nil {
+		t.Errorf("one domain has sums: %v", got)
 	}
-	schemes := regexp.MustCompile(`:root \{[^}]*--page: [^}]*\}`).FindAllString(string(content), -1)
-	if len(schemes) != 2 {
-		t.Fatalf("%d schemes of colours, want a light and a dark one", len(schemes))
+	s.add(collector.Domain{Active: []collector.ActiveUsers{{Window: daily, Users: 1001}}, Online: collector.Known(0)})
+	var got []string
+	for _, f := range s.figures(windowNames([]activity.Window{daily, weekly})) {
+		got = append(got, f.Name+" "+f.Value)
 	}
-	luminance := func(colour string) (l float64) {
-		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
-			n, err := strconv.ParseUint(colour[2*i:2*i+2], 16, 8)
-			if err != nil {
-				t.Fatal(err)
-			}
-			channel := float64(n) / 255
-			if channel <= 0.04045 {
-				l += weight * channel / 12.92
-			} else {
-				l += weight * math.Pow((channel+0.055)/1.055, 2.4)
-			}
-		}
-		return l
+	if want := []string{"DAU 2,000", "Online 0", "Accounts 5"}; !slices.Equal(got, want) {
+		t.Errorf("sums %q, want %q", got, want)
 	}
-	for _, scheme := range schemes {
-		colours := regexp.MustCompile(`--(\w+): #([0-9a-f]{6});`).FindAllStringSubmatch(scheme, -1)
-		if len(colours) < 7 || colours[0][1] != "page" {
-			t.Fatalf("%q", colours)
-		}
-		page := luminance(colours[0][2])
-		for _, c := range colours[1:] {
-			text := luminance(c[2])
-			if ratio := (max(page, text) + 0.05) / (min(page, text) + 0.05); ratio < 4.5 {
-				t.Errorf("%s #%s on #%s: contrast %.2f", c[1], c[2], colours[0][2], ratio)
-			}
+}
+
+// What the configuration is in trouble with is on top.
+func TestLandingSaysThatAReloadFailed(t *testing.T) {
+	s := site{configuration: Configuration{ReloadError: "active_users.yml:3:1: <mistake>"}}
+	_, body := get(t, s.pages(nil), http.MethodGet, "/")
+	for _, part := range []string{"Needs attention", "The last reload failed", "active_users.yml:3:1: &lt;mistake&gt;"} {
+		if !strings.Contains(body, part) {
+			t.Errorf("it does not say %q", part)
 		}
 	}
 }

@@ -23,6 +23,9 @@ import (
 type Options struct {
 	// TelemetryPath is where the metrics are, such as /metrics.
 	TelemetryPath string
+	// NoPages leaves out the pages for people: the landing page and those of
+	// domains.
+	NoPages bool
 	// Reload is what POST /-/reload does; nil if it is off.
 	Reload func() error
 	// Program is the name in the metric of the build.
@@ -49,9 +52,11 @@ type Options struct {
 // Configuration is what the pages need of the configuration in use.
 type Configuration struct {
 	// Version increases with each attempt to reload.
-	Version  uint64
-	Windows  []activity.Window
-	NodeInfo NodeInfo
+	Version uint64
+	// ReloadError says why the last attempt failed; empty if it succeeded.
+	ReloadError string
+	Windows     []activity.Window
+	NodeInfo    NodeInfo
 }
 
 // Received sums up the reports that were pushed.
@@ -108,9 +113,15 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /.well-known/nodeinfo", p.nodeInfoIndex)
 	mux.HandleFunc("GET /nodeinfo/2.1", p.nodeInfoDocument)
+	if o.NoPages {
+		return mux
+	}
 	if o.TelemetryPath != "/" {
 		mux.Handle("GET /{$}", p.landing())
 	}
+	domains := p.domains()
+	mux.Handle("GET /domain/{server}/{domain}", domains)
+	mux.HandleFunc("GET /domain/{server}/{domain}/data.csv", domains.data)
 	return mux
 }
 

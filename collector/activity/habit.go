@@ -91,9 +91,14 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 			v.addTo(&before)
 		}
 	}
-	known := today - Day(c.HistoryDays(domain, now)) + 1
+	return followed(weeks, before, first, today-Day(c.HistoryDays(domain, now))+1)
+}
+
+// followed follows the newcomers of weeks, of which the first begins on the day first.
+// Before are those who came earlier; known is the day from which on visits are known.
+func followed(weeks []userSet, before userSet, first, known Day) (cohorts []Cohort) {
 	for n, newcomers := range weeks {
-		cohort := Cohort{Week: first + Day(n)*week}
+		cohort := Cohort{Week: first + Day(n)*WeekDays}
 		if cohort.Week < known+GrowthDays {
 			before.addAll(newcomers)
 			continue

@@ -6,24 +6,83 @@ import (
 	"time"
 )
 
+// A Past holds who came on each day that is known, unpacked: whoever counts several
+// things from it unpacks old days once. It does not change, and any goroutine may use
+// it.
+type Past struct {
+	first, today Day
+	known        Day       // the first day that is known completely
+	days         []userSet // users of all clients, from first to today
+}
+
+// AllDays asks for the whole past.
+const AllDays = int(MaxWindow/day) + 1
+
+// Past returns what is known of a domain at a moment, its day included, on at most the
+// given number of days. Growth and cohorts need AllDays. It is empty if nothing is
+// known.
+func (c *Calendar) Past(domain string, now time.Time, days int) *Past {
+	today := DayOf(now)
+	p := &Past{first: today + 1, today: today, known: today - Day(c.HistoryDays(domain, now)) + 1}
+	d, ok := c.domains[domain]
+	if !ok {
+		return p
+	}
+	for date, v := range d.days {
+		if v.rows > 0 {
+			p.first = min(p.first, date)
+		}
+	}
+	p.first = max(p.first, today-Day(days)+1)
+	p.days = d.unions(p.first, today, 1)
+	return p
+}
+
+// Days returns how many UTC days are known completely, today included.
+func (p *Past) Days() int { return int(p.today - p.known + 1) }
+
+// on returns who came on a day, nobody if nothing is known of it.
+func (p *Past) on(date Day) userSet {
+	if i := int(date - p.first); i >= 0 && i < len(p.days) {
+		return p.days[i]
+	}
+	return nil
+}
+
+// between returns who came on one of the days from first to last.
+func (p *Past) between(first, last Day) (all userSet) {
+	for date := max(first, p.first); date <= min(last, p.today); date++ {
+		all.addAll(p.on(date))
+	}
+	return all
+}
+
+// Visitors counts the users who came on one of the given number of UTC days up to
+// last, that day included.
+func (p *Past) Visitors(last Day, days int) int {
+	return p.between(last-Day(days)+1, last).count()
+}
+
 // VisitorsEach counts, for each of the given number of UTC days up to last and for
-// each length, the users of the domain who came on that day or on one of the
-// length-1 days before it. It returns one slice for each length, the oldest day
-// first. Each number equals that of Visitors; all together take little more than
-// one.
-func (c *Calendar) VisitorsEach(domain string, last Day, days int, lengths ...int) [][]int {
+// each length, the users who came on that day or on one of the length-1 days before
+// it. It returns one slice for each length, the oldest day first. Each number equals
+// that of Visitors; all together take little more than one.
+func (p *Past) VisitorsEach(last Day, days int, lengths ...int) [][]int {
 	counts := make([][]int, len(lengths))
 	for i := range counts {
 		counts[i] = make([]int, max(0, days))
 	}
-	d, ok := c.domains[domain]
-	if !ok || days <= 0 || len(lengths) == 0 {
+	if days <= 0 || len(lengths) == 0 {
 		return counts
 	}
-	all := days + slices.Max(lengths) - 1
-	sets := d.unions(last-Day(all)+1, last, 1)
+	all, words := days+slices.Max(lengths)-1, 0
+	sets := make([]userSet, all)
+	for i := range sets {
+		sets[i] = p.on(last - Day(all-1-i))
+		words = max(words, len(sets[i]))
+	}
 	column, window := make([]uint64, all), newSlidingUnion(all)
-	for w := range (len(d.hashes) + 63) / 64 {
+	for w := range words {
 		anybody := uint64(0)
 		for i, set := range sets {
 			column[i] = set.word(w)
@@ -85,28 +144,16 @@ type WeekGrowth struct {
 // WeeklyGrowth returns the accounting of the last weeks that are over, at most the
 // given number, the oldest first. It leaves out weeks before which visits are known
 // for less than 30 days: in the first one, everybody would be new.
-func (c *Calendar) WeeklyGrowth(domain string, now time.Time, weeks int) (all []WeekGrowth) {
-	const week = WeekDays
-	d, ok := c.domains[domain]
-	if !ok {
-		return nil
-	}
-	today := DayOf(now)
-	end := mondayOf(today) // of the week that is not over
-	known := today - Day(c.HistoryDays(domain, now)) + 1
-	first := max(end-Day(weeks)*week, mondayOf(known+GrowthDays+week-1))
+func (p *Past) WeeklyGrowth(weeks int) (all []WeekGrowth) {
+	end := mondayOf(p.today) // of the week that is not over
+	first := max(end-Day(weeks)*WeekDays, mondayOf(p.known+GrowthDays+WeekDays-1))
 	if first >= end {
 		return nil
 	}
-	var before userSet // who came before the week
-	for date, v := range d.days {
-		if date < first {
-			v.addTo(&before)
-		}
-	}
-	sets := d.unions(first-week, end-1, week)
-	for n, current := range sets[1:] {
-		g, last := WeekGrowth{Week: first + Day(n)*week}, sets[n]
+	before := p.between(p.first, first-1) // who came before the week
+	last := p.between(first-WeekDays, first-1)
+	for week := first; week < end; week += WeekDays {
+		g, current := WeekGrowth{Week: week}, p.between(week, week+WeekDays-1)
 		for w := range max(len(current), len(last)) {
 			now, then := current.word(w), last.word(w)
 			g.Active += bits.OnesCount64(now)
@@ -115,9 +162,20 @@ func (c *Calendar) WeeklyGrowth(domain string, now time.Time, weeks int) (all []
 			g.Gone += bits.OnesCount64(then &^ now)
 		}
 		before.addAll(current)
-		all = append(all, g)
+		all, last = append(all, g), current
 	}
 	return all
+}
+
+// Cohorts is Calendar.Cohorts.
+func (p *Past) Cohorts() []Cohort {
+	monday := mondayOf(p.today)
+	first := monday - (CohortWeeks-1)*WeekDays
+	var weeks []userSet
+	for week := first; week <= monday; week += WeekDays {
+		weeks = append(weeks, p.between(week, week+WeekDays-1))
+	}
+	return followed(weeks, p.between(p.first, first-1), first, p.known)
 }
 
 // mondayOf returns the Monday of the week that a day is in.

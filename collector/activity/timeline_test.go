@@ -45,9 +45,10 @@ func came(visits map[activity.Day]map[int]bool, user int, first, last activity.D
 func TestVisitorsEachEqualsVisitors(t *testing.T) {
 	today := activity.DayOf(time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC))
 	calendar, _ := randomVisits(1, 150, 120, today)
+	past := calendar.Past("d", today.Start(), activity.AllDays)
 	for _, days := range []int{0, 1, 2, 29, 30, 31, 100, 150} {
 		for _, lengths := range [][]int{{1}, {7}, {1, 7, 30}, {30, 90, 1}, {200}} {
-			got := calendar.VisitorsEach("d", today, days, lengths...)
+			got := past.VisitorsEach(today, days, lengths...)
 			var want [][]int
 			for _, length := range lengths {
 				counts := make([]int, days)
@@ -61,14 +62,20 @@ func TestVisitorsEachEqualsVisitors(t *testing.T) {
 			}
 		}
 	}
-	if got := calendar.VisitorsEach("nobody", today, 2, 1); got[0][0] != 0 || len(got[0]) != 2 {
+	for _, days := range []int{1, 30, 200} {
+		if got, want := past.Visitors(today, days), calendar.Visitors("d", today, days).Users; got != want {
+			t.Errorf("%d visitors of %d days, want %d", got, days, want)
+		}
+	}
+	nobody := calendar.Past("nobody", today.Start(), activity.AllDays)
+	if got := nobody.VisitorsEach(today, 2, 1); got[0][0] != 0 || len(got[0]) != 2 || nobody.Days() != 0 || nobody.WeeklyGrowth(9) != nil || len(nobody.Cohorts()) != 0 {
 		t.Errorf("an unknown domain: %v", got)
 	}
 }
 
 // Weekly growth is what its definition says, user by user.
 func TestWeeklyGrowthIsAsDefined(t *testing.T) {
-	for days := 30; days < 90; days += 3 {
+	for days := 30; days < 160; days += 7 {
 		now := time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC).AddDate(0, 0, days%7) // on every day of the week
 		today := activity.DayOf(now)
 		const users = 40
@@ -97,10 +104,13 @@ func TestWeeklyGrowthIsAsDefined(t *testing.T) {
 			}
 			want = append(want, g)
 		}
-		if diff := cmp.Diff(want, calendar.WeeklyGrowth("d", now, 100)); diff != "" {
+		if diff := cmp.Diff(want, calendar.Past("d", now, activity.AllDays).WeeklyGrowth(100)); diff != "" {
 			t.Errorf("%d days (-want +got):\n%s", days, diff)
 		}
-		if last := calendar.WeeklyGrowth("d", now, 2); len(want) > 2 && !cmp.Equal(want[len(want)-2:], last) {
+		if diff := cmp.Diff(calendar.Cohorts("d", now), calendar.Past("d", now, activity.AllDays).Cohorts()); diff != "" {
+			t.Errorf("%d days: cohorts (-calendar +past):\n%s", days, diff)
+		}
+		if last := calendar.Past("d", now, activity.AllDays).WeeklyGrowth(2); len(want) > 2 && !cmp.Equal(want[len(want)-2:], last) {
 			t.Errorf("%d days: the last two weeks are %v, want %v", days, last, want[len(want)-2:])
 		}
 	}

@@ -1,0 +1,63 @@
+package web
+
+import (
+	"fmt"
+
+	"active_users_exporter/web/chart"
+)
+
+// heatMap is a table that is its own picture.
+type heatMap struct {
+	Weeks []int
+	Rows  []heatRow
+}
+
+// heatRow follows the newcomers of a week.
+type heatRow struct {
+	Week  string
+	Users int
+	Cells []heatCell
+}
+
+// heatCell is the share of them who came in a later week, in percent. Its class is
+// one of ten shades.
+type heatCell struct {
+	Percent int
+	Class   string
+}
+
+// cohorts shows who of the newcomers of a week came in later weeks. The present
+// week is left out: it is not over.
+func (v domainView) cohorts(*chart.Drawer) (section, bool) {
+	s := section{
+		ID: "retention", Title: "Do newcomers stay?",
+		Heat:  &heatMap{},
+		Table: table{Head: []string{"First week from", "Weeks later", "People"}},
+	}
+	for _, c := range v.timeline.Cohorts {
+		users := c.Users[:len(c.Users)-1]
+		if len(users) == 0 || users[0] == 0 {
+			continue
+		}
+		row := heatRow{Week: date(c.Week), Users: users[0]}
+		for week, n := range users {
+			percent := (200*n + users[0]) / (2 * users[0])
+			row.Cells = append(row.Cells, heatCell{percent, fmt.Sprintf("heat%d", min(9, percent/10))})
+			s.Table.Rows = append(s.Table.Rows, []any{c.Week.String(), week, n})
+			if week == len(s.Heat.Weeks) {
+				s.Heat.Weeks = append(s.Heat.Weeks, week)
+			}
+		}
+		s.Heat.Rows = append(s.Heat.Rows, row)
+	}
+	if len(s.Heat.Rows) == 0 {
+		return section{}, false
+	}
+	first := s.Heat.Rows[0]
+	s.Sentence = fmt.Sprintf("In the week from %s, %s came for the first time.", first.Week, people(first.Users))
+	if later := len(first.Cells) - 1; later > 0 {
+		s.Sentence = fmt.Sprintf("Of the %s who came for the first time in the week from %s, %d %% came again %s later.",
+			people(first.Users), first.Week, first.Cells[later].Percent, counted(later, "week", "weeks"))
+	}
+	return s, true
+}

@@ -1,0 +1,288 @@
+package web
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+)
+
+// visited is a server whose domain has a history: person n came every n days, and
+// somebody new comes every second day and stays for three weeks.
+type visited struct{ days, people int }
+
+func (c visited) Read(_ context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+	domain := []byte("chat.example")
+	today := activity.DayOf(now)
+	for ago := range c.days {
+		date := today - activity.Day(ago)
+		for person := 1; person <= c.people; person++ {
+			if ago%person == 0 || person%3 == 0 && (ago+person)%7 == 0 {
+				rec.Visit(domain, fmt.Append(nil, "person", person), activity.Client(person%4), date)
+			}
+		}
+		for young := int(date) - int(date)%2; young > int(date)-21; young -= 2 {
+			rec.Visit(domain, fmt.Append(nil, "newcomer", young), 1, date)
+		}
+	}
+	rec.Seen(domain, []byte("person1"), 1, now)
+	return collector.Facts{Version: "1", Complete: true, Domains: []collector.DomainFacts{{
+		Name: "chat.example", HasLastSeen: true, KeepsVisits: true, AllVisits: true, Clients: true, LastSeenSince: now.Add(-time.Hour),
+		Registered: map[collector.AccountType]int{collector.Native: 1234, collector.Bridged: 7}, Online: collector.Known(3),
+	}}}, nil
+}
+
+func (visited) Close() error { return nil }
+
+// refreshed is the status of such a server.
+func refreshed(tb testing.TB, c visited) collector.Status {
+	tb.Helper()
+	r := collector.NewRefresher(collector.RefresherOptions{
+		Server: "a/b", Software: "synapse", Reader: c, Interval: time.Hour, StaleAfter: 3 * time.Hour,
+		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Now: clock, Logger: log.NewNopLogger(),
+	})
+	if err := r.Refresh(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return r.Status()
+}
+
+const page = "/domain/a%2Fb/chat.example"
+
+// The numbers of the present on the page are those of the metrics.
+func TestDomainPageEqualsMetrics(t *testing.T) {
+	s := site{statuses: []collector.Status{refreshed(t, visited{400, 300})}, configuration: Configuration{Windows: activity.DefaultWindows()}}
+	handler := s.pages(nil)
+	_, metrics := get(t, handler, http.MethodGet, "/metrics")
+	metric := func(name, labels string) string {
+		for line := range strings.Lines(metrics) {
+			if strings.HasPrefix(line, name+"{") && strings.Contains(line, labels) {
+				return strings.TrimSpace(line[strings.LastIndexByte(line, ' '):])
+			}
+		}
+		return "no metric " + name
+	}
+	code, body := get(t, handler, http.MethodGet, page)
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	shown := make(map[string]string)
+	for _, m := range regexp.MustCompile(`<dt>([^<]+)</dt><dd class="value">([^<]+)</dd>`).FindAllStringSubmatch(body, -1) {
+		shown[m[1]] = html.UnescapeString(strings.ReplaceAll(m[2], ",", ""))
+	}
+	growth := func(state string) int {
+		n, err := strconv.Atoi(metric("chat_growth_users", `state="`+state+`"`))
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	want := map[string]string{
+		"DAU": metric("chat_active_users", `window="1d"`), "WAU": metric("chat_active_users", `window="7d"`), "MAU": metric("chat_active_users", `window="30d"`),
+		"Regulars": metric("chat_r30v2_users", ""), "Online": metric("chat_online_users", ""), "Accounts": "1241",
+		"Growth": signed(growth("new") + growth("resurrected") - growth("churned")),
+	}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("-metrics +page:\n%s", diff)
+	}
+	_, landing := get(t, handler, http.MethodGet, "/")
+	if !strings.Contains(landing, `href=".`+page+`"`) || !strings.Contains(landing, ">1,241<") {
+		t.Errorf("the landing page has no link to the page, or other numbers:\n%s", landing)
+	}
+}
+
+// Each chart is there, with a title, a description, its table, and the same numbers
+// as CSV.
+func TestDomainPageHasNumbersForEachChart(t *testing.T) {
+	s := site{statuses: []collector.Status{refreshed(t, visited{400, 300})}}
+	handler := s.pages(nil)
+	_, body := get(t, handler, http.MethodGet, page+"?days=90")
+	sections := regexp.MustCompile(`(?s)<section aria-labelledby="(\w+)">.*?</section>`).FindAllStringSubmatch(body, -1)
+	var ids []string
+	for _, section := range sections {
+		ids = append(ids, section[1])
+		link := regexp.MustCompile(`<a href="\./chat\.example(/data\.csv[^"]*)">`).FindStringSubmatch(section[0])
+		if link == nil {
+			t.Errorf("%s: no CSV", section[1])
+			continue
+		}
+		_, text := get(t, handler, http.MethodGet, page+html.UnescapeString(link[1]))
+		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil || len(rows) < 2 {
+			t.Errorf("%s: %d rows of CSV, error %v", section[1], len(rows), err)
+		}
+		_, table, _ := strings.Cut(section[0], "<details>")
+		var cells []string
+		for _, cell := range regexp.MustCompile(`<t[hd][^>]*>([^<]*)</t[hd]>`).FindAllStringSubmatch(table, -1) {
+			cells = append(cells, html.UnescapeString(strings.ReplaceAll(cell[1], ",", "")))
+		}
+		var flat []string
+		for _, row := range rows {
+			flat = append(flat, row...)
+		}
+		if diff := cmp.Diff(flat, cells); diff != "" {
+			t.Errorf("%s (-CSV +table):\n%s", section[1], diff)
+		}
+		if drawings := strings.Count(section[0], "<svg class=\"chart"); section[1] != "retention" && (drawings != 2 || strings.Count(section[0], "<desc") != 2 || strings.Count(section[0], "<title") != 2) {
+			t.Errorf("%s: %d drawings, want 2, each with title and description", section[1], drawings)
+		}
+	}
+	if diff := cmp.Diff([]string{"visitors", "growth", "retention", "habit", "clients", "accounts"}, ids); diff != "" {
+		t.Errorf("charts (-want +got):\n%s", diff)
+	}
+	visitors := strings.Count(sections[0][0], "<tr>")
+	if visitors != 91 {
+		t.Errorf("%d rows of visitors, want 90 and the heading", visitors)
+	}
+}
+
+// Requests that make no sense are answered so, and names stay text.
+func TestDomainPageRequests(t *testing.T) {
+	status := refreshed(t, visited{30, 9})
+	status.Server = "<b>"
+	s := site{statuses: []collector.Status{{Server: "new"}, status}}
+	handler := s.pages(nil)
+	for path, want := range map[string]int{
+		"/domain/%3Cb%3E/chat.example":                          200,
+		"/domain/%3Cb%3E/chat.example?days=30":                  200,
+		"/domain/%3Cb%3E/chat.example?days=31":                  400,
+		"/domain/%3Cb%3E/chat.example?days=x":                   400,
+		"/domain/%3Cb%3E/other.example":                         404,
+		"/domain/new/chat.example":                              404,
+		"/domain/%3Cb%3E/chat.example/data.csv":                 200,
+		"/domain/%3Cb%3E/chat.example/data.csv?chart=nonsense":  404,
+		"/domain/%3Cb%3E/chat.example/data.csv?chart=retention": 404, // 30 days are too few
+		"/domain/%3Cb%3E/":                                      404,
+	} {
+		code, body := get(t, handler, http.MethodGet, path)
+		if code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+		if strings.Contains(body, "<b>") {
+			t.Errorf("%s: a name is no text", path)
+		}
+	}
+	handler = New(Options{TelemetryPath: "/metrics", NoPages: true, Statuses: func() []collector.Status { return s.statuses }, Configuration: func() Configuration { return Configuration{} }, Clock: clock, Logger: log.NewNopLogger()})
+	for path, want := range map[string]int{"/": 404, "/domain/%3Cb%3E/chat.example": 404, "/domain/%3Cb%3E/chat.example/data.csv": 404, "/metrics": 200} {
+		if code, _ := get(t, handler, http.MethodGet, path); code != want {
+			t.Errorf("without pages: %s: %d, want %d", path, code, want)
+		}
+	}
+}
+
+// A page has no scripts, no style but the one whose checksum the policy names, and
+// asks for nothing else.
+func TestPagesNeedNothing(t *testing.T) {
+	s := site{statuses: []collector.Status{refreshed(t, visited{100, 30})}, configuration: Configuration{Windows: activity.DefaultWindows()}}
+	handler := s.pages(nil)
+	for _, path := range []string{"/", page} {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		body := recorder.Body.String()
+		_, css, _ := strings.Cut(body, "<style>")
+		css, _, _ = strings.Cut(css, "</style>")
+		if css != string(style()) {
+			t.Errorf("%s: the style is not as it was written", path)
+		}
+		if policy := recorder.Header().Get("Content-Security-Policy"); policy != contentSecurityPolicy() || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %s", path, policy)
+		}
+		for _, forbidden := range []string{"<script", " style=", " onload", "http://", "https://", "<img"} {
+			if strings.Contains(body, forbidden) {
+				t.Errorf("%s: %q is on the page", path, forbidden)
+			}
+		}
+	}
+}
+
+// A page of 400 days is small, is made once for each version, and many requests at a
+// time take little memory.
+func TestDomainPageIsBounded(t *testing.T) {
+	status := refreshed(t, visited{410, 400})
+	s := site{statuses: []collector.Status{status}}
+	handler := s.pages(nil)
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	bodies := make([][]byte, 300)
+	var requests sync.WaitGroup
+	for n := range bodies {
+		requests.Go(func() {
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, page+"?days=400", nil))
+			bodies[n], _ = io.ReadAll(recorder.Body)
+		})
+	}
+	requests.Wait()
+	runtime.ReadMemStats(&after)
+	size := len(bodies[0])
+	if size > 200<<10 || size < 20<<10 {
+		t.Errorf("%d bytes, want at most 200 KB", size)
+	}
+	// All that was allocated, and not freed in between, is less.
+	if used := after.TotalAlloc - before.TotalAlloc - uint64(2*300*size); used > 100<<20 {
+		t.Errorf("%d MB for 300 requests, beside what they have read", used>>20)
+	}
+	_, first := get(t, handler, http.MethodGet, page)
+	s.statuses[0].Snapshot = refreshed(t, visited{100, 5}).Snapshot
+	if _, same := get(t, handler, http.MethodGet, page); same != first {
+		t.Error("the page was made again for the same version")
+	}
+	s.statuses[0].Version++
+	if _, other := get(t, handler, http.MethodGet, page); other == first {
+		t.Error("the page was not made again for another version")
+	}
+}
+
+// What is said of changes.
+func TestCompared(t *testing.T) {
+	for _, c := range []struct {
+		now, before int
+		want        string
+	}{
+		{108, 100, "8 % more"},
+		{92, 100, "8 % fewer"},
+		{100, 100, "0 % more"},
+		{1003, 1000, "0 % more"},
+		{5, 0, "5 more"},
+		{0, 0, "0 more"},
+		{0, 5, "100 % fewer"},
+		{1994, 1000, "99 % more"},
+		{3000, 200, "1,400 % more"},
+	} {
+		if got := compared(c.now, c.before); got != c.want {
+			t.Errorf("%d after %d: %q, want %q", c.now, c.before, got, c.want)
+		}
+	}
+}
+
+// BenchmarkDomainPage makes pages of 400 days again and again, for a community of
+// 100,000 people.
+func BenchmarkDomainPage(b *testing.B) {
+	s := site{statuses: []collector.Status{refreshed(b, visited{400, 100_000})}}
+	handler := s.pages(nil)
+	for b.Loop() {
+		s.statuses[0].Version++
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodGet, page+"?days=400", nil))
+		if recorder.Code != http.StatusOK {
+			b.Fatal(recorder.Code)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/web/chart"
+)
+
+// section is a chart of the page of a domain, with the sentence that says what it
+// shows, and its numbers.
+type section struct {
+	ID, Title, Sentence string
+	Wide, Narrow        template.HTML
+	Legend              []legend
+	Heat                *heatMap // instead of a drawing
+	Table               table
+	Data                string // where the table is as CSV
+}
+
+// legend names a series of a chart.
+type legend struct{ Class, Name string }
+
+// table has texts and whole numbers.
+type table struct {
+	Head []string
+	Rows [][]any
+}
+
+// sections are the charts for which there are numbers.
+func (v domainView) sections(drawer *chart.Drawer) (all []section) {
+	for _, draw := range []func(*chart.Drawer) (section, bool){v.visitors, v.weeks, v.cohorts, v.habit, v.clients, v.accounts} {
+		if s, ok := draw(drawer); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// draw draws a chart for wide and for narrow screens.
+func (s *section) draw(with func(chart.About, chart.Size) template.HTML) {
+	about := chart.About{ID: s.ID, Title: s.Title, Desc: s.Sentence}
+	s.Wide, s.Narrow = with(about, chart.Wide()), with(about, chart.Narrow())
+}
+
+func (v domainView) visitors(drawer *chart.Drawer) (section, bool) {
+	t := v.timeline
+	n := min(v.days, len(t.Daily))
+	if n < 2 {
+		return section{}, false
+	}
+	s := section{
+		ID: "visitors", Title: "People who came",
+		Legend: []legend{{"monthly", "within 30 days (MAU)"}, {"weekly", "within 7 days (WAU)"}, {"daily", "on the day (DAU)"}},
+		Table:  table{Head: []string{"Day", "DAU", "WAU", "MAU"}},
+	}
+	daily, weekly, monthly := lastOf(t.Daily, n), lastOf(t.Weekly, n), lastOf(t.Monthly, n)
+	s.Sentence = visitorsSentence(t.Visitors)
+	names := make([]string, n)
+	first := t.Last - activity.Day(n) + 1
+	for i := range names {
+		day := first + activity.Day(i)
+		names[i] = day.Start().Format("2 Jan")
+		row := []any{day.String()}
+		for _, series := range [][]int{daily, weekly, monthly} {
+			if missing := n - len(series); i >= missing {
+				row = append(row, series[i-missing])
+			} else {
+				row = append(row, "")
+			}
+		}
+		s.Table.Rows = append(s.Table.Rows, row)
+	}
+	weekend := func(i int) bool {
+		w := (first + activity.Day(i)).Start().Weekday()
+		return w == time.Saturday || w == time.Sunday
+	}
+	s.draw(func(a chart.About, size chart.Size) template.HTML {
+		return drawer.Lines(a, size, names, weekend, chart.Series{Class: "monthly", Values: monthly}, chart.Series{Class: "weekly", Values: weekly}, chart.Series{Class: "daily", Values: daily})
+	})
+	return s, true
+}
+
+// visitorsSentence says how many people came lately, within the longest window that
+// is known.
+func visitorsSentence(t collector.Visitors) string {
+	series, days := t.Monthly, activity.GrowthDays
+	switch {
+	case len(t.Monthly) > 0:
+	case len(t.Weekly) > 0:
+		series, days = t.Weekly, activity.WeekDays
+	default:
+		series, days = t.Daily, 1
+	}
+	sentence := fmt.Sprintf("Between %s and %s, %s came", date(t.Last-activity.Day(days)+1), date(t.Last), people(series[len(series)-1]))
+	if days == 1 {
+		sentence = fmt.Sprintf("On %s, %s came", date(t.Last), people(series[len(series)-1]))
+	}
+	if c := change(series, days); c != "" {
+		sentence += fmt.Sprintf(", %s than in the %s before", c, map[bool]string{true: "day", false: strconv.Itoa(days) + " days"}[days == 1])
+	}
+	return sentence + "."
+}
+
+func (v domainView) weeks(drawer *chart.Drawer) (section, bool) {
+	all := lastOf(v.timeline.Weeks, max(4, v.days/activity.WeekDays))
+	if len(all) == 0 {
+		return section{}, false
+	}
+	last := all[len(all)-1]
+	s := section{
+		ID: "growth", Title: "Who is new, back again, and gone, by week",
+		Sentence: fmt.Sprintf("In the week from %s, %s came for the first time and %s came back after at least a week away; %s of the week before did not come.",
+			date(last.Week), people(last.New), people(last.Back), people(last.Gone)),
+		Legend: []legend{{"new", "new"}, {"back", "back again"}, {"gone", "gone (below zero)"}},
+		Table:  table{Head: []string{"Week from", "Came", "New", "Back again", "Gone"}},
+	}
+	names := make([]string, len(all))
+	fresh, back, gone := make([]int, len(all)), make([]int, len(all)), make([]int, len(all))
+	for i, w := range all {
+		names[i] = w.Week.Start().Format("2 Jan")
+		fresh[i], back[i], gone[i] = w.New, w.Back, -w.Gone
+		s.Table.Rows = append(s.Table.Rows, []any{w.Week.String(), w.Active, w.New, w.Back, w.Gone})
+	}
+	s.draw(func(a chart.About, size chart.Size) template.HTML {
+		return drawer.Bars(a, size, names, chart.Series{Class: "new", Values: fresh}, chart.Series{Class: "back", Values: back}, chart.Series{Class: "gone", Values: gone})
+	})
+	return s, true
+}
+
+func (v domainView) habit(drawer *chart.Drawer) (section, bool) {
+	h := v.domain.Habit
+	if h == nil {
+		return section{}, false
+	}
+	total := 0
+	for _, users := range h {
+		total += users
+	}
+	if total == 0 {
+		return section{}, false
+	}
+	s := section{
+		ID: "habit", Title: "On how many of the last 28 days people came",
+		Table: table{Head: []string{"Days", "People"}},
+	}
+	names := make([]string, activity.HabitDays)
+	above, median := total, 0
+	for days := 1; days <= activity.HabitDays; days++ {
+		names[days-1] = strconv.Itoa(days)
+		if 2*above >= total {
+			median = days
+		}
+		above -= h[days]
+		s.Table.Rows = append(s.Table.Rows, []any{days, h[days]})
+	}
+	s.Sentence = fmt.Sprintf("Of the %s of the last 28 days, at least half came on %s or more.", people(total), counted(median, "day", "days"))
+	s.draw(func(a chart.About, size chart.Size) template.HTML {
+		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: h[1:]})
+	})
+	return s, true
+}
+
+func (v domainView) clients(drawer *chart.Drawer) (section, bool) {
+	active := v.domain.Active
+	if len(active) == 0 || len(active[len(active)-1].Clients) == 0 {
+		return section{}, false
+	}
+	longest := active[len(active)-1]
+	clients := slices.Clone(longest.Clients)
+	slices.SortStableFunc(clients, func(a, b collector.ClientUsers) int { return b.Users - a.Users })
+	if clients[0].Users == 0 {
+		return section{}, false
+	}
+	s := section{
+		ID: "clients", Title: "What people use",
+		Sentence: fmt.Sprintf("Within the last %s, most people used %s: %s of %s. A person with two kinds of client counts in both.",
+			span(longest.Window.Duration()), clients[0].Client, humanize.Comma(int64(clients[0].Users)), humanize.Comma(int64(longest.Users))),
+		Table: table{Head: []string{"Client", "People"}},
+	}
+	names, values := make([]string, len(clients)), make([]int, len(clients))
+	for i, c := range clients {
+		names[i], values[i] = c.Client, c.Users
+		s.Table.Rows = append(s.Table.Rows, []any{c.Client, c.Users})
+	}
+	s.draw(func(a chart.About, size chart.Size) template.HTML {
+		size.Ticks = len(names)
+		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: values})
+	})
+	return s, true
+}
+
+func (v domainView) accounts(drawer *chart.Drawer) (section, bool) {
+	total, known := v.domain.Accounts()
+	if !known {
+		return section{}, false
+	}
+	s := section{
+		ID: "accounts", Title: "Accounts, and when their people came last",
+		Sentence: fmt.Sprintf("There are %s.", counted(total, "account", "accounts")),
+		Table:    table{Head: []string{"Accounts", "Number"}},
+	}
+	var names []string
+	var values []int
+	add := func(name, short string, n int) {
+		names, values = append(names, short), append(values, n)
+		s.Table.Rows = append(s.Table.Rows, []any{name, n})
+	}
+	native := 0 // guests and bridges are no people who could come again
+	for _, a := range v.domain.Registered {
+		if a.Type == collector.Native {
+			native = a.Users
+		}
+		add("of type "+string(a.Type), string(a.Type), a.Users)
+	}
+	for _, l := range v.timeline.Lately {
+		add(fmt.Sprintf("whose people came within %d days", l.Days), fmt.Sprintf("≤ %d days", l.Days), l.Users)
+	}
+	if n := len(v.timeline.Lately); n > 0 && native > 0 {
+		longest := v.timeline.Lately[n-1]
+		dormant := max(0, native-longest.Users)
+		add(fmt.Sprintf("whose people did not come within %d days", longest.Days), fmt.Sprintf("> %d days", longest.Days), dormant)
+		s.Sentence = fmt.Sprintf("Of %s of people, %s have not been used for %d days.", counted(native, "account", "accounts"), humanize.Comma(int64(dormant)), longest.Days)
+	}
+	s.draw(func(a chart.About, size chart.Size) template.HTML {
+		size.Ticks = len(names)
+		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: values})
+	})
+	return s, true
+}
+
+// lastOf returns the last n of a slice, or all.
+func lastOf[T any](all []T, n int) []T { return all[max(0, len(all)-n):] }
+
+func date(d activity.Day) string { return d.Start().Format("2 January 2006") }
+
+func people(n int) string { return counted(n, "person", "people") }
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return humanize.Comma(int64(n)) + " " + many
+}
