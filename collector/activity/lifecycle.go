@@ -21,7 +21,7 @@ func LifecycleIntervals() []int { return []int{28, 7, 1} }
 // LifecycleHistory returns the number of days, today included, below which the
 // lifecycle of an interval is not known: both intervals, and at least the 30 days
 // before the present one that tell newcomers from those who came back.
-func LifecycleHistory(days int) int { return max(2*days, days+growthDays) }
+func LifecycleHistory(days int) int { return max(2*days, days+GrowthDays) }
 
 // Lifecycles counts users by UTC days for each of the LifecycleIntervals, in their
 // order.

@@ -20,6 +20,7 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
+	"active_users_exporter/test/must"
 )
 
 // childVariable makes the test's program one that records a visit of a further
@@ -61,12 +62,12 @@ func child(folder string) {
 func run(t *testing.T, folder string, messages int) (acknowledged int, failed bool) {
 	t.Helper()
 	self, err := os.Executable()
-	must(t, err)
+	must.Succeed(t, err)
 	command := exec.CommandContext(t.Context(), self)
 	command.Env = append(os.Environ(), childVariable+"="+folder)
 	output, err := command.StdoutPipe()
-	must(t, err)
-	must(t, command.Start())
+	must.Succeed(t, err)
+	must.Succeed(t, command.Start())
 	lines := bufio.NewScanner(output)
 	for n := 0; lines.Scan(); n++ {
 		count, err := strconv.Atoi(lines.Text())
@@ -87,16 +88,16 @@ func run(t *testing.T, folder string, messages int) (acknowledged int, failed bo
 func recorded(t *testing.T, folder string) int {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
+	must.Succeed(t, err)
 	var verdict string
-	must(t, db.GetContext(t.Context(), &verdict, `PRAGMA integrity_check`))
-	must(t, db.Close())
+	must.Succeed(t, db.GetContext(t.Context(), &verdict, `PRAGMA integrity_check`))
+	must.Succeed(t, db.Close())
 	if verdict != "ok" {
 		t.Fatalf("integrity_check: %s", verdict)
 	}
 	s := history.New(storage.Folder(folder), "")
 	cal, loaded := load(t, s)
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	if loaded.Damage != nil {
 		t.Fatalf("damage: %q", loaded.Damage)
 	}
@@ -129,17 +130,17 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	folder := t.TempDir()
 	run(t, folder, 3)
 	var before unix.Rlimit
-	must(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
+	must.Succeed(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
 	var largest int64
 	for _, name := range []string{"history.db", "history.db-wal"} {
 		info, err := os.Stat(filepath.Join(folder, name))
-		must(t, err)
+		must.Succeed(t, err)
 		largest = max(largest, info.Size())
 	}
 	// Children inherit the limit; this process writes nothing meanwhile.
-	must(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: uint64(largest) + 100_000, Max: before.Max}))
+	must.Succeed(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: uint64(largest) + 100_000, Max: before.Max}))
 	acknowledged, failed := run(t, folder, 100_000)
-	must(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before))
+	must.Succeed(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before))
 	if !failed || acknowledged == 0 {
 		t.Fatalf("%d saved, failed: %v; want some, and then a failure", acknowledged, failed)
 	}

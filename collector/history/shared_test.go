@@ -15,13 +15,14 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/storage"
+	"active_users_exporter/test/must"
 )
 
 // database is the location of a new PostgreSQL database.
 func database(t *testing.T) storage.Location {
 	t.Helper()
 	location, err := storage.Parse(dbtest.PostgreSQL(t))
-	must(t, err)
+	must.Succeed(t, err)
 	return location
 }
 
@@ -55,7 +56,7 @@ func TestReplicasShareADatabase(t *testing.T) {
 	cal.Visit([]byte("d"), []byte("later"), 1, today)
 	cal.Compact(today)
 	save(t, first, cal, "d")
-	must(t, first.Close())
+	must.Succeed(t, first.Close())
 
 	// PostgreSQL takes a moment to notice.
 	err := history.ErrFollower

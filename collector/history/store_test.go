@@ -18,6 +18,7 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
+	"active_users_exporter/test/must"
 )
 
 var (
@@ -25,17 +26,10 @@ var (
 	today = activity.DayOf(noon)
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func open(t *testing.T, folder string) *history.Store {
 	t.Helper()
 	location, err := storage.Parse(folder)
-	must(t, err)
+	must.Succeed(t, err)
 	s := history.New(location, "")
 	t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -49,14 +43,14 @@ var saved = history.Moment{At: noon, FullRead: noon.Add(-time.Hour)}
 
 func save(t *testing.T, s *history.Store, cal *activity.Calendar, domains ...string) {
 	t.Helper()
-	must(t, s.Save(t.Context(), "server", domains, cal, activity.SynapseClasses(), saved))
+	must.Succeed(t, s.Save(t.Context(), "server", domains, cal, activity.SynapseClasses(), saved))
 }
 
 func load(t *testing.T, s *history.Store) (*activity.Calendar, history.Loaded) {
 	t.Helper()
 	cal := newCalendar(s)
 	loaded, err := s.Load(t.Context(), "server", cal, activity.SynapseClasses())
-	must(t, err)
+	must.Succeed(t, err)
 	return cal, loaded
 }
 
@@ -99,7 +93,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	cal.RecordVisits("other", noon.AddDate(0, 0, -35))
 	cal.RecordVisits("other", noon)
 	save(t, s, cal, "d", "other")
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 
 	again := open(t, folder)
 	got, loaded := load(t, again)
@@ -119,7 +113,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	}
 	for name, mode := range map[string]os.FileMode{"key": 0o600, "history.db": 0o600} {
 		info, err := os.Stat(filepath.Join(folder, name))
-		must(t, err)
+		must.Succeed(t, err)
 		if info.Mode().Perm() != mode {
 			t.Errorf("%s has mode %v", name, info.Mode())
 		}
@@ -127,7 +121,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	// Nobody's name is in the files.
 	for _, name := range []string{"history.db", "key"} {
 		content, err := os.ReadFile(filepath.Join(folder, name))
-		must(t, err)
+		must.Succeed(t, err)
 		if strings.Contains(string(content), "user1") {
 			t.Errorf("%s holds a user's name", name)
 		}
@@ -139,7 +133,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		folder, err := os.MkdirTemp(t.TempDir(), "")
-		must(t, err)
+		must.Succeed(t, err)
 		s := history.New(storage.Folder(folder), "")
 		cal := newCalendar(s)
 		for range rapid.IntRange(1, 12).Draw(rt, "refreshes") {
@@ -161,7 +155,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 			cal.Compact(today)
 			save(t, s, cal, "d")
 			if rapid.Bool().Draw(rt, "restart") {
-				must(t, s.Close())
+				must.Succeed(t, s.Close())
 				s = history.New(storage.Folder(folder), "")
 				var loaded history.Loaded
 				before := figures(cal, "d")
@@ -172,7 +166,7 @@ func TestSavesAndRestartsDoNotMatter(t *testing.T) {
 				}
 			}
 		}
-		must(t, s.Close())
+		must.Succeed(t, s.Close())
 	})
 }
 
@@ -194,9 +188,9 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 		}
 		save(t, s, cal, "d")
 		want := figures(cal, "d")
-		must(t, s.Close())
+		must.Succeed(t, s.Close())
 		db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-		must(t, err)
+		must.Succeed(t, err)
 		flips := 0
 		for table, column := range map[string]string{"history_users": "users", "history_last_seen": "moments", "history_visits": "users"} {
 			for _, blob := range blobs(t, db, table, column) {
@@ -207,7 +201,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 					put(t, db, table, column, blob.rowid, flipped)
 					store := history.New(storage.Folder(folder), "")
 					got, loaded := load(t, store)
-					must(t, store.Close())
+					must.Succeed(t, store.Close())
 					if len(loaded.Damage) == 0 {
 						t.Fatalf("bit %d of %s is flipped, and nothing said", bit, table)
 					}
@@ -223,7 +217,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 				put(t, db, table, column, blob.rowid, blob.content)
 			}
 		}
-		must(t, db.Close())
+		must.Succeed(t, db.Close())
 		if flips < 200 {
 			t.Errorf("only %d flips", flips)
 		}
@@ -243,21 +237,21 @@ type blob struct {
 func blobs(t *testing.T, db *sqlx.DB, table, column string) (all []blob) {
 	t.Helper()
 	rows, err := db.QueryxContext(t.Context(), `SELECT rowid, `+column+` FROM `+table)
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var b blob
-		must(t, rows.Scan(&b.rowid, &b.content))
+		must.Succeed(t, rows.Scan(&b.rowid, &b.content))
 		all = append(all, b)
 	}
-	must(t, rows.Err())
+	must.Succeed(t, rows.Err())
 	return all
 }
 
 func put(t *testing.T, db *sqlx.DB, table, column string, rowid int64, content []byte) {
 	t.Helper()
 	_, err := db.ExecContext(t.Context(), `UPDATE `+table+` SET `+column+` = ? WHERE rowid = ?`, content, rowid)
-	must(t, err)
+	must.Succeed(t, err)
 }
 
 // A damaged day of a server that keeps visits is not known afterwards, so that
@@ -269,12 +263,12 @@ func TestADamagedDayIsUnknown(t *testing.T) {
 	cal.Visit([]byte("d"), user(1), 1, today)
 	cal.Visit([]byte("d"), user(1), 1, today-1)
 	save(t, s, cal, "d")
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
+	must.Succeed(t, err)
 	_, err = db.ExecContext(t.Context(), `UPDATE history_visits SET visits = 7 WHERE day = ?`, int64(today))
-	must(t, err)
-	must(t, db.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, db.Close())
 	got, loaded := load(t, open(t, folder))
 	if _, known := got.Rows([]byte("d"), today); known || len(loaded.Damage) != 1 {
 		t.Errorf("the day is known; damage %q", loaded.Damage)
@@ -288,7 +282,7 @@ func TestChangedRulesOfClients(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder)
 	rules, err := activity.NewClasses([]activity.Rule{{Name: "nheko", Any: []string{"nheko"}}})
-	must(t, err)
+	must.Succeed(t, err)
 	cal := activity.NewCalendar(s.Key(), rules)
 	for _, domain := range []string{"keeps", "recorded"} {
 		for _, agent := range []string{"nheko", "Element Android"} {
@@ -298,7 +292,7 @@ func TestChangedRulesOfClients(t *testing.T) {
 		}
 	}
 	cal.RecordVisits("recorded", noon)
-	must(t, s.Save(t.Context(), "server", []string{"keeps", "recorded"}, cal, rules, saved))
+	must.Succeed(t, s.Save(t.Context(), "server", []string{"keeps", "recorded"}, cal, rules, saved))
 
 	got, loaded := load(t, s) // with the rules as they were before
 	if isKnown(got, "keeps") || !isKnown(got, "recorded") {
@@ -316,12 +310,12 @@ func TestANewerHistoryIsNotTouched(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder)
 	save(t, s, newCalendar(s))
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
+	must.Succeed(t, err)
 	_, err = db.ExecContext(t.Context(), `UPDATE history_schema SET version = 99`)
-	must(t, err)
-	must(t, db.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, db.Close())
 	newer := open(t, folder)
 	_, err = newer.Load(t.Context(), "server", newCalendar(newer), activity.SynapseClasses())
 	if err == nil || !strings.Contains(err.Error(), "version 99, written by a newer exporter") {
@@ -331,11 +325,11 @@ func TestANewerHistoryIsNotTouched(t *testing.T) {
 
 func TestPlacesThatCannotBeUsed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
+	must.Succeed(t, os.WriteFile(file, nil, 0o600))
 	garbage := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(garbage, "history.db"), []byte(strings.Repeat("garbage", 999)), 0o600))
+	must.Succeed(t, os.WriteFile(filepath.Join(garbage, "history.db"), []byte(strings.Repeat("garbage", 999)), 0o600))
 	shortKey := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(shortKey, "key"), []byte("short"), 0o600))
+	must.Succeed(t, os.WriteFile(filepath.Join(shortKey, "key"), []byte("short"), 0o600))
 	for folder, says := range map[string]string{
 		file:     "not a directory",
 		garbage:  "not a database",
@@ -353,7 +347,7 @@ func TestPlacesThatCannotBeUsed(t *testing.T) {
 // A place that comes later is used then, with the key that was in use.
 func TestAPlaceThatComesLater(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "mount")
-	must(t, os.WriteFile(folder, nil, 0o600))
+	must.Succeed(t, os.WriteFile(folder, nil, 0o600))
 	s := open(t, folder)
 	key := s.Key()
 	cal := newCalendar(s)
@@ -361,9 +355,9 @@ func TestAPlaceThatComesLater(t *testing.T) {
 	if err := s.Save(t.Context(), "server", []string{"d"}, cal, activity.SynapseClasses(), saved); err == nil {
 		t.Fatal("saved to a file that is no folder")
 	}
-	must(t, os.Remove(folder))
+	must.Succeed(t, os.Remove(folder))
 	save(t, s, cal, "d")
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	again := open(t, folder)
 	if again.Key() != key {
 		t.Error("the key is another")
@@ -378,7 +372,7 @@ func TestAPlaceThatComesLater(t *testing.T) {
 func beside(t *testing.T, folder string) *sqlx.DB {
 	t.Helper()
 	db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -396,7 +390,7 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 		CREATE TRIGGER b AFTER UPDATE ON history_users BEGIN INSERT INTO writes VALUES ('users ' || NEW.part); END;
 		CREATE TRIGGER c AFTER INSERT ON history_users BEGIN INSERT INTO writes VALUES ('users ' || NEW.part); END;
 		CREATE TRIGGER d AFTER UPDATE ON history_last_seen BEGIN INSERT INTO writes VALUES ('seen ' || NEW.part); END`)
-	must(t, err)
+	must.Succeed(t, err)
 	next := cal.Clone()
 	next.Seen([]byte("d"), user(3), 3, noon.Add(time.Minute))
 	next.Visit([]byte("d"), user(3), 3, today)
@@ -404,12 +398,12 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	save(t, s, next, "d")
 	save(t, s, next, "d")
 	var writes []string
-	must(t, db.SelectContext(t.Context(), &writes, `SELECT DISTINCT what FROM writes ORDER BY what`))
+	must.Succeed(t, db.SelectContext(t.Context(), &writes, `SELECT DISTINCT what FROM writes ORDER BY what`))
 	if diff := cmp.Diff([]string{fmt.Sprintf("day %d", today), "seen 0"}, writes); diff != "" {
 		t.Errorf("-want +written:\n%s", diff)
 	}
 	var count sql.NullInt64
-	must(t, db.GetContext(t.Context(), &count, `SELECT COUNT(*) FROM history_visits WHERE day = ?`, int64(today)))
+	must.Succeed(t, db.GetContext(t.Context(), &count, `SELECT COUNT(*) FROM history_visits WHERE day = ?`, int64(today)))
 	if count.Int64 != 5 {
 		t.Errorf("%d rows for the day, want one for each class", count.Int64)
 	}
@@ -425,29 +419,29 @@ func TestOldDaysTakeLess(t *testing.T) {
 	save(t, s, cal, "d")
 	db := beside(t, folder)
 	sizes := func() (recent, old int64) {
-		must(t, db.QueryRowContext(t.Context(), `SELECT SUM(LENGTH(users)) FILTER (WHERE day > ?), SUM(LENGTH(users)) FILTER (WHERE day <= ?) FROM history_visits`,
+		must.Succeed(t, db.QueryRowContext(t.Context(), `SELECT SUM(LENGTH(users)) FILTER (WHERE day > ?), SUM(LENGTH(users)) FILTER (WHERE day <= ?) FROM history_visits`,
 			int64(today)-30, int64(today)-30).Scan(&recent, &old))
 		return recent, old
 	}
 	recent, before := sizes()
 	later := history.Moment{At: noon.AddDate(0, 0, 37), FullRead: noon}
-	must(t, s.Save(t.Context(), "server", []string{"d"}, cal, activity.SynapseClasses(), later))
+	must.Succeed(t, s.Save(t.Context(), "server", []string{"d"}, cal, activity.SynapseClasses(), later))
 	stillRecent, after := sizes()
 	if recent != stillRecent || float64(after) > 0.95*float64(before) {
 		t.Errorf("30 days take %d, then %d bytes; those before %d, then %d", recent, stillRecent, before, after)
 	}
 
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	again := open(t, folder)
 	loaded, _ := load(t, again)
 	if diff := cmp.Diff(figures(cal, "d"), figures(loaded, "d")); diff != "" {
 		t.Errorf("-saved +loaded:\n%s", diff)
 	}
 	_, err := db.ExecContext(t.Context(), `CREATE TABLE writes (n); CREATE TRIGGER a AFTER INSERT ON history_visits BEGIN INSERT INTO writes VALUES (1); END`)
-	must(t, err)
-	must(t, again.Save(t.Context(), "server", []string{"d"}, loaded, activity.SynapseClasses(), later))
+	must.Succeed(t, err)
+	must.Succeed(t, again.Save(t.Context(), "server", []string{"d"}, loaded, activity.SynapseClasses(), later))
 	var writes int
-	must(t, db.GetContext(t.Context(), &writes, `SELECT COUNT(*) FROM writes`))
+	must.Succeed(t, db.GetContext(t.Context(), &writes, `SELECT COUNT(*) FROM writes`))
 	if writes != 0 {
 		t.Errorf("%d days were written though nothing has changed", writes)
 	}

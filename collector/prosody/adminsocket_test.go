@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/test/must"
 )
 
 // opening is how Prosody 13 begins its side of the stream.
@@ -23,10 +24,10 @@ const opening = `<?xml version='1.0'?><stream:stream id='' xmlns:stream='http://
 func socket(t *testing.T, answer string) string {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "prosody") // short: a socket's path must fit into 107 bytes
-	must(t, err)
+	must.Succeed(t, err)
 	path := filepath.Join(directory, "prosody.sock")
 	listener, err := net.Listen("unix", path)
-	must(t, err)
+	must.Succeed(t, err)
 	done := make(chan struct{})
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -74,7 +75,7 @@ func TestPeopleOnlineAreActive(t *testing.T) {
 		`&quot;example.org&quot;:{&quot;online&quot;:{&quot;phone&quot;:1,&quot;unstored&quot;:1,&quot;ghost&quot;:1},&quot;modules&quot;:{&quot;mam&quot;:&quot;error&quot;}},` +
 		`&quot;guest.example.net&quot;:{&quot;online&quot;:{&quot;xyz&quot;:1},&quot;modules&quot;:{}}}}</repl-result>`
 	got, facts, err := readWithSocket(t.Context(), t, socket(t, answer))
-	must(t, err)
+	must.Succeed(t, err)
 	// "phone" by its session, "day" by its login, "ghost" in spite of its
 	// record; "unstored" is in no store, and Prosody does not count it either.
 	if got["example.org"] != [3]int{3, 4, 4} {

@@ -13,11 +13,12 @@ import (
 	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 func audited(t *testing.T, o prosody.Options) (logins []prosody.Login) {
 	t.Helper()
-	must(t, prosody.ArchivedLogins(t.Context(), o, func(l prosody.Login) { logins = append(logins, l) }))
+	must.Succeed(t, prosody.ArchivedLogins(t.Context(), o, func(l prosody.Login) { logins = append(logins, l) }))
 	return logins
 }
 
@@ -47,7 +48,7 @@ func TestAuditOfInternalStorage(t *testing.T) {
 func TestAuditOfSQLStorage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prosody.sqlite")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range []string{
 		`CREATE TABLE prosodyarchive (sort_id INTEGER PRIMARY KEY, host TEXT, "user" TEXT, store TEXT, "key" TEXT, "when" INTEGER, "with" TEXT, type TEXT, value TEXT)`,
 		`INSERT INTO prosodyarchive VALUES (1, 'example.org', '', 'audit', 'a', 1740000000, 'anna', 'xml', '<audit-event type=''authentication-success''/>')`,
@@ -55,11 +56,11 @@ func TestAuditOfSQLStorage(t *testing.T) {
 		`INSERT INTO prosodyarchive VALUES (3, 'example.org', 'anna', 'archive', 'c', 1740000002, 'x', 'xml', '<message>authentication-success</message>')`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	want := []prosody.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}}
 	if diff := cmp.Diff(want, audited(t, prosody.Options{Database: source})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -69,8 +70,8 @@ func TestAuditOfSQLStorage(t *testing.T) {
 // A pipe in place of an archive is an error, and no reason to wait.
 func TestAnArchiveThatIsAPipe(t *testing.T) {
 	directory := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(directory, "example%2eorg"), 0o755))
-	must(t, syscall.Mkfifo(filepath.Join(directory, "example%2eorg/audit.list"), 0o600))
+	must.Succeed(t, os.MkdirAll(filepath.Join(directory, "example%2eorg"), 0o755))
+	must.Succeed(t, syscall.Mkfifo(filepath.Join(directory, "example%2eorg/audit.list"), 0o600))
 	err := prosody.ArchivedLogins(t.Context(), prosody.Options{DataPath: directory}, func(prosody.Login) { t.Error("a login out of nowhere") })
 	if !errors.Is(err, files.ErrNotRegular) {
 		t.Errorf("error %v", err)

@@ -11,13 +11,14 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // clientClasses know two clients by what they call themselves.
 func clientClasses(t *testing.T) *activity.Classes {
 	t.Helper()
 	classes, err := activity.NewClasses([]activity.Rule{{Name: "gajim", Any: []string{"Gajim"}}, {Name: "conversations", Any: []string{"Conversations"}}})
-	must(t, err)
+	must.Succeed(t, err)
 	return classes
 }
 
@@ -27,7 +28,7 @@ func byClient(t *testing.T, o prosody.Options, domain string) (map[string]int, b
 	classes := clientClasses(t)
 	cal := activity.NewCalendar(activity.Key{}, classes)
 	facts, err := prosody.New(o, classes).Read(t.Context(), time.Time{}, now, cal)
-	must(t, err)
+	must.Succeed(t, err)
 	active := cal.ActiveAfter(domain, activity.Daily().Since(now), time.Time{})
 	got := map[string]int{"all": active.Users}
 	for class, name := range classes.Names() {
@@ -72,7 +73,7 @@ func TestClientsOfProsody(t *testing.T) {
 func TestClientsInADatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prosody.sqlite")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range []string{
 		`CREATE TABLE prosody (host TEXT, "user" TEXT, store TEXT, "key" TEXT, type TEXT, value TEXT)`,
 		`INSERT INTO prosody VALUES ('example.org', 'a', 'account_activity', 'timestamp', 'number', '1749988700')`,
@@ -82,11 +83,11 @@ func TestClientsInADatabase(t *testing.T) {
 		`INSERT INTO prosody VALUES ('elsewhere', 'b', 'clients', 'id3', 'json', 'nonsense')`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	got, known := byClient(t, prosody.Options{Database: source}, "example.org")
 	if diff := cmp.Diff(map[string]int{"all": 1, "gajim": 1, "unknown": 1}, got); diff != "" || !known {
 		t.Errorf("known %v, -want +got:\n%s", known, diff)

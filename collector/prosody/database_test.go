@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 // row is a row of mod_storage_sql's table: user, store, key, type, value.
@@ -36,25 +37,25 @@ func readRowsOf(t *testing.T, journal string, rows ...row) (figures, collector.F
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "prosody.sqlite")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range []string{
 		`PRAGMA journal_mode = ` + journal,
 		`CREATE TABLE prosody (host TEXT NOT NULL, "user" TEXT NOT NULL, store TEXT NOT NULL, "key" TEXT NOT NULL, type TEXT NOT NULL, value TEXT NOT NULL)`,
 		`CREATE INDEX prosody_index ON prosody (host, "user", store, "key")`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
 	tx, err := db.BeginTxx(t.Context(), nil)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, r := range rows {
 		_, err := tx.ExecContext(t.Context(), `INSERT INTO prosody VALUES ('example.org', ?, ?, ?, ?, ?)`, r[0], r[1], r[2], r[3], r[4])
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, tx.Commit())
+	must.Succeed(t, tx.Commit())
 	defer func() { _ = db.Close() }() // a WAL is there as long as its writer
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	facts, err := prosody.New(prosody.Options{Database: source}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
 	return count(cal, facts, now), facts, err
@@ -103,7 +104,7 @@ func TestWhoIsActiveInADatabase(t *testing.T) {
 		"no number at all":           {[]row{{"u", "account_activity", "timestamp", "number", `soon`}, sound}, [3]int{0, 0, 0}, 1},
 	} {
 		got, facts, err := readRows(t, c.rows...)
-		must(t, err)
+		must.Succeed(t, err)
 		if got["example.org"] != c.want || facts.Domains[0].Damaged != c.damaged || len(facts.Warnings) != c.damaged {
 			t.Errorf("%s: %v, %d damaged and warnings %q, want %v and %d", name, got["example.org"], facts.Domains[0].Damaged, facts.Warnings, c.want, c.damaged)
 		}
@@ -123,12 +124,12 @@ func TestAllTimesOfADatabaseAreDamaged(t *testing.T) {
 func TestClientsOfADatabaseAreDamaged(t *testing.T) {
 	client := row{"ada", "clients", "client/1", "string", "soon"}
 	_, facts, err := readRows(t, client, row{"ada", "accounts", "stored_key", "string", "abc"})
-	must(t, err)
+	must.Succeed(t, err)
 	if d := facts.Domains[0]; d.HasLastSeen || d.Damaged != 1 {
 		t.Errorf("without last-seen times: %+v", d)
 	}
 	got, facts, err := readRows(t, client, row{"ada", "lastlog2", "registered", "json", `{"timestamp":5}`})
-	must(t, err)
+	must.Succeed(t, err)
 	if d := facts.Domains[0]; !d.HasLastSeen || d.Damaged != 1 || got["example.org"] != [3]int{0, 0, 0} {
 		t.Errorf("of somebody who never logged in: %+v and %v", d, got)
 	}
@@ -157,7 +158,7 @@ func TestManyRowsInADatabase(t *testing.T) {
 		}
 	}
 	got, _, err := readRows(t, rows...)
-	must(t, err)
+	must.Succeed(t, err)
 	if got["example.org"] != [3]int{want, want, want} || want < 100 {
 		t.Errorf("%v, want %d", got, want)
 	}
@@ -165,7 +166,7 @@ func TestManyRowsInADatabase(t *testing.T) {
 
 func TestWhatIsNotInADatabaseIsUnknown(t *testing.T) {
 	_, facts, err := readRows(t, row{"u", "accounts", "password", "string", "abc"}, row{"u", "accounts", "created", "number", "5"}, row{"v", "accounts", "password", "string", "abc"})
-	must(t, err)
+	must.Succeed(t, err)
 	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 2}}}
 	if diff := cmp.Diff(want, facts.Domains); diff != "" {
 		t.Errorf("accounts alone (-want +got):\n%s", diff)
@@ -179,16 +180,16 @@ func TestWhatIsNotInADatabaseIsUnknown(t *testing.T) {
 func TestDatabasesThatAreNotProsodys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other.sqlite")
 	db, err := sqldb.CreateSQLite(path)
-	must(t, err)
+	must.Succeed(t, err)
 	_, err = db.ExecContext(t.Context(), `CREATE TABLE x (y)`)
-	must(t, err)
-	must(t, db.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, db.Close())
 	for location, says := range map[string]string{
 		path:              "is this the database of mod_storage_sql?",
 		path + ".nowhere": "no such file",
 	} {
 		source, err := sqldb.ParseSource("sqlite:" + location)
-		must(t, err)
+		must.Succeed(t, err)
 		_, err = prosody.New(prosody.Options{Database: source}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), location) {
 			t.Errorf("error %v, want one that names %s and says %q", err, location, says)

@@ -23,6 +23,7 @@ import (
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/xmpptest"
+	"active_users_exporter/test/must"
 )
 
 // A real Prosody with real accounts and logins: its own
@@ -40,7 +41,7 @@ func TestFiguresEqualARunningProsodys(t *testing.T) {
 		return strings.Contains(string(content), "logout")
 	})
 	// The phone has been connected for three days.
-	must(t, os.WriteFile(p.record("phone"), []byte(login(strconv.FormatInt(time.Now().AddDate(0, 0, -3).Unix(), 10))), 0o600))
+	must.Succeed(t, os.WriteFile(p.record("phone"), []byte(login(strconv.FormatInt(time.Now().AddDate(0, 0, -3).Unix(), 10))), 0o600))
 
 	p.shell(t, `module:reload("measure_active_users")`) // counts 15 seconds later
 	var own figures
@@ -104,10 +105,10 @@ func startProsody(t *testing.T) *liveProsody {
 		dbtest.Missing(t, "no Prosody installed")
 	}
 	directory, err := os.MkdirTemp("", "prosody") // short: the socket's path must fit into 107 bytes
-	must(t, err)
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	p := &liveProsody{config: filepath.Join(directory, "prosody.cfg.lua"), data: filepath.Join(directory, "data"), c2s: dbtest.FreePort(t), http: dbtest.FreePort(t)}
-	must(t, os.Mkdir(p.data, 0o755))
+	must.Succeed(t, os.Mkdir(p.data, 0o755))
 	for module, state := range map[string]string{"in_trouble": "error", "so_so": "warn"} {
 		write(t, filepath.Join(directory, "modules", "mod_"+module+".lua"), fmt.Sprintf("module:set_status(%q, \"on purpose\")\n", state))
 	}
@@ -115,7 +116,7 @@ func startProsody(t *testing.T) *liveProsody {
 	p.attr = asProsody(t, directory)
 	server := exec.CommandContext(t.Context(), binary, "-F", "--config", p.config)
 	server.SysProcAttr = p.attr
-	must(t, server.Start())
+	must.Succeed(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Signal(syscall.SIGTERM); _ = server.Wait() })
 	waitFor(t, "Prosody to listen", func() bool {
 		connection, err := net.Dial("tcp", "127.0.0.1:"+p.c2s)
@@ -139,10 +140,10 @@ func asProsody(t *testing.T, directory string) *syscall.SysProcAttr {
 		dbtest.Missing(t, "Prosody does not run as root, and there is no user prosody")
 	}
 	uid, err := strconv.Atoi(account.Uid)
-	must(t, err)
+	must.Succeed(t, err)
 	gid, err := strconv.Atoi(account.Gid)
-	must(t, err)
-	must(t, filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
+	must.Succeed(t, err)
+	must.Succeed(t, filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -180,16 +181,16 @@ func (p *liveProsody) login(t *testing.T, user string) *xmpptest.Client {
 func (p *liveProsody) ownFigures(t *testing.T) figures {
 	t.Helper()
 	response, err := http.Get("http://127.0.0.1:" + p.http + "/metrics")
-	must(t, err)
+	must.Succeed(t, err)
 	defer func() { _ = response.Body.Close() }()
 	page, err := io.ReadAll(response.Body)
-	must(t, err)
+	must.Succeed(t, err)
 	http.DefaultClient.CloseIdleConnections()
 	own := make(figures)
 	for _, match := range regexp.MustCompile(`(?m)^prosody_mod_measure_active_users__active_users_(1|7|30)d\{host="([^"]*)"\} (\d+)`).FindAllStringSubmatch(string(page), -1) {
 		users := own[match[2]]
 		n, err := strconv.Atoi(match[3])
-		must(t, err)
+		must.Succeed(t, err)
 		users[map[string]int{"1": 0, "7": 1, "30": 2}[match[1]]] = n
 		own[match[2]] = users
 	}
@@ -201,7 +202,7 @@ func (p *liveProsody) read(t *testing.T, o prosody.Options) (figures, collector.
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	at := time.Now()
 	facts, err := prosody.New(o, activity.SynapseClasses()).Read(t.Context(), time.Time{}, at, cal)
-	must(t, err)
+	must.Succeed(t, err)
 	return count(cal, facts, at), facts
 }
 

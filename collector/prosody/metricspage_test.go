@@ -16,6 +16,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/test/must"
 )
 
 // readPage reads a Prosody with the page that handler serves, and records in a
@@ -25,7 +26,7 @@ func readPage(t *testing.T, folder string, handler http.HandlerFunc) (collector.
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	reader := prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL + "/metrics", RequiredModules: []string{"smacks", "lab_fail"}}, activity.SynapseClasses())
-	defer func() { must(t, reader.Close()) }()
+	defer func() { must.Succeed(t, reader.Close()) }()
 	return reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 }
 
@@ -43,9 +44,9 @@ func TestProsodysOwnMetrics(t *testing.T) {
 		},
 	} {
 		page, err := os.ReadFile(filepath.Join("testdata", run, "metrics.txt"))
-		must(t, err)
+		must.Succeed(t, err)
 		facts, err := readPage(t, "", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
-		must(t, err)
+		must.Succeed(t, err)
 		got := make(map[string]map[activity.Window]int)
 		for _, d := range facts.Domains {
 			got[d.Name] = d.ActiveByServer
@@ -101,7 +102,7 @@ func TestRecordsAndPage(t *testing.T) {
 	facts, err := readPage(t, folder, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("prosody_mod_measure_active_users__active_users_1d{host=\"example.org\"} 7\nprosody_mod_measure_active_users__active_users_1d{host=\"a\\\\\\\"b\"} 1\n# EOF\n"))
 	})
-	must(t, err)
+	must.Succeed(t, err)
 	if len(facts.Domains) != 2 || !facts.Domains[0].HasLastSeen || facts.Domains[0].ActiveByServer[activity.Daily()] != 7 || facts.Domains[1].Name != `a"b` {
 		t.Errorf("%+v", facts.Domains)
 	}

@@ -18,6 +18,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/test/must"
 )
 
 // now is 2025-06-15 12:00:00 UTC.
@@ -38,7 +39,7 @@ func read(t *testing.T, files map[string]string) (figures, collector.Facts) {
 	}
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	facts, err := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
-	must(t, err)
+	must.Succeed(t, err)
 	return count(cal, facts, now), facts
 }
 
@@ -183,7 +184,7 @@ func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
 	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
 	calendar := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	facts, err := reader.Read(t.Context(), time.Time{}, now, calendar)
-	must(t, err)
+	must.Succeed(t, err)
 	if got := count(calendar, facts, now); got["example.net"] != [3]int{2, 2, 2} {
 		t.Errorf("active %v: accounts whose record is damaged are accounts", got)
 	}
@@ -195,7 +196,7 @@ func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
 	if !slices.Contains(facts.Warnings, "who is active on example.org is not known: all records are damaged") {
 		t.Errorf("warnings %q", facts.Warnings)
 	}
-	must(t, os.RemoveAll(filepath.Join(directory, "example%2enet")))
+	must.Succeed(t, os.RemoveAll(filepath.Join(directory, "example%2enet")))
 	if _, err := reader.Read(t.Context(), time.Time{}, now, calendar); err == nil || !strings.Contains(err.Error(), directory+": all records") {
 		t.Errorf("error %v, want that all records are damaged", err)
 	}
@@ -204,13 +205,13 @@ func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
 func TestPipesAndFoldersAreNotRead(t *testing.T) {
 	directory := t.TempDir()
 	store := filepath.Join(directory, "example%2eorg", "lastlog2")
-	must(t, os.MkdirAll(filepath.Join(store, "folder.dat"), 0o755))
-	must(t, syscall.Mkfifo(filepath.Join(store, "pipe.dat"), 0o600))
-	must(t, os.Symlink("/etc/hostname", filepath.Join(store, "link.dat")))
+	must.Succeed(t, os.MkdirAll(filepath.Join(store, "folder.dat"), 0o755))
+	must.Succeed(t, syscall.Mkfifo(filepath.Join(store, "pipe.dat"), 0o600))
+	must.Succeed(t, os.Symlink("/etc/hostname", filepath.Join(store, "link.dat")))
 	write(t, filepath.Join(store, "u.dat"), login("1749988700"))
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 	facts, err := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
-	must(t, err)
+	must.Succeed(t, err)
 	if got := count(cal, facts, now)["example.org"]; got != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 3 {
 		t.Errorf("%v active, %d damaged: %v", got, facts.Domains[0].Damaged, facts.Warnings)
 	}
@@ -221,26 +222,26 @@ func TestPipesAndFoldersAreNotRead(t *testing.T) {
 func TestStrayEntriesAreNoHosts(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, path string){
 		"a file":             func(t *testing.T, path string) { write(t, path, "read me") },
-		"a pipe":             func(t *testing.T, path string) { must(t, syscall.Mkfifo(path, 0o600)) },
-		"a link in a loop":   func(t *testing.T, path string) { must(t, os.Symlink(path, path)) },
-		"a link to nothing":  func(t *testing.T, path string) { must(t, os.Symlink(path+"nothing", path)) },
-		"a link to a file":   func(t *testing.T, path string) { must(t, os.Symlink("/etc/hostname", path)) },
-		"a link to a device": func(t *testing.T, path string) { must(t, os.Symlink("/dev/null", path)) },
-		"an empty folder":    func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) },
+		"a pipe":             func(t *testing.T, path string) { must.Succeed(t, syscall.Mkfifo(path, 0o600)) },
+		"a link in a loop":   func(t *testing.T, path string) { must.Succeed(t, os.Symlink(path, path)) },
+		"a link to nothing":  func(t *testing.T, path string) { must.Succeed(t, os.Symlink(path+"nothing", path)) },
+		"a link to a file":   func(t *testing.T, path string) { must.Succeed(t, os.Symlink("/etc/hostname", path)) },
+		"a link to a device": func(t *testing.T, path string) { must.Succeed(t, os.Symlink("/dev/null", path)) },
+		"an empty folder":    func(t *testing.T, path string) { must.Succeed(t, os.Mkdir(path, 0o755)) },
 		"files instead of stores": func(t *testing.T, path string) {
 			for _, store := range []string{"lastlog2", "account_activity", "accounts", "lastlog", "clients"} {
 				write(t, filepath.Join(path, store), "")
 			}
 		},
 		"pipes instead of stores": func(t *testing.T, path string) {
-			must(t, os.Mkdir(path, 0o755))
+			must.Succeed(t, os.Mkdir(path, 0o755))
 			for _, store := range []string{"lastlog2", "account_activity", "accounts", "lastlog", "clients"} {
-				must(t, syscall.Mkfifo(filepath.Join(path, store), 0o600))
+				must.Succeed(t, syscall.Mkfifo(filepath.Join(path, store), 0o600))
 			}
 		},
 		"links in a loop instead of stores": func(t *testing.T, path string) {
-			must(t, os.Mkdir(path, 0o755))
-			must(t, os.Symlink("lastlog2", filepath.Join(path, "lastlog2")))
+			must.Succeed(t, os.Mkdir(path, 0o755))
+			must.Succeed(t, os.Symlink("lastlog2", filepath.Join(path, "lastlog2")))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -250,11 +251,11 @@ func TestStrayEntriesAreNoHosts(t *testing.T) {
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 			options := prosody.Options{DataPath: directory}
 			facts, err := prosody.New(options, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
-			must(t, err)
+			must.Succeed(t, err)
 			if got := count(cal, facts, now); len(facts.Domains) != 1 || got["example.org"] != [3]int{1, 1, 1} || len(facts.Warnings) != 0 {
 				t.Errorf("%v, domains %+v, warnings %q", got, facts.Domains, facts.Warnings)
 			}
-			must(t, prosody.ArchivedLogins(t.Context(), options, func(prosody.Login) { t.Error("a login out of nowhere") }))
+			must.Succeed(t, prosody.ArchivedLogins(t.Context(), options, func(prosody.Login) { t.Error("a login out of nowhere") }))
 		})
 	}
 }
@@ -264,27 +265,27 @@ func TestStrayEntriesAreNoHosts(t *testing.T) {
 // go away.
 func TestFoldersThatMayNotBeEntered(t *testing.T) {
 	directory := t.TempDir()
-	must(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
+	must.Succeed(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
 	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
 	write(t, filepath.Join(directory, "secret/lastlog2/u.dat"), login("1749988700"))
 	closed := filepath.Join(directory, "secret")
 	for _, host := range []string{"example%2eorg", "secret"} {
-		must(t, os.Chmod(filepath.Join(directory, host, "lastlog2"), 0o755))
-		must(t, os.Chmod(filepath.Join(directory, host, "lastlog2/u.dat"), 0o644))
+		must.Succeed(t, os.Chmod(filepath.Join(directory, host, "lastlog2"), 0o755))
+		must.Succeed(t, os.Chmod(filepath.Join(directory, host, "lastlog2/u.dat"), 0o644))
 	}
-	must(t, os.Chmod(filepath.Join(directory, "example%2eorg"), 0o755))
+	must.Succeed(t, os.Chmod(filepath.Join(directory, "example%2eorg"), 0o755))
 	lock := func(path string, mode fs.FileMode) {
 		t.Helper()
 		if os.Getuid() == 0 { // who may enter everything
-			must(t, syscall.Setreuid(-1, 0))
+			must.Succeed(t, syscall.Setreuid(-1, 0))
 		}
-		must(t, os.Chmod(path, mode))
+		must.Succeed(t, os.Chmod(path, mode))
 		if os.Getuid() == 0 {
-			must(t, syscall.Setreuid(-1, 65534))
+			must.Succeed(t, syscall.Setreuid(-1, 65534))
 		}
 	}
 	if os.Getuid() == 0 {
-		defer func() { must(t, syscall.Setreuid(-1, 0)) }()
+		defer func() { must.Succeed(t, syscall.Setreuid(-1, 0)) }()
 	}
 	read := func(reader *prosody.Reader) (collector.Facts, error) {
 		return reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
@@ -292,7 +293,7 @@ func TestFoldersThatMayNotBeEntered(t *testing.T) {
 	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
 	lock(closed, 0)
 	facts, err := read(reader)
-	must(t, err)
+	must.Succeed(t, err)
 	if len(facts.Domains) != 1 || len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], "the folder of secret is left out") {
 		t.Errorf("a stranger's folder: domains %+v, warnings %q", facts.Domains, facts.Warnings)
 	}
@@ -300,13 +301,13 @@ func TestFoldersThatMayNotBeEntered(t *testing.T) {
 		t.Errorf("a configured host: error %v", err)
 	}
 	facts, err = read(prosody.New(prosody.Options{DataPath: directory, Hosts: []string{"example.org"}}, activity.SynapseClasses()))
-	must(t, err)
+	must.Succeed(t, err)
 	if len(facts.Warnings) != 0 {
 		t.Errorf("a folder that nobody asked for: warnings %q", facts.Warnings)
 	}
 	lock(closed, 0o755)
 	facts, err = read(reader)
-	must(t, err)
+	must.Succeed(t, err)
 	if len(facts.Domains) != 2 {
 		t.Errorf("once it may be entered: %+v", facts.Domains)
 	}
@@ -323,15 +324,15 @@ func TestFoldersThatMayNotBeEntered(t *testing.T) {
 // If nothing may be read, that is no empty server.
 func TestRecordsThatMayNotBeRead(t *testing.T) {
 	directory := t.TempDir()
-	must(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
+	must.Succeed(t, os.Chmod(filepath.Dir(directory), 0o755)) // the testing package's own folder
 	store := filepath.Join(directory, "example%2eorg", "lastlog2")
 	for _, user := range []string{"a", "b"} {
 		write(t, filepath.Join(store, user+".dat"), login("1749988700"))
-		must(t, os.Chmod(filepath.Join(store, user+".dat"), 0))
+		must.Succeed(t, os.Chmod(filepath.Join(store, user+".dat"), 0))
 	}
 	if os.Getuid() == 0 { // who may read everything
-		must(t, syscall.Setreuid(-1, 65534))
-		defer func() { must(t, syscall.Setreuid(-1, 0)) }()
+		must.Succeed(t, syscall.Setreuid(-1, 65534))
+		defer func() { must.Succeed(t, syscall.Setreuid(-1, 0)) }()
 	}
 	reader := prosody.New(prosody.Options{DataPath: directory}, activity.SynapseClasses())
 	read := func() (figures, collector.Facts, error) {
@@ -343,14 +344,14 @@ func TestRecordsThatMayNotBeRead(t *testing.T) {
 		t.Errorf("error %v, want that %s may not be read", err, store)
 	}
 	if os.Getuid() == 0 {
-		must(t, syscall.Setreuid(-1, 0))
+		must.Succeed(t, syscall.Setreuid(-1, 0))
 	}
-	must(t, os.Chmod(filepath.Join(store, "a.dat"), 0o644))
+	must.Succeed(t, os.Chmod(filepath.Join(store, "a.dat"), 0o644))
 	if os.Getuid() == 0 {
-		must(t, syscall.Setreuid(-1, 65534))
+		must.Succeed(t, syscall.Setreuid(-1, 65534))
 	}
 	got, facts, err := read()
-	must(t, err)
+	must.Succeed(t, err)
 	if got["example.org"] != [3]int{1, 1, 1} || facts.Domains[0].Damaged != 1 {
 		t.Errorf("with one of two readable: %v active, %d damaged", got["example.org"], facts.Domains[0].Damaged)
 	}
@@ -363,7 +364,7 @@ func TestDirectoriesThatAreNotProsodys(t *testing.T) {
 	}{
 		"missing":     {func(*testing.T, string) {}, "no such file"},
 		"a file":      {func(t *testing.T, path string) { write(t, path, "") }, "not a directory"},
-		"empty":       {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "is it the data_path of a Prosody"},
+		"empty":       {func(t *testing.T, path string) { must.Succeed(t, os.Mkdir(path, 0o755)) }, "is it the data_path of a Prosody"},
 		"no store":    {func(t *testing.T, path string) { write(t, path+"/example%2eorg/roster/u.dat", "") }, "is it the data_path of a Prosody"},
 		"global":      {func(t *testing.T, path string) { write(t, path+"/_global/accounts/u.dat", "") }, "is it the data_path of a Prosody"},
 		"odd name":    {func(t *testing.T, path string) { write(t, path+"/%ff%fe/accounts/u.dat", "") }, "is it the data_path of a Prosody"},

@@ -14,12 +14,13 @@ import (
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // The view that docs/prosody.md recommends is enough for the same figures.
 func TestViewOfLeastPrivilege(t *testing.T) {
 	documentation, err := os.ReadFile("../../docs/prosody.md")
-	must(t, err)
+	must.Succeed(t, err)
 	_, statements, _ := strings.Cut(string(documentation), "```sql\n")
 	statements, _, _ = strings.Cut(statements, "```")
 	role := fmt.Sprintf("exporter_%d", time.Now().UnixNano())
@@ -37,10 +38,10 @@ func TestViewOfLeastPrivilege(t *testing.T) {
 	now, _ := loggedFigures(t, "12-pg")
 	read := func(location string) (collector.Facts, figures) {
 		source, err := sqldb.ParseSource(location)
-		must(t, err)
+		must.Succeed(t, err)
 		calendar := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 		facts, err := prosody.New(prosody.Options{Database: source}, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, calendar)
-		must(t, err)
+		must.Succeed(t, err)
 		return facts, count(calendar, facts, now)
 	}
 	facts, active := read(location)

@@ -2,7 +2,7 @@ package prosody_test
 
 import (
 	"archive/tar"
-	"compress/gzip"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +21,7 @@ import (
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -86,7 +87,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 			}
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 			facts, err := prosody.New(c.options(t), activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)
-			must(t, err)
+			must.Succeed(t, err)
 			if len(facts.Warnings) != 0 {
 				t.Errorf("warnings: %v", facts.Warnings)
 			}
@@ -108,7 +109,7 @@ func TestFiguresEqualProsodysOwn(t *testing.T) {
 func TestRegisteredUsers(t *testing.T) {
 	facts, err := prosody.New(prosody.Options{DataPath: filepath.Join(unpack(t, "testdata/12-int/data_online.tar.gz"), "data")}, activity.SynapseClasses()).
 		Read(t.Context(), time.Time{}, time.Now(), activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-	must(t, err)
+	must.Succeed(t, err)
 	got := make(map[string]int)
 	for _, d := range facts.Domains {
 		got[d.Name] = d.Registered[collector.Native]
@@ -144,7 +145,7 @@ func loggedFigures(t *testing.T, version string) (time.Time, figures) {
 			continue // a second copy, for comparison
 		}
 		at, err := time.Parse("2006 Jan 2 15:04:05", "2025 "+l.Time)
-		must(t, err)
+		must.Succeed(t, err)
 		if at.After(now) {
 			now = at
 		}
@@ -189,17 +190,10 @@ func writeRecords(t *testing.T) string {
 
 func sampleSQLite(t *testing.T) sqldb.Source {
 	t.Helper()
-	file, err := os.Open("testdata/13/prosody_online.sqlite.gz")
-	must(t, err)
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	must(t, err)
-	body, err := io.ReadAll(content)
-	must(t, err)
 	path := filepath.Join(t.TempDir(), "prosody.sqlite")
-	write(t, path, string(body))
+	write(t, path, string(must.Gunzip(t, "testdata/13/prosody_online.sqlite.gz")))
 	source, err := sqldb.ParseSource("sqlite:" + path)
-	must(t, err)
+	must.Succeed(t, err)
 	return source
 }
 
@@ -208,7 +202,7 @@ func samplePostgreSQL(t *testing.T) sqldb.Source {
 	location := dbtest.PostgreSQL(t)
 	dbtest.LoadDump(t, location, "testdata/12-pg/pg_dump_online.sql.gz")
 	source, err := sqldb.ParseSource(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return source
 }
 
@@ -217,7 +211,7 @@ func sampleMariaDB(t *testing.T) sqldb.Source {
 	location := dbtest.MariaDB(t)
 	dbtest.LoadMySQLDump(t, location, "testdata/13-mysql/mysqldump_online.sql.gz")
 	source, err := sqldb.ParseSource(location)
-	must(t, err)
+	must.Succeed(t, err)
 	return source
 }
 
@@ -236,23 +230,18 @@ func encode(name string) string {
 
 func unpack(t *testing.T, path string) string {
 	t.Helper()
-	file, err := os.Open(path)
-	must(t, err)
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	must(t, err)
 	directory := t.TempDir()
-	for archive := tar.NewReader(content); ; {
+	for archive := tar.NewReader(bytes.NewReader(must.Gunzip(t, path))); ; {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			return directory
 		}
-		must(t, err)
+		must.Succeed(t, err)
 		if header.Typeflag != tar.TypeReg {
 			continue
 		}
 		body, err := io.ReadAll(archive)
-		must(t, err)
+		must.Succeed(t, err)
 		write(t, filepath.Join(directory, filepath.Clean(header.Name)), string(body))
 	}
 }
@@ -260,19 +249,12 @@ func unpack(t *testing.T, path string) string {
 func readJSON(t *testing.T, path string, into any) {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	must(t, err)
-	must(t, json.Unmarshal(content, into))
+	must.Succeed(t, err)
+	must.Succeed(t, json.Unmarshal(content, into))
 }
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(t, os.WriteFile(path, []byte(content), 0o600))
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must.Succeed(t, os.WriteFile(path, []byte(content), 0o600))
 }

@@ -16,6 +16,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
+	"active_users_exporter/test/must"
 )
 
 // modules reads the page that handler serves.
@@ -32,8 +33,8 @@ func modulesAt(t *testing.T, location string, required ...string) ([]collector.M
 	write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
 	reader := prosody.New(prosody.Options{DataPath: directory, StatusURL: location, RequiredModules: required}, activity.SynapseClasses())
 	facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-	must(t, err)
-	must(t, reader.Close())
+	must.Succeed(t, err)
+	must.Succeed(t, reader.Close())
 	if len(facts.Domains) != 1 {
 		t.Errorf("domains %v: activity must not depend on the page", facts.Domains)
 	}
@@ -43,10 +44,10 @@ func modulesAt(t *testing.T, location string, required ...string) ([]collector.M
 // The page was served by a real Prosody 0.12.
 func TestModuleStates(t *testing.T) {
 	page, err := os.ReadFile("testdata/12-int/status.json")
-	must(t, err)
+	must.Succeed(t, err)
 	all, err := modules(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) },
 		"smacks", "example.com/lab_status", "lab_fail", "example.com/c2s_extra", "c2s")
-	must(t, err)
+	must.Succeed(t, err)
 	got := make(map[string]collector.Module)
 	for _, m := range all {
 		got[m.Domain+"/"+m.Name] = m
@@ -107,7 +108,7 @@ func TestUnknownStateIsInfo(t *testing.T) {
 	got, err := modules(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"h":{"m":{"type":"splendid","message":7,"new":[]}}}`))
 	})
-	must(t, err)
+	must.Succeed(t, err)
 	want := []collector.Module{{Domain: "h", Name: "m", Status: collector.ModuleInfo, Loaded: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -125,9 +126,9 @@ func TestSlowPageEndsWithTheRefresh(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 50_000_000)
 	defer stop()
 	facts, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
-	must(t, err)
+	must.Succeed(t, err)
 	checkStatusError(t, "slow", facts.ModulesErr, "timeout", "no complete answer in time")
-	must(t, reader.Close())
+	must.Succeed(t, reader.Close())
 }
 
 func checkStatusError(t *testing.T, name string, err error, reason, says string) {

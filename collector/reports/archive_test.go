@@ -10,11 +10,12 @@ import (
 
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/test/must"
 )
 
 func archived(t *testing.T, folder string) (all []reports.Archived) {
 	t.Helper()
-	must(t, reports.Each(t.Context(), at(t, folder), time.Unix(0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+	must.Succeed(t, reports.Each(t.Context(), at(t, folder), time.Unix(0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
 		all = append(all, a)
 		return nil
 	}))
@@ -30,7 +31,7 @@ func TestImport(t *testing.T) {
 	}
 	r := start(t, folder, nil)
 	r.put("PUT", path, report("a.example", `"total_users":2`), nil)
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	body := func(homeserver, users string) json.RawMessage {
 		return json.RawMessage(report(homeserver, `"total_users":`+users))
 	}
@@ -41,7 +42,7 @@ func TestImport(t *testing.T) {
 		{Received: noon.Add(-2 * time.Hour), Report: json.RawMessage(`{}`)}, // no report
 	}
 	added, err := reports.Import(t.Context(), at(t, folder), more)
-	must(t, err)
+	must.Succeed(t, err)
 	if added != 2 {
 		t.Errorf("%d added, want 2", added)
 	}
@@ -54,7 +55,7 @@ func TestImport(t *testing.T) {
 	}
 	r = start(t, folder, nil)
 	shown := r.Shown().Homeservers
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	if len(shown) != 2 || shown[0].Statistics["total_users"] != 2 || shown[0].Reports != 2 || shown[1].Reports != 1 {
 		t.Errorf("%+v", shown)
 	}
@@ -63,19 +64,19 @@ func TestImport(t *testing.T) {
 func TestPanopticon(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "stats.db")
 	db, err := sqldb.CreateSQLite(file)
-	must(t, err)
+	must.Succeed(t, err)
 	for _, statement := range []string{
 		`CREATE TABLE stats (id INTEGER PRIMARY KEY, homeserver VARCHAR(256), local_timestamp BIGINT, remote_timestamp BIGINT, remote_addr TEXT, forwarded_for TEXT, uptime_seconds BIGINT, total_users BIGINT, server_context TEXT, user_agent TEXT)`,
 		`INSERT INTO stats (homeserver, local_timestamp, remote_addr, total_users, server_context) VALUES ('a.example', 1700000000, '192.0.2.1', 42, 'school')`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + file)
-	must(t, err)
+	must.Succeed(t, err)
 	all, err := reports.ImportPanopticon(t.Context(), source)
-	must(t, err)
+	must.Succeed(t, err)
 	want := []reports.Archived{{Received: time.Unix(1700000000, 0).UTC(), Report: json.RawMessage(`{"homeserver":"a.example","server_context":"school","total_users":42}`)}}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

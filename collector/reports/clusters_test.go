@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/systemmetrics"
+	"active_users_exporter/test/must"
 )
 
 // mongooseRequests are requests as a real MongooseIM sent them, by name: path
@@ -20,7 +21,7 @@ import (
 func mongooseRequests(t *testing.T) map[string][2]string {
 	t.Helper()
 	archive, err := txtar.ParseFile("../systemmetrics/testdata/requests.txtar")
-	must(t, err)
+	must.Succeed(t, err)
 	all := make(map[string][2]string)
 	for _, file := range archive.Files {
 		head, body, found := strings.Cut(strings.ReplaceAll(string(file.Data), "\r\n", "\n"), "\n\n")
@@ -38,7 +39,7 @@ func whole(t *testing.T, bodies ...string) systemmetrics.Report {
 	var r systemmetrics.Report
 	for i, body := range bodies {
 		p, err := systemmetrics.Parse([]byte(body))
-		must(t, err)
+		must.Succeed(t, err)
 		if i == 0 {
 			r = p.Report
 		} else {
@@ -76,10 +77,10 @@ func TestSystemMetricsOfMongooseIM(t *testing.T) {
 		if len(clusters[0].Modules) < 25 || !clusters[0].Hosts.Known {
 			t.Errorf("%s: %+v", when, clusters[0])
 		}
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 		r = start(t, folder, nil)
 	}
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 }
 
 // A report whose parts are all full has no end mark: it is shown once nothing
@@ -188,12 +189,12 @@ func TestPartWithoutABeginning(t *testing.T) {
 			t.Errorf("after part %d alone (-whole +shown):\n%s", n, diff)
 		}
 		at := r.now()
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 		r = start(t, folder, nil)
 		r.set(at)
 		if diff := cmp.Diff(want, r.Shown().Clusters[0].Report); diff != "" {
 			t.Errorf("after part %d and a restart (-whole +shown):\n%s", n, diff)
 		}
 	}
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 }

@@ -12,6 +12,7 @@ import (
 
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/usagereport"
+	"active_users_exporter/test/must"
 )
 
 // What a real Dendrite sent, byte for byte, beside a Synapse: what it counts otherwise
@@ -20,18 +21,18 @@ func TestRealReportsOfDendrite(t *testing.T) {
 	for _, name := range []string{"phone-home-sqlite.json", "phone-home-pg.json"} {
 		t.Run(name, func(t *testing.T) {
 			content, err := os.ReadFile("../dendrite/testdata/" + name)
-			must(t, err)
+			must.Succeed(t, err)
 			var p struct {
 				Method, Path, Body string
 				Headers            [][2]string
 			}
-			must(t, json.Unmarshal(content, &p))
+			must.Succeed(t, json.Unmarshal(content, &p))
 			header := make(http.Header)
 			for _, h := range p.Headers {
 				header.Set(h[0], h[1])
 			}
 			var sent map[string]any
-			must(t, json.Unmarshal([]byte(p.Body), &sent))
+			must.Succeed(t, json.Unmarshal([]byte(p.Body), &sent))
 
 			folder := t.TempDir()
 			r := start(t, folder, nil)
@@ -40,7 +41,7 @@ func TestRealReportsOfDendrite(t *testing.T) {
 			}
 			synapse := synapseWithoutContext(t)
 			body, err := json.Marshal(synapse)
-			must(t, err)
+			must.Succeed(t, err)
 			if answer := r.put(http.MethodPut, path, string(body), nil); answer.Code != http.StatusOK {
 				t.Fatalf("answer %d %q", answer.Code, answer.Body)
 			}
@@ -53,10 +54,10 @@ func TestRealReportsOfDendrite(t *testing.T) {
 						checkSums(t, c, synapse, sent)
 					}
 				})
-				must(t, r.Close())
+				must.Succeed(t, r.Close())
 				r = start(t, folder, nil)
 			}
-			must(t, r.Close())
+			must.Succeed(t, r.Close())
 		})
 	}
 }
@@ -87,9 +88,9 @@ func wantOf(sent map[string]any) map[string]float64 {
 func samples(t *testing.T, r *receiver, homeserver string) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
-	must(t, registry.Register(usagereport.NewCollector(func() []usagereport.Homeserver { return nil }, r.Homeservers)))
+	must.Succeed(t, registry.Register(usagereport.NewCollector(func() []usagereport.Homeserver { return nil }, r.Homeservers)))
 	families, err := registry.Gather()
-	must(t, err)
+	must.Succeed(t, err)
 	all := make(map[string]float64)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
@@ -118,7 +119,7 @@ func samples(t *testing.T, r *receiver, homeserver string) map[string]float64 {
 // Dendrites are in.
 func synapseWithoutContext(t *testing.T) (sent map[string]any) {
 	t.Helper()
-	must(t, json.Unmarshal([]byte(captured(t, "phone-home-sqlite-day69.json").Body), &sent))
+	must.Succeed(t, json.Unmarshal([]byte(captured(t, "phone-home-sqlite-day69.json").Body), &sent))
 	sent["server_context"] = nil
 	return sent
 }

@@ -26,16 +26,10 @@ import (
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/usagereport"
+	"active_users_exporter/test/must"
 )
 
 var noon = time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // receiver is a Receiver whose clock can be set.
 type receiver struct {
@@ -73,14 +67,14 @@ func start(t *testing.T, location string, change func(*reports.Options)) *receiv
 	}
 	var err error
 	r.Receiver, err = reports.New(t.Context(), o)
-	must(t, err)
+	must.Succeed(t, err)
 	return r
 }
 
 func started(t *testing.T, change func(*reports.Options)) *receiver {
 	t.Helper()
 	r := start(t, t.TempDir(), change)
-	t.Cleanup(func() { must(t, r.Close()) })
+	t.Cleanup(func() { must.Succeed(t, r.Close()) })
 	return r
 }
 
@@ -112,8 +106,8 @@ type pushed struct {
 func captured(t *testing.T, name string) (p pushed) {
 	t.Helper()
 	content, err := os.ReadFile("testdata/" + name)
-	must(t, err)
-	must(t, json.Unmarshal(content, &p))
+	must.Succeed(t, err)
+	must.Succeed(t, json.Unmarshal(content, &p))
 	return p
 }
 
@@ -133,7 +127,7 @@ func TestRealReports(t *testing.T) {
 			t.Errorf("answer %d %q", answer.Code, answer.Body)
 		}
 		var sent map[string]any
-		must(t, json.Unmarshal([]byte(p.Body), &sent))
+		must.Succeed(t, json.Unmarshal([]byte(p.Body), &sent))
 		statistics, info := make(map[string]float64), make(map[string]string)
 		for key, value := range sent {
 			switch v := value.(type) {
@@ -154,10 +148,10 @@ func TestRealReports(t *testing.T) {
 			if diff := cmp.Diff(want.Homeservers, shown.Homeservers); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", name, when, diff)
 			}
-			must(t, r.Close())
+			must.Succeed(t, r.Close())
 			r = start(t, folder, nil)
 		}
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 	}
 }
 
@@ -165,17 +159,17 @@ func TestRealReports(t *testing.T) {
 func TestSeriesOfReports(t *testing.T) {
 	r := started(t, nil)
 	content, err := os.ReadFile("testdata/phone-home-series-sqlite.jsonl")
-	must(t, err)
+	must.Succeed(t, err)
 	n := 0
 	for line := range strings.Lines(string(content)) {
 		var p map[string]any
-		must(t, json.Unmarshal([]byte(line), &p))
+		must.Succeed(t, json.Unmarshal([]byte(line), &p))
 		body, ok := p["body"]
 		if !ok {
 			body = p
 		}
 		encoded, err := json.Marshal(body)
-		must(t, err)
+		must.Succeed(t, err)
 		r.set(r.now().Add(3 * time.Hour))
 		if answer := r.put(http.MethodPut, path, string(encoded), nil); answer.Code != http.StatusOK {
 			t.Fatalf("report %d: %d %s", n, answer.Code, answer.Body)
@@ -391,7 +385,7 @@ func TestConcurrentReports(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	again := start(t, folder, nil)
 	total := uint64(0)
 	for _, h := range again.Shown().Homeservers {
@@ -403,7 +397,7 @@ func TestConcurrentReports(t *testing.T) {
 	if total != 16*50 {
 		t.Errorf("%d reports, want %d", total, 16*50)
 	}
-	must(t, again.Close())
+	must.Succeed(t, again.Close())
 }
 
 func TestForwarding(t *testing.T) {
@@ -426,7 +420,7 @@ func TestForwarding(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("nothing arrived")
 	}
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	if len(arrived) != 0 {
 		t.Error("a refused report was sent on")
 	}
@@ -434,7 +428,7 @@ func TestForwarding(t *testing.T) {
 
 func TestAStoreThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
-	must(t, os.WriteFile(folder+"/reports.db", []byte(strings.Repeat("garbage", 999)), 0o600))
+	must.Succeed(t, os.WriteFile(folder+"/reports.db", []byte(strings.Repeat("garbage", 999)), 0o600))
 	_, err := reports.New(t.Context(), reports.Options{Location: storage.Folder(folder), Now: time.Now, Logger: log.NewNopLogger()})
 	if err == nil || !strings.Contains(err.Error(), "not a database") {
 		t.Errorf("error %v", err)
@@ -447,13 +441,13 @@ func TestAStoreThatCannotBeOpened(t *testing.T) {
 func TestAnEarlierStoreShowsTheSame(t *testing.T) {
 	folder := t.TempDir()
 	content, err := os.ReadFile("../../testdata/earlier/reports.db")
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(folder, "reports.db"), content, 0o600))
+	must.Succeed(t, err)
+	must.Succeed(t, os.WriteFile(filepath.Join(folder, "reports.db"), content, 0o600))
 	last := time.Unix(1795176000, 0)
 	r := start(t, folder, func(o *reports.Options) {
 		o.Now = func() time.Time { return last.Add(time.Hour) }
 	})
-	t.Cleanup(func() { must(t, r.Close()) })
+	t.Cleanup(func() { must.Succeed(t, r.Close()) })
 	var want []usagereport.Homeserver
 	for _, name := range []string{"a.example", "b.example", "c.example"} {
 		want = append(want, usagereport.Homeserver{

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // eventually waits for what a receiver reads from a database once a second.
@@ -46,7 +47,7 @@ func TestReceiversShareADatabase(t *testing.T) {
 	var receivers []*receiver
 	for range 2 {
 		r := start(t, location, nil)
-		defer func() { must(t, r.Close()) }()
+		defer func() { must.Succeed(t, r.Close()) }()
 		receivers = append(receivers, r)
 	}
 	for n := range 5 {
@@ -62,7 +63,7 @@ func TestReceiversShareADatabase(t *testing.T) {
 		eventually(t, fmt.Sprintf("what both were sent at receiver %d", n), func() bool { return cmp.Equal(want, figures(r)) })
 	}
 	later := start(t, location, nil)
-	defer func() { must(t, later.Close()) }()
+	defer func() { must.Succeed(t, later.Close()) }()
 	if diff := cmp.Diff(want, figures(later)); diff != "" {
 		t.Errorf("at one that was started later (-want +got):\n%s", diff)
 	}
@@ -93,7 +94,7 @@ func TestReceiversUnderLoadShareADatabase(t *testing.T) {
 			}
 			return total == senders*each
 		})
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 	}
 	if all := archived(t, location); len(all) != senders*each {
 		t.Errorf("%d reports stored, want %d", len(all), senders*each)
@@ -121,7 +122,7 @@ func TestDatabaseGone(t *testing.T) {
 	eventually(t, "an acknowledged report", func() bool { return r.put("PUT", path, users("a.example", 3), nil).Code == http.StatusOK })
 	for _, r := range []*receiver{r, other} {
 		eventually(t, "the new report", func() bool { return figures(r)["a.example"][0] == 3 })
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 	}
 }
 
@@ -146,7 +147,7 @@ func TestPartsOfAReportAtTwoReceivers(t *testing.T) {
 		if diff := cmp.Diff(whole(t, bodies...), r.Shown().Clusters[0].Report); diff != "" {
 			t.Errorf("(-parts +shown):\n%s", diff)
 		}
-		must(t, r.Close())
+		must.Succeed(t, r.Close())
 	}
 }
 
@@ -168,14 +169,14 @@ func TestImportIntoADatabase(t *testing.T) {
 	}
 	for _, want := range []int{2, 0} {
 		added, err := reports.Import(t.Context(), at(t, location), more)
-		must(t, err)
+		must.Succeed(t, err)
 		if added != want {
 			t.Errorf("%d added, want %d", added, want)
 		}
 	}
 	want := map[string][2]float64{"a.example": {2, 2}, "b.example": {7, 1}}
 	eventually(t, "what was imported", func() bool { return cmp.Equal(want, figures(r)) })
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	hours := func() (all []time.Duration) {
 		for _, a := range archived(t, location) {
 			all = append(all, a.Received.Sub(noon)/time.Hour)
@@ -186,7 +187,7 @@ func TestImportIntoADatabase(t *testing.T) {
 		t.Errorf("hours (-want +got):\n%s", diff)
 	}
 	r = start(t, location, func(o *reports.Options) { o.Retention = 8 * time.Hour })
-	defer func() { must(t, r.Close()) }()
+	defer func() { must.Succeed(t, r.Close()) }()
 	eventually(t, "only what is not old", func() bool { return cmp.Equal([]time.Duration{-5, 0}, hours()) })
 	if diff := cmp.Diff(want, figures(r)); diff != "" {
 		t.Errorf("after old reports were deleted (-want +got):\n%s", diff)

@@ -1,10 +1,8 @@
 package synapse_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -215,16 +213,7 @@ func read(t *testing.T, path string) (collector.Facts, error) {
 
 func sampleSQLite(t *testing.T) string {
 	t.Helper()
-	file, err := os.Open(samples + "homeserver-sqlite-day69.db.gz")
-	must.Succeed(t, err)
-	defer func() { _ = file.Close() }()
-	content, err := gzip.NewReader(file)
-	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), "homeserver.db")
-	copied, err := os.Create(path)
-	must.Succeed(t, err)
-	_, err = io.Copy(copied, content)
-	must.Succeed(t, err)
-	must.Succeed(t, copied.Close())
+	must.WriteFile(t, path, string(must.Gunzip(t, samples+"homeserver-sqlite-day69.db.gz")))
 	return path
 }
