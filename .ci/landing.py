@@ -13,7 +13,8 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
-        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag != "title" or "svg" not in self.open:  # a drawing has a title as well
+            self.counts[tag] = self.counts.get(tag, 0) + 1
         self.open.append(tag)
         if "id" in a:
             if a["id"] in self.ids:
@@ -23,10 +24,10 @@ class Page(html.parser.HTMLParser):
         match tag:
             case "html" if not a.get("lang"):
                 self.problems.append("no language")
-            case "svg":
-                if a.get("role") != "img" or not a.get("aria-label"):
+            case "svg" if a.get("aria-hidden") != "true":
+                if a.get("role") != "img" or not (a.get("aria-label") or a.get("aria-labelledby")):
                     self.problems.append("a picture without role and label")
-                self.text.append(f" picture: {a.get('aria-label')} ")
+                self.text.append(f" picture: {a.get('aria-label', '')} ")
             case "img" if "alt" not in a:
                 self.problems.append("an image without alt")
             case "table":

@@ -177,7 +177,9 @@ var rooms = map[string][]string{
 		"collector/reports",
 		"collector/systemmetrics",
 		"collector/usagereport",
+		"web/chart",
 	},
+	"web/chart": {},
 	// For tests alone.
 	"collector/benchtest":    {},
 	"collector/sqldb/dbtest": {"test/must"},
