@@ -96,7 +96,7 @@ func TestReplicasWithDifferentKeys(t *testing.T) {
 		"another": func(path string) error { return os.WriteFile(path, make([]byte, 16), 0o600) },
 	} {
 		path := filepath.Join(folder, name)
-		must(t, spoil(path))
+		must.Succeed(t, spoil(path))
 		second := history.New(location, path)
 		_, err := second.Load(t.Context(), "server", newCalendar(second), classes)
 		if err == nil || !strings.Contains(err.Error(), path) {
@@ -105,9 +105,9 @@ func TestReplicasWithDifferentKeys(t *testing.T) {
 		if err := second.Save(t.Context(), "server", []string{"d"}, newCalendar(second), classes, saved); err == nil || errors.Is(err, history.ErrFollower) {
 			t.Errorf("%s key: error %v when it saves", name, err)
 		}
-		must(t, second.Close())
+		must.Succeed(t, second.Close())
 	}
-	must(t, first.Close())
+	must.Succeed(t, first.Close())
 	third := history.New(location, filepath.Join(folder, "key"))
 	t.Cleanup(func() { _ = third.Close() })
 	got, _ := load(t, third)
@@ -131,14 +131,14 @@ func TestExclusiveUseOfADatabase(t *testing.T) {
 	save(t, replicas[0], cal, "d")
 	purge := func() (int, error) {
 		s := history.NewExclusive(location, keyFile)
-		defer func() { must(t, s.Close()) }()
+		defer func() { must.Succeed(t, s.Close()) }()
 		return s.Purge(t.Context(), "d")
 	}
 	for _, s := range replicas {
 		if n, err := purge(); err == nil || n != 0 || !regexp.MustCompile(`another process uses this history \(process \d+ from .* of PostgreSQL\)`).MatchString(err.Error()) {
 			t.Errorf("%d purged, error %v, want one that names an exporter", n, err)
 		}
-		must(t, s.Close())
+		must.Succeed(t, s.Close())
 	}
 	if n, err := purge(); n != 1 || err != nil {
 		t.Errorf("%d purged, error %v, once no exporter is left", n, err)

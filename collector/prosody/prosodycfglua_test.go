@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"active_users_exporter/test/must"
+
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector/chatserver"
@@ -282,18 +284,18 @@ func TestFilesThatMayNotBeRead(t *testing.T) {
 		`for f in require "lfs".dir("@/closed.d") do end`:      "may not list the folder @/closed.d",
 	} {
 		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": "", "conf.d/x": "", "closed.d/x.cfg.lua": "", "closed.lua": ""})
-		must(t, os.Chmod(filepath.Dir(directory), 0o755))
-		must(t, os.Chmod(directory, 0o755))
+		must.Succeed(t, os.Chmod(filepath.Dir(directory), 0o755))
+		must.Succeed(t, os.Chmod(directory, 0o755))
 		place := strings.NewReplacer("@", directory)
 		for file, mode := range map[string]os.FileMode{"prosody.cfg.lua": 0o644, "closed.lua": 0, "closed.d": 0} {
 			if file == "prosody.cfg.lua" {
-				must(t, os.WriteFile(directory+"/"+file, []byte(place.Replace(content)), 0o600))
+				must.Succeed(t, os.WriteFile(directory+"/"+file, []byte(place.Replace(content)), 0o600))
 			}
-			must(t, os.Chmod(directory+"/"+file, mode))
+			must.Succeed(t, os.Chmod(directory+"/"+file, mode))
 		}
 		var err error
 		asNobody(func() { _, _, err = prosody.Kind().At(directory + "/prosody.cfg.lua") })
-		must(t, os.Chmod(directory+"/closed.d", 0o700))
+		must.Succeed(t, os.Chmod(directory+"/closed.d", 0o700))
 		if err == nil || !strings.Contains(err.Error(), place.Replace(says)) {
 			t.Errorf("%s: error %v, want one that says %q", content, err, place.Replace(says))
 		}

@@ -470,9 +470,9 @@ func TestLargeReportsAreStoredSmall(t *testing.T) {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	want := r.Shown().Homeservers
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	var bodies []string
-	must(t, reports.Each(t.Context(), storage.Folder(folder), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+	must.Succeed(t, reports.Each(t.Context(), storage.Folder(folder), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
 		bodies = append(bodies, string(a.Report))
 		return nil
 	}))
@@ -480,7 +480,7 @@ func TestLargeReportsAreStoredSmall(t *testing.T) {
 		t.Errorf("stored %d reports, %.300q", len(bodies), bodies)
 	}
 	r = start(t, folder, nil)
-	defer func() { must(t, r.Close()) }()
+	defer func() { must.Succeed(t, r.Close()) }()
 	if diff := cmp.Diff(want, r.Shown().Homeservers, cmpopts.EquateApproxTime(time.Millisecond)); diff != "" {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
@@ -490,17 +490,17 @@ func TestLargeReportsAreStoredSmall(t *testing.T) {
 // a time: neither its size nor that of the batch is ever in memory.
 func TestRestartReadsOneReportAtATime(t *testing.T) {
 	folder := t.TempDir()
-	must(t, start(t, folder, nil).Close())
+	must.Succeed(t, start(t, folder, nil).Close())
 	db, err := storage.Folder(folder).Open("reports.db")
-	must(t, err)
+	must.Succeed(t, err)
 	const homeservers = 500
 	pad := strings.Repeat("x", 60_000)
 	for n := range homeservers {
 		_, err := db.ExecContext(t.Context(), `INSERT INTO usage_reports (received_at, homeserver, body) VALUES (?, ?, ?)`,
 			noon.UnixMilli(), fmt.Sprintf("h%d.example", n), report(fmt.Sprintf("h%d.example", n), `"total_users":1`, `"pad":"`+pad+`"`))
-		must(t, err)
+		must.Succeed(t, err)
 	}
-	must(t, db.Close())
+	must.Succeed(t, db.Close())
 	stop, highest := make(chan struct{}), make(chan uint64)
 	go func() {
 		var peak uint64
@@ -527,7 +527,7 @@ func TestRestartReadsOneReportAtATime(t *testing.T) {
 	if n := len(r.Shown().Homeservers) + r.Shown().Overflow; n != homeservers {
 		t.Errorf("%d homeservers, want %d", n, homeservers)
 	}
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 }
 
 // Strangers who use a name cost the homeserver nothing: what is limited is what one
@@ -563,7 +563,7 @@ func TestLoopsOfForwardingEnd(t *testing.T) {
 		}
 	}
 	eventually(t, "the report at the next server", func() bool { return sent.Load() > 0 })
-	must(t, r.Close())
+	must.Succeed(t, r.Close())
 	if n := sent.Load(); n != 1 {
 		t.Errorf("%d reports were sent on, want 1", n)
 	}
