@@ -157,7 +157,7 @@ func recovered(err *error) {
 // step counts steps.
 func (in *Interpreter) step(at Position, n int) {
 	if in.left.Steps -= n; in.left.Steps < 0 {
-		panic(&RefusalError{at, "the configuration does not come to an end: it takes too many steps"})
+		panic(&RefusalError{at, "the program does not come to an end: it takes too many steps"})
 	}
 }
 
@@ -165,7 +165,7 @@ func (in *Interpreter) step(at Position, n int) {
 func (in *Interpreter) allocate(at Position, bytes int) {
 	if in.left.Memory -= bytes; in.left.Memory < 0 || bytes < 0 {
 		in.left.Memory = -1
-		panic(&RefusalError{at, "the configuration takes too much memory"})
+		panic(&RefusalError{at, "the program takes too much memory"})
 	}
 }
 

@@ -70,7 +70,7 @@ type Surroundings struct {
 }
 
 const (
-	maxSteps    = 5_000_000
+	maxSteps    = 2_000_000
 	maxMemory   = 64 << 20 // bytes, in sum
 	maxSize     = 1 << 20  // of a file, in bytes
 	maxFiles    = 10_000   // that are included

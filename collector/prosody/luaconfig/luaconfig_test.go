@@ -104,7 +104,7 @@ func TestWhatAConfigurationMaySay(t *testing.T) {
 func TestConfigurationsThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct{ content, says string }{
 		"no Lua":                     {"data_path = \n\n}", "prosody.cfg.lua:3:1: no valid Lua: '}' is not expected here"},
-		"endless":                    {"while true do end", "prosody.cfg.lua:1:7: the configuration does not come to an end"},
+		"endless":                    {"while true do end", "prosody.cfg.lua:1:7: the program does not come to an end"},
 		"a pattern without end":      {"x = (('a'):rep(3000)):find(('.-'):rep(30) .. 'b')", "does not come to an end"},
 		"endless recursion":          {"local function f() return 1 + f() end f()", "calls lie in one another"},
 		"too much memory":            {"local s = 'x' while true do s = s .. s end", "too much memory"},
