@@ -4,6 +4,8 @@ package failure
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +19,7 @@ type Reason string
 // The reasons. An Error names its own; errors of contexts, of the file system
 // and of the network have theirs by themselves; all others are Unexpected.
 const (
-	Denied      Reason = "denied"      // wrong password, no permission
+	Denied      Reason = "denied"      // wrong password, no permission, a certificate that one side does not accept
 	Internal    Reason = "internal"    // a defect of the exporter
 	Locked      Reason = "locked"      // the database is locked by another process
 	Timeout     Reason = "timeout"     // reached, but not done in time
@@ -59,10 +61,38 @@ func Of(err error) Reason {
 		}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return Timeout
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), IsCertificate(err):
 		return Denied
 	case errors.Is(err, fs.ErrNotExist), errors.As(err, &network):
 		return Unreachable
 	}
 	return Unexpected
+}
+
+// certificateAlerts are the alerts of TLS by which a server refuses the certificate
+// of its client, or says that it wants one: RFC 5246, section 7.2.2, and RFC 8446,
+// section 6.2.
+func certificateAlerts() []tls.AlertError {
+	const (
+		badCertificate, unsupportedCertificate, certificateRevoked      = 42, 43, 44
+		certificateExpired, certificateUnknown, unknownCA, accessDenied = 45, 46, 48, 49
+		certificateRequired                                             = 116
+	)
+	return []tls.AlertError{
+		badCertificate, unsupportedCertificate, certificateRevoked,
+		certificateExpired, certificateUnknown, unknownCA, accessDenied, certificateRequired,
+	}
+}
+
+// IsCertificate reports whether a TLS connection failed because the server's
+// certificate was not accepted here, or the client's not there.
+func IsCertificate(err error) bool {
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return slices.Contains(certificateAlerts(), alert)
+	}
+	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	return verification || authority || name || invalid
 }

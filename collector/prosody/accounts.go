@@ -2,6 +2,7 @@ package prosody
 
 import (
 	"errors"
+	"fmt"
 
 	"active_users_exporter/collector/prosody/luadata"
 )
@@ -51,4 +52,21 @@ func readAccount(record []byte) (accountState, error) {
 		return accountEnabled, err
 	}
 	return state, nil
+}
+
+// A tally says how many of those whom the records know to have been there count as
+// active, and how many do not because their account is disabled.
+type tally struct{ counted, disabled int }
+
+// warnings returns a sentence if several people were there and all of them have
+// disabled accounts: it is more likely that the records do not mean that than that
+// nobody is left. Prosody 13 with internal_plain stores disabled with accounts of
+// in-band registration, and lets them log in. One disabled account is ordinary.
+func (t tally) warnings(host string) []string {
+	if t.counted > 0 || t.disabled < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: the %d accounts with activity are all disabled, so nobody counts as active; "+
+		"if these people can log in (authentication = \"internal_plain\" in Prosody 13), "+
+		"change it to internal_hashed, or set admin_socket, which tells who is connected", host, t.disabled)}
 }

@@ -56,7 +56,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 		if n := h.domain.Damaged + h.domain.DamagedOther; n > 0 {
 			facts.Warnings = append(facts.Warnings, fmt.Sprintf("%d damaged records of %s left out: their value is not what Prosody writes there", n, name))
 		}
-		r.recordRows(name, h, now, rec, server)
+		facts.Warnings = append(facts.Warnings, r.recordRows(name, h, now, rec, server).warnings(name)...)
 	}
 	if found.AllDamaged() {
 		return facts, fmt.Errorf("%s: all times of the stores lastlog2 and account_activity are damaged: %w", r.options.Database, errValue)
@@ -93,7 +93,7 @@ func (h *hostRows) built() *collector.DomainBuilder {
 
 // recordRows records who of a host was last seen when, by the same rule as for
 // files: see host.recordSeen. The host's users are gone afterwards.
-func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) {
+func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) (seen tally) {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	domain := []byte(name)
 	for u := range h.users.drain {
@@ -103,12 +103,18 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 			rec.Exists(domain, u.name()) // whatever else there is, it is of an account
 		case server.isOnline(name, string(u.name())):
 			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
+			seen.counted++
 		case at > oldest && accountCounts(u.account(), h.hasActivity, h.accounts > 0):
 			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
-		case at <= oldest || u.account() == accountDisabled:
+			seen.counted++
+		case at <= oldest:
 			rec.Exists(domain, u.name())
+		case u.account() == accountDisabled:
+			rec.Exists(domain, u.name())
+			seen.disabled++
 		}
 	}
+	return seen
 }
 
 // readRows calls use with the rows of the stores that hold last-seen times, clients

@@ -165,17 +165,22 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 			return err
 		}
 	}
+	var seen tally
 	for i, user := range users {
 		name, _ := decodeName(user)
 		switch {
 		case server.isOnline(h.name, name):
 			r.seen(rec, domain, []byte(name), now, uses[i])
+			seen.counted++
 		case accountCounts(states[i], h.activity.exists, h.accounts.exists):
 			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
+			seen.counted++
 		case states[i] == accountDisabled:
 			rec.Exists(domain, []byte(name))
+			seen.disabled++
 		}
 	}
+	damage.sentences = append(damage.sentences, seen.warnings(h.name)...)
 	return nil
 }
 

@@ -109,6 +109,39 @@ func TestStoresAndAccounts(t *testing.T) {
 	}
 }
 
+// Nobody is left, say the records: that is told, as it is hardly what they mean.
+func TestEverybodyIsDisabled(t *testing.T) {
+	const disabled = "return {\n\t[\"disabled\"] = true;\n};\n"
+	files := map[string]string{
+		"account_activity/u.dat": active("1749988700"), "accounts/u.dat": disabled,
+		"account_activity/v.dat": active("1749988700"), "accounts/v.dat": disabled,
+		"account_activity/w.dat": active("1"), "accounts/w.dat": "return {};\n", // two decades ago
+	}
+	rows := []row{
+		{"u", "account_activity", "timestamp", "number", "1749988700"}, {"u", "accounts", "disabled", "boolean", "true"},
+		{"v", "account_activity", "timestamp", "number", "1749988700"}, {"v", "accounts", "disabled", "boolean", "true"},
+		{"w", "account_activity", "timestamp", "number", "1"}, {"w", "accounts", "password", "string", "pw"},
+	}
+	check := func(what string, warns bool) {
+		t.Helper()
+		got, inFiles := read(t, files)
+		_, inDatabase, err := readRows(t, rows...)
+		must(t, err)
+		for where, facts := range map[string]collector.Facts{"files": inFiles, "database": inDatabase} {
+			if said := strings.Join(facts.Warnings, "; "); strings.Contains(said, "example.org: the 2 accounts with activity are all disabled") != warns {
+				t.Errorf("%s, %s: warnings %q", what, where, said)
+			}
+		}
+		if !warns && got["example.org"] != [3]int{1, 1, 1} {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	check("all who were there", true)
+	files["account_activity/x.dat"], files["accounts/x.dat"] = active("1749988700"), "return {};\n"
+	rows = append(rows, row{"x", "account_activity", "timestamp", "number", "1749988700"}, row{"x", "accounts", "password", "string", "pw"})
+	check("all but one", false)
+}
+
 func TestWhatIsNotStoredIsUnknown(t *testing.T) {
 	_, facts := read(t, map[string]string{"accounts/u.dat": "return {};\n"})
 	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}}}

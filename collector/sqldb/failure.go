@@ -38,6 +38,8 @@ func explain(database string, err error) error {
 			said = fmt.Errorf("%s: cannot connect: %s (SQLSTATE %s)", database, pg.Message, pg.Code)
 		}
 	case reason == failure.Timeout:
+	case failure.IsCertificate(err):
+		reason, hint = failure.Denied, "check the certificates: TLS is as the location and the system's authorities say"
 	case errors.As(err, &my):
 		reason, hint = reasonOfMySQL(my.Number)
 	case isConnect:
