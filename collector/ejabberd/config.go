@@ -67,8 +67,11 @@ func configure(item *chatserver.Item) chatserver.Source {
 	}
 	if n := values["required_modules"]; n != nil {
 		o.RequiredModules = item.RequiredModules(n)
-		if o.API.IsZero() || o.Modules == nil {
-			item.Problem(n, "required_modules needs ejabberd.yml as from, which lists the modules, and api_url, which tells that ejabberd runs")
+		if o.Modules == nil {
+			item.Problem(n, "required_modules needs ejabberd.yml as from, which lists the modules")
+		}
+		if o.API.IsZero() {
+			item.Problem(n, "required_modules needs api_url, which tells that ejabberd runs")
 		}
 	}
 	if len(o.Databases) == 0 && o.API.IsZero() && item.Good() {

@@ -21,9 +21,8 @@ const hostColumn = "server_host"
 const newAccount = 24 * time.Hour
 
 var (
-	errNoLast   = errors.New("no table last, or no permission to read it: is this the database of ejabberd, with mod_last in it?")
-	errNoState  = errors.New("no permission to read the column state of the table last, which tells accounts that never logged in")
-	errWhichOne = errors.New("its tables do not say of which virtual host they are (legacy schema): name it with domain, or give ejabberd.yml")
+	errNoLast  = errors.New("no table last, or no permission to read it: is this the database of ejabberd, with mod_last in it?")
+	errNoState = errors.New("no permission to read the column state of the table last, which tells accounts that never logged in")
 )
 
 // tables are those of one database.
@@ -65,10 +64,21 @@ func (t *tables) names(columns []string) (selected string, name func(row *sqldb.
 		return hostColumn, func(row *sqldb.Row) []byte { return row.Text(0) }, nil
 	}
 	if t.host == "" {
-		return "", nil, errWhichOne
+		return "", nil, whichOne(t.options.Modules != nil)
 	}
 	host := []byte(t.host)
 	return "username", func(*sqldb.Row) []byte { return host }, nil
+}
+
+// whichOne returns the error of a database that does not say whose it is. Where
+// ejabberd.yml names it, several virtual hosts share it: that of one is named with
+// its host.
+func whichOne(byConfiguration bool) error {
+	const why = "its tables do not say of which virtual host they are (legacy schema)"
+	if !byConfiguration {
+		return errors.New(why + ": name it with domain, or give ejabberd.yml")
+	}
+	return errors.New(why + ", but ejabberd.yml lets several virtual hosts share them: if only one of them does, write the location of the database as from, and the name of that host as domain")
 }
 
 // last reads who was last there when. Rows that were written at registration

@@ -322,6 +322,11 @@ func TestWhoseLegacyDatabase(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "legacy schema") {
 		t.Errorf("error %v", err)
 	}
+	// Who has given ejabberd.yml is not told to give it.
+	_, _, err = read(t, ejabberd.Options{Databases: database, Modules: map[string][]string{"example.org": {"mod_last"}, "example.net": {"mod_last"}}}, now)
+	if err == nil || strings.Contains(err.Error(), "give ejabberd.yml") || !strings.Contains(err.Error(), "several virtual hosts share them") {
+		t.Errorf("by its configuration: %v", err)
+	}
 	one := answers{
 		"registered_vhosts {}": {200, `["only.example"]`}, "connected_users {}": {200, `["u@only.example/a","u@only.example/b","w@only.example/c"]`}, "status {}": {403, `{}`},
 	}

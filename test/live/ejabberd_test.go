@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,9 +25,12 @@ import (
 type ejabberdServer struct {
 	*place
 	*process
-	c2s, api, all string // ports; api has the rights that are documented
-	config        string
-	hosts         []string
+	c2s    string // ports: for clients,
+	api    string // for the address that may ask as documented,
+	admin  string // for the account that may,
+	all    string // and for the test
+	config string
+	hosts  []string
 }
 
 const ejabberdYML = `
@@ -41,6 +43,7 @@ listen:
   - {ip: "127.0.0.1", port: %[3]s, module: ejabberd_c2s}
   - {ip: "127.0.0.1", port: %[4]s, module: ejabberd_http, tag: exporter, request_handlers: {/api: mod_http_api}}
   - {ip: "127.0.0.1", port: %[5]s, module: ejabberd_http, tag: test, request_handlers: {/api: mod_http_api}}
+  - {ip: "127.0.0.1", port: %[6]s, module: ejabberd_http, tag: account, request_handlers: {/api: mod_http_api}}
 acl:
   admin: {user: [admin@example.org]}
 access_rules: {configure: {allow: admin}}
@@ -48,6 +51,10 @@ api_permissions:
   "exporter":
     from: [mod_http_api, {tag: exporter}]
     who: {ip: 127.0.0.0/8}
+    what: [status, registered_vhosts, connected_users, connected_users_vhost, stats_host, registered_users, get_last]
+  "account":
+    from: [mod_http_api, {tag: account}]
+    who: {access: {allow: {acl: admin}}}
     what: [status, registered_vhosts, connected_users, connected_users_vhost, stats_host, registered_users, get_last]
   "test":
     from: [mod_http_api, {tag: test}]
@@ -58,8 +65,8 @@ api_permissions:
 func startEjabberd(t *testing.T, b *bench, storage func(*place) string, hosts ...string) *ejabberdServer {
 	t.Helper()
 	p := b.chat.place(t, "ejabberd")
-	s := &ejabberdServer{place: p, c2s: freePort(t), api: freePort(t), all: freePort(t), hosts: hosts}
-	s.config = p.write(t, "ejabberd.yml", fmt.Sprintf(ejabberdYML, strings.Join(hosts, ", "), storage(p), s.c2s, s.api, s.all))
+	s := &ejabberdServer{place: p, c2s: freePort(t), api: freePort(t), admin: freePort(t), all: freePort(t), hosts: hosts}
+	s.config = p.write(t, "ejabberd.yml", fmt.Sprintf(ejabberdYML, strings.Join(hosts, ", "), storage(p), s.c2s, s.api, s.all, s.admin))
 	s.boot(t)
 	return s
 }
@@ -262,18 +269,26 @@ func ejabberdOnMySQL(t *testing.T, b *bench) {
 			m.port, secret, authority)
 	}, "example.org", "second.example")
 	e := newExporter(t, b, s.place)
+	verified := "--server=ejabberd=" + m.location("chat", secret) + "?tls=true"
+	if _, err := e.tryReport(0, verified); err == nil || !strings.Contains(err.Error(), "reason=denied") {
+		t.Errorf("a certificate of an authority that is not trusted: %v", err)
+	}
 	e.trust(t, m.authority)
-	checkEjabberd(t, b, s, e)
+	checkEjabberd(t, b, s, e) // it has ended, and was started again
+	b.row.compare(t, "over verified TLS", s.own(t).pick("chat_active_users{", "chat_registered_users{"),
+		e.report(t, 0, verified).pick("chat_active_users{", "chat_registered_users{"))
 }
 
-// Without SQL the API tells everything, to an address or to an administrator.
+// Without SQL the API alone tells everything: to an address, or to an administrator.
 func ejabberdOnMnesia(t *testing.T, b *bench) {
 	s := startEjabberd(t, b, func(*place) string { return "default_db: mnesia" }, "example.org", "second.example")
 	e := newExporter(t, b, s.place)
 	s.populate(t)
 	own := s.own(t)
 	b.row.compare(t, "to an address", own, compared(e.report(t, 0, "--server=ejabberd="+s.apiOnly(s.api))))
+	password := e.place.write(t, "admin-password", "pw\n")
+	config := e.configure(t, fmt.Sprintf("servers: [{software: ejabberd, from: 'http://admin%%40example.org@127.0.0.1:%s/api', password_file: %s}]", s.admin, password))
+	b.row.compare(t, "to an administrator", own, compared(e.report(t, 0, "--config.file="+config)))
 	s.call(t, "set_last", map[string]any{"user": "week", "host": "example.org", "timestamp": time.Now().AddDate(0, 0, -50).Unix(), "status": "gone"}, nil)
 	b.row.notice(t, "a logout was moved to the past", own, compared(e.report(t, 0, "--server=ejabberd="+s.apiOnly(s.api))))
-	must.Succeed(t, os.WriteFile(s.out("password"), []byte("pw\n"), 0o644))
 }

@@ -38,7 +38,8 @@ modules_disabled = { "s2s", "tls" }
 c2s_require_encryption = false; allow_unencrypted_plain_auth = true
 statistics = "internal"; statistics_interval = "manual"
 log = { warn = "*console" }
-modules_enabled = { "disco", "roster", "saslauth", "smacks", "carbons", "pep", "register", "admin_shell", "http_openmetrics", "account_activity", "measure_active_users" }
+modules_enabled = { "disco", "roster", "saslauth", "smacks", "carbons", "pep", "register", "admin_shell", "http_openmetrics" }
+modules_enabled:append { "account_activity", "measure_active_users" }
 %[7]s
 VirtualHost "example.com"
 VirtualHost "second.example"
