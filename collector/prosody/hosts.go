@@ -127,13 +127,11 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 	return last, nil
 }
 
-// recordSeen records who was last seen when. A user who is online was seen now,
-// whatever the account says; for others the account decides. This is the order in
-// which mod_measure_active_users looks.
-func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+// whoMayCount returns the users, as file names, who are online or were there within
+// the longest window. Of all others it records that they exist.
+func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.Recorder, server *running) (users []string) {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
-	var users []string
 	for user, at := range last {
 		name, ok := decodeName(user)
 		switch {
@@ -151,6 +149,15 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 			}
 		}
 	}
+	return users
+}
+
+// recordSeen records who was last seen when. A user who is online was seen now,
+// whatever the account says; for others the account decides. This is the order in
+// which mod_measure_active_users looks.
+func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+	domain := []byte(h.name)
+	users := h.whoMayCount(now, last, rec, server)
 	uses := make([][]clientUse, len(users))
 	if h.clients.exists {
 		var err error

@@ -118,9 +118,12 @@ func TestEverybodyIsDisabled(t *testing.T) {
 		"account_activity/w.dat": active("1"), "accounts/w.dat": "return {};\n", // two decades ago
 	}
 	rows := []row{
-		{"u", "account_activity", "timestamp", "number", "1749988700"}, {"u", "accounts", "disabled", "boolean", "true"},
-		{"v", "account_activity", "timestamp", "number", "1749988700"}, {"v", "accounts", "disabled", "boolean", "true"},
-		{"w", "account_activity", "timestamp", "number", "1"}, {"w", "accounts", "password", "string", "pw"},
+		{"u", "account_activity", "timestamp", "number", "1749988700"},
+		{"u", "accounts", "disabled", "boolean", "true"},
+		{"v", "account_activity", "timestamp", "number", "1749988700"},
+		{"v", "accounts", "disabled", "boolean", "true"},
+		{"w", "account_activity", "timestamp", "number", "1"},
+		{"w", "accounts", "password", "string", "pw"},
 	}
 	check := func(what string, warns bool) {
 		t.Helper()
