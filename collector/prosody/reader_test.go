@@ -129,7 +129,7 @@ func TestEverybodyIsDisabled(t *testing.T) {
 		t.Helper()
 		got, inFiles := read(t, files)
 		_, inDatabase, err := readRows(t, rows...)
-		must(t, err)
+		must.Succeed(t, err)
 		for where, facts := range map[string]collector.Facts{"files": inFiles, "database": inDatabase} {
 			if said := strings.Join(facts.Warnings, "; "); strings.Contains(said, "example.org: the 2 accounts with activity are all disabled") != warns {
 				t.Errorf("%s, %s: warnings %q", what, where, said)
