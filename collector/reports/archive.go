@@ -1,10 +1,12 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -99,39 +101,69 @@ func Import(ctx context.Context, location storage.Location, reports []Archived) 
 
 // ImportPanopticon returns the reports of a database of matrix-org's panopticon,
 // SQLite or MySQL: a row for each, with the names of the statistics as columns
-// and the time of receipt, in Unix seconds, as local_timestamp.
+// and the time of receipt, in Unix seconds, as local_timestamp. Dendrite's are in a
+// table of their own, if there is one.
 func ImportPanopticon(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
 	err = source.Read(ctx, sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-		rows, err := view.QueryxContext(ctx, `SELECT * FROM stats`)
-		if err != nil {
+		known := append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
+		if all, err = panopticonRows(ctx, view, "stats", known, nil); err != nil {
 			return fmt.Errorf("read the table stats (is this panopticon's database?): %w", err)
 		}
-		defer func() { _ = rows.Close() }()
-		known := append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
-		for rows.Next() {
-			row := make(map[string]any)
-			if err := rows.MapScan(row); err != nil {
-				return err
-			}
-			for name, value := range row {
-				if text, ok := value.([]byte); ok { // MySQL's text
-					row[name] = string(text)
-				}
-			}
-			at, _ := row["local_timestamp"].(int64)
-			report := make(map[string]any)
-			for _, name := range known {
-				if value := row[name]; value != nil {
-					report[name] = value
-				}
-			}
-			body, err := json.Marshal(report)
-			if err != nil {
-				return err
-			}
-			all = append(all, Archived{time.Unix(at, 0).UTC(), body})
+		columns, err := view.Columns(ctx, "dendrite_stats")
+		if err != nil || len(columns) == 0 {
+			return err
 		}
-		return rows.Err()
+		more, err := panopticonRows(ctx, view, "dendrite_stats", columns, map[string]string{"goos": "go_os", "goarch": "go_arch", "goversion": "go_version"})
+		if err != nil {
+			return fmt.Errorf("read the table dendrite_stats: %w", err)
+		}
+		for _, a := range more {
+			a.Report = usagereport.Mark(a.Report, "Dendrite/")
+			all = append(all, a)
+		}
+		return nil
 	})
 	return all, err
+}
+
+// panopticonRows returns the rows of a table as reports, with the given columns, of
+// which some have other names in a report.
+func panopticonRows(ctx context.Context, view sqldb.View, table string, columns []string, names map[string]string) (all []Archived, err error) {
+	rows, err := view.QueryxContext(ctx, `SELECT * FROM `+table)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		row := make(map[string]any)
+		if err := rows.MapScan(row); err != nil {
+			return nil, err
+		}
+		for name, value := range row {
+			if text, ok := value.([]byte); ok { // MySQL's text
+				row[name] = string(text)
+			}
+		}
+		at, _ := row["local_timestamp"].(int64)
+		report := make(map[string]any)
+		for _, column := range columns {
+			if value := row[column]; value != nil && !private(column) {
+				if n, ok := value.(int64); ok && slices.Contains(usagereport.DendriteInfoNames(), column) {
+					value = n != 0 // no database here has truth values
+				}
+				report[cmp.Or(names[column], column)] = value
+			}
+		}
+		body, err := json.Marshal(report)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Archived{time.Unix(at, 0).UTC(), body})
+	}
+	return all, rows.Err()
+}
+
+// private says that a column is about who sent a report, or about panopticon's row.
+func private(column string) bool {
+	return slices.Contains([]string{"id", "local_timestamp", "remote_timestamp", "remote_addr", "forwarded_for", "user_agent"}, column)
 }

@@ -68,6 +68,9 @@ func TestPanopticon(t *testing.T) {
 	for _, statement := range []string{
 		`CREATE TABLE stats (id INTEGER PRIMARY KEY, homeserver VARCHAR(256), local_timestamp BIGINT, remote_timestamp BIGINT, remote_addr TEXT, forwarded_for TEXT, uptime_seconds BIGINT, total_users BIGINT, server_context TEXT, user_agent TEXT)`,
 		`INSERT INTO stats (homeserver, local_timestamp, remote_addr, total_users, server_context) VALUES ('a.example', 1700000000, '192.0.2.1', 42, 'school')`,
+		`CREATE TABLE dendrite_stats (id INTEGER PRIMARY KEY, homeserver VARCHAR(256), local_timestamp BIGINT, remote_addr TEXT, forwarded_for TEXT, total_users BIGINT, daily_messages BIGINT, user_agent TEXT, goos TEXT, goversion TEXT, nats_embedded INT, version TEXT)`,
+		`INSERT INTO dendrite_stats (homeserver, local_timestamp, remote_addr, total_users, daily_messages, user_agent, goos, goversion, nats_embedded, version)
+			VALUES ('b.example', 1700000001, '192.0.2.1', 7, 5, 'Dendrite/0.15.2', 'linux', 'go1.26', 1, '0.15.2'), ('c.example', 1700000002, NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL)`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
 		must.Succeed(t, err)
@@ -77,7 +80,11 @@ func TestPanopticon(t *testing.T) {
 	must.Succeed(t, err)
 	all, err := reports.ImportPanopticon(t.Context(), source)
 	must.Succeed(t, err)
-	want := []reports.Archived{{Received: time.Unix(1700000000, 0).UTC(), Report: json.RawMessage(`{"homeserver":"a.example","server_context":"school","total_users":42}`)}}
+	want := []reports.Archived{
+		{Received: time.Unix(1700000000, 0).UTC(), Report: json.RawMessage(`{"homeserver":"a.example","server_context":"school","total_users":42}`)},
+		{Received: time.Unix(1700000001, 0).UTC(), Report: json.RawMessage(`{"daily_messages":5,"go_os":"linux","go_version":"go1.26","homeserver":"b.example","nats_embedded":true,"total_users":7,"version":"0.15.2"}`)},
+		{Received: time.Unix(1700000002, 0).UTC(), Report: json.RawMessage(`{"homeserver":"c.example","total_users":1,"software":"dendrite"}`)},
+	}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -17,10 +18,17 @@ import (
 // the other.
 type forwarder struct {
 	url     string
-	queue   chan []byte
+	queue   chan outgoing
 	client  *http.Client
 	failed  func(error) // called for each report that could not be sent on
 	stopped chan struct{}
+}
+
+// outgoing is a report as it came. Collection servers tell Dendrite's reports from
+// Synapse's by the agent.
+type outgoing struct {
+	body  []byte
+	agent string
 }
 
 const (
@@ -32,7 +40,7 @@ const (
 
 func newForwarder(ctx context.Context, to string, failed func(error)) *forwarder {
 	f := &forwarder{
-		url: to, queue: make(chan []byte, forwardQueue), failed: failed, stopped: make(chan struct{}),
+		url: to, queue: make(chan outgoing, forwardQueue), failed: failed, stopped: make(chan struct{}),
 		client: &http.Client{Timeout: forwardTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	go f.run(ctx)
@@ -71,9 +79,9 @@ const forwardedHeader = "X-Usage-Report-Forwarded"
 func forwarded(r *http.Request) bool { return r.Header.Get(forwardedHeader) != "" }
 
 // send queues a report; one that finds no room is not sent on.
-func (f *forwarder) send(body []byte) {
+func (f *forwarder) send(report outgoing) {
 	select {
-	case f.queue <- body:
+	case f.queue <- report:
 	default:
 		f.failed(errors.New("too many are waiting"))
 	}
@@ -88,8 +96,8 @@ func (f *forwarder) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case body := <-f.queue:
-			if err := f.deliver(ctx, body); err != nil {
+		case report := <-f.queue:
+			if err := f.deliver(ctx, report); err != nil {
 				f.failed(err)
 			}
 		}
@@ -100,9 +108,9 @@ func (f *forwarder) run(ctx context.Context) {
 var errFinal = errors.New("the report was refused")
 
 // deliver tries until the other server has accepted the report.
-func (f *forwarder) deliver(ctx context.Context, body []byte) (err error) {
+func (f *forwarder) deliver(ctx context.Context, report outgoing) (err error) {
 	for try := range forwardTries {
-		if err = f.put(ctx, body); err == nil || errors.Is(err, errFinal) || try == forwardTries-1 {
+		if err = f.put(ctx, report); err == nil || errors.Is(err, errFinal) || try == forwardTries-1 {
 			return err
 		}
 		select {
@@ -115,13 +123,16 @@ func (f *forwarder) deliver(ctx context.Context, body []byte) (err error) {
 }
 
 // put tries once. Its errors leave out the URL, which may hold a token.
-func (f *forwarder) put(ctx context.Context, body []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, f.url, bytes.NewReader(body))
+func (f *forwarder) put(ctx context.Context, report outgoing) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, f.url, bytes.NewReader(report.body))
 	if err != nil {
 		return errors.New("the URL is not valid")
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set(forwardedHeader, "1")
+	if homeserverAgent(report.agent) {
+		request.Header.Set("User-Agent", report.agent)
+	}
 	response, err := f.client.Do(request)
 	if err != nil {
 		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
@@ -139,4 +150,10 @@ func (f *forwarder) put(ctx context.Context, body []byte) error {
 		}
 	}
 	return fmt.Errorf("the answer was %s", response.Status)
+}
+
+// homeserverAgent says whether an agent is one of a homeserver, such as
+// Dendrite/0.15.2, and not one that anybody may have made up.
+func homeserverAgent(agent string) bool {
+	return regexp.MustCompile(`^(Synapse|Dendrite)/[!-~]{1,64}$`).MatchString(agent)
 }

@@ -303,23 +303,19 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	if refused != nil {
 		return usagereport.Report{}, refused
 	}
-	body := usagereport.Mark(original, request.UserAgent())
-	report, err := usagereport.Parse(body)
+	report, stored, err := usagereport.ParsePushed(original, request.UserAgent())
 	if err != nil {
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
 	}
 	if refused := r.admits(from, report.Homeserver, patterns); refused != nil {
 		return usagereport.Report{}, refused
 	}
-	if body, err = report.Stored(body); err != nil {
-		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
-	}
-	if refused := r.keep(request.Context(), report, body); refused != nil {
+	if refused := r.keep(request.Context(), report, stored); refused != nil {
 		return usagereport.Report{}, refused
 	}
 	r.established.accepted(from, time.Now())
 	if r.forward != nil && !forwarded(request) {
-		r.forward.send(original)
+		r.forward.send(outgoing{original, request.UserAgent()})
 	}
 	return report, nil
 }

@@ -405,20 +405,26 @@ func TestForwarding(t *testing.T) {
 	arrived := make(chan string, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		arrived <- r.Method + " " + string(body)
+		agent := r.UserAgent()
+		if strings.HasPrefix(agent, "Go-http-client/") {
+			agent = "ours"
+		}
+		arrived <- agent + " " + r.Method + " " + string(body)
 		_, _ = io.WriteString(w, "{}")
 	}))
 	defer other.Close()
 	r := start(t, t.TempDir(), func(o *reports.Options) { o.ForwardTo = other.URL })
-	r.put("POST", path, report("a.example", `"x":1`), nil)
 	r.put("POST", path, `{"homeserver":"!"}`, nil)
-	select {
-	case got := <-arrived:
-		if want := "PUT " + report("a.example", `"x":1`); got != want {
-			t.Errorf("%q arrived, want %q", got, want)
+	for agent, wanted := range map[string]string{"Dendrite/0.15.2": "Dendrite/0.15.2", "Synapse/1.160.0": "Synapse/1.160.0", "Mozilla/5.0": "ours", "": "ours"} {
+		r.put("POST", path, report("a.example", `"x":1`), http.Header{"User-Agent": {agent}})
+		select {
+		case got := <-arrived:
+			if want := wanted + " PUT " + report("a.example", `"x":1`); got != want {
+				t.Errorf("%q arrived, want %q", got, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("nothing arrived")
 		}
-	case <-time.After(time.Minute):
-		t.Fatal("nothing arrived")
 	}
 	must.Succeed(t, r.Close())
 	if len(arrived) != 0 {

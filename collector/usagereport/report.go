@@ -93,6 +93,18 @@ func (r *Report) takeNumbers(values map[string]json.RawMessage, prefix string, w
 	}
 }
 
+// ParsePushed reads a report that came in a request with a User-Agent, and returns as
+// well what is to be kept of its body: Parse must say the same of that.
+func ParsePushed(body []byte, userAgent string) (Report, []byte, error) {
+	body = Mark(body, userAgent)
+	r, err := Parse(body)
+	if err != nil {
+		return Report{}, nil, err
+	}
+	stored, err := r.Stored(body)
+	return r, stored, err
+}
+
 // Stored returns what is kept of the body that a report was parsed from: the body
 // itself, or, of one that is larger than any real report, the keys that are known.
 func (r Report) Stored(body []byte) ([]byte, error) {
