@@ -45,7 +45,7 @@ func (o Options) Reads() (lines []string) {
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
-	item.Locate(o.locate)
+	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	values := item.Values
 	o.configurePassword(item)
 	if n := values["domain"]; n != nil {
@@ -97,13 +97,13 @@ var errNoSource = errors.New("this ejabberd has no SQL database: its records are
 
 // locate takes the location of ejabberd's database, the URL of its API, or its
 // configuration file.
-func (o *Options) locate(location, folder string) (err error) {
+func (o *Options) locate(location, folder string, warn func(format string, args ...any)) (err error) {
 	switch {
 	case document.IsURL(location):
 		o.API, err = webapi.ParseEndpoint(location)
 		return err
 	case document.IsConfiguration(location, folder, ".yml", ".yaml"):
-		return readEjabberdYML(o, document.Below(folder, location))
+		return readEjabberdYML(o, document.Below(folder, location), warn)
 	}
 	source, err := sqldb.DatabaseAt(location, folder)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,9 +15,6 @@ import (
 	"active_users_exporter/config/document"
 )
 
-// options are those of ejabberd.yml, or a part of them.
-type options map[string]any
-
 // maxIncludes is how many files are read for one configuration.
 const maxIncludes = 32
 
@@ -27,43 +23,64 @@ type ejabberdYML struct {
 	folder string
 	read   []string // the files
 	top    options
-	macros options // of define_macro
+	names  names // of define_macro and define_keyword
+	warn   func(format string, args ...any)
 }
 
 // readEjabberdYML reads the virtual hosts, their databases and their modules
 // from ejabberd.yml, or from the folder that holds it, and from the files that
-// it includes.
-func readEjabberdYML(o *Options, path string) error {
+// it includes, as ejabberd 26.07 does; warn is called with what is odd.
+func readEjabberdYML(o *Options, path string, warn func(format string, args ...any)) error {
 	if document.IsFolder(path) {
 		path = filepath.Join(path, "ejabberd.yml")
 	}
-	c := &ejabberdYML{folder: filepath.Dir(path), macros: make(options)}
-	top, err := c.file(path)
+	c, err := parseEjabberdYML(path, warn)
 	if err != nil {
 		return err
 	}
-	c.top = top
-	hosts := c.texts(top["hosts"])
+	hosts := c.hosts()
 	if len(hosts) == 0 {
 		return fmt.Errorf("%s: it lists no hosts", path)
 	}
 	o.Modules = make(map[string][]string)
 	for _, host := range hosts {
-		own, more := c.part(top["host_config"], host), c.part(top["append_host_config"], host)
-		modules := c.options(top["modules"])
-		if own["modules"] != nil {
-			modules = c.options(own["modules"])
-		}
-		all := slices.Collect(maps.Keys(modules))
-		o.Modules[host] = slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(all, maps.Keys(c.options(more["modules"]))))))
-
-		source, err := c.source(own)
+		o.Modules[host] = c.modules(host)
+		source, err := c.source(host, c.part(c.top["host_config"], host))
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		o.Databases = addDatabase(o.Databases, source, host)
 	}
 	return nil
+}
+
+func parseEjabberdYML(path string, warn func(format string, args ...any)) (*ejabberdYML, error) {
+	c := &ejabberdYML{folder: filepath.Dir(path), warn: warn}
+	var err error
+	if c.top, err = c.file(path); err != nil {
+		return nil, err
+	}
+	c.names = names{macros: c.options(c.top["define_macro"]), keywords: c.options(c.top["define_keyword"])}
+	return c, nil
+}
+
+// hosts returns the virtual hosts, in small letters.
+func (c *ejabberdYML) hosts() []string {
+	hosts := c.texts(c.top["hosts"])
+	for i, host := range hosts {
+		hosts[i] = strings.ToLower(host)
+	}
+	return hosts
+}
+
+// modules returns the modules of a virtual host, in order.
+func (c *ejabberdYML) modules(host string) []string {
+	modules := c.options(c.top["modules"])
+	if own := c.part(c.top["host_config"], host)["modules"]; own != nil {
+		modules = c.options(own)
+	}
+	more := c.options(c.part(c.top["append_host_config"], host)["modules"])
+	return slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(slices.Collect(maps.Keys(modules)), maps.Keys(more)))))
 }
 
 // addDatabase adds that of a host. One that several hosts share is of the
@@ -82,7 +99,7 @@ func addDatabase(all []Database, source sqldb.Source, host string) []Database {
 }
 
 // file reads a file and those that it includes. What the file itself says goes
-// before what it includes.
+// before what it includes; ejabberd refuses a single value that both have.
 func (c *ejabberdYML) file(path string) (options, error) {
 	if slices.Contains(c.read, path) || len(c.read) >= maxIncludes {
 		return nil, fmt.Errorf("%s: included twice, or one of more than %d files", path, maxIncludes)
@@ -92,140 +109,144 @@ func (c *ejabberdYML) file(path string) (options, error) {
 	if err != nil {
 		return nil, err
 	}
-	var top options
-	if err := yaml.Unmarshal(content, &top); err != nil {
-		// The error itself may quote a password.
-		return nil, fmt.Errorf("%s: not a configuration of ejabberd%s", path, regexp.MustCompile(`: line \d+|\n +line \d+`).FindString(err.Error()))
+	root, err := document.ParseYAML(path, content)
+	if err != nil {
+		return nil, err
 	}
-	if top == nil {
-		top = make(options)
+	top := make(options)
+	if root == nil {
+		return top, nil
 	}
-	maps.Copy(c.macros, c.options(top["define_macro"]))
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s:%d:%d: not a configuration of ejabberd, which is a mapping of options to values", path, root.Line, root.Column)
+	}
+	top.addAll(root, func(key *yaml.Node) {
+		c.warn("%s:%d: option %s is there twice: the last one counts, if ejabberd takes the file at all", path, key.Line, key.Value)
+	})
 	for name, limits := range c.included(top["include_config_file"]) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
 		if rest, err := filepath.Rel(c.folder, name); err != nil || !filepath.IsLocal(rest) {
-			return nil, fmt.Errorf("%s: include_config_file names a file outside of %s, which is not read: give the location of the database instead", path, c.folder)
+			at := top["include_config_file"]
+			return nil, fmt.Errorf("%s:%d:%d: include_config_file names a file outside of %s, which is not read: give the location of the database instead", path, at.Line, at.Column, c.folder)
 		}
 		more, err := c.file(filepath.Clean(name))
 		if err != nil {
 			return nil, err
 		}
-		top.add(more, limits)
+		for _, key := range slices.Sorted(maps.Keys(more)) {
+			if limits.takes(key) {
+				top.addIncluded(key, more[key])
+			}
+		}
 	}
 	return top, nil
 }
 
 // include says which options are taken from a file that is included: those of
-// only, if there are any, but for those of not.
+// only, if there are any, else all except those of not.
 type include struct{ only, not []string }
+
+func (i include) takes(option string) bool {
+	if i.only != nil {
+		return slices.Contains(i.only, option)
+	}
+	return !slices.Contains(i.not, option)
+}
 
 // included returns the files of include_config_file: a name, a list of names,
 // or names with limits.
-func (c *ejabberdYML) included(value any) map[string]include {
+func (c *ejabberdYML) included(n *yaml.Node) map[string]include {
 	files := make(map[string]include)
-	for _, name := range c.texts(value) {
+	for _, name := range c.texts(n) {
 		files[name] = include{}
 	}
-	for name, limits := range c.options(value) {
+	for name, limits := range c.options(n) {
 		l := c.options(limits)
 		files[name] = include{only: c.texts(l["allow_only"]), not: c.texts(l["disallow"])}
 	}
 	return files
 }
 
-// add adds options that are not there yet, and the members of modules and the
-// like.
-func (o options) add(more options, limits include) {
-	for _, key := range slices.Sorted(maps.Keys(more)) {
-		if slices.Contains(limits.not, key) || limits.only != nil && !slices.Contains(limits.only, key) {
-			continue
-		}
-		ours, both := o[key].(options)
-		theirs, ok := more[key].(options)
-		switch {
-		case o[key] == nil:
-			o[key] = more[key]
-		case both && ok:
-			for name, value := range theirs {
-				if _, there := ours[name]; !there {
-					ours[name] = value
-				}
-			}
-		}
-	}
-}
-
 // source returns the database of a virtual host with options of its own; the
-// zero Source if there is none. Defaults are those of ejabberd.
-func (c *ejabberdYML) source(own options) (sqldb.Source, error) {
-	option := func(name string) string {
-		if v, ok := own[name]; ok {
-			return c.text(v)
-		}
-		return c.text(c.top[name])
-	}
-	database := sqldb.Location{
-		Host: cmp.Or(option("sql_server"), "localhost"), Port: option("sql_port"), Database: cmp.Or(option("sql_database"), "ejabberd"),
-		User: cmp.Or(option("sql_username"), "ejabberd"), Password: option("sql_password"), Encrypted: option("sql_ssl") == "true",
-	}
-	switch kind := option("sql_type"); kind {
+// zero Source if there is none.
+func (c *ejabberdYML) source(host string, own options) (sqldb.Source, error) {
+	switch kind, database := c.location(host, own); kind {
 	case "":
 		return sqldb.Source{}, nil
 	case "sqlite":
-		if !filepath.IsAbs(option("sql_database")) {
+		if !filepath.IsAbs(database.Database) {
 			return sqldb.Source{}, errors.New("sql_database is no absolute path: give the location as sqlite:/path/to/ejabberd.db")
 		}
-		return sqldb.ParseSource("sqlite:" + option("sql_database"))
+		return sqldb.ParseSource("sqlite:" + database.Database)
 	case "pgsql":
 		return database.PostgreSQL()
 	case "mysql":
 		return database.MySQL()
 	default:
-		return sqldb.Source{}, fmt.Errorf("sql_type: databases of kind %q cannot be read", kind)
+		return sqldb.Source{}, fmt.Errorf("sql_type: databases of kind %q cannot be read: give the location of the database itself, if it is of another kind", kind)
+	}
+}
+
+// location returns the kind of the database and where it is, with the defaults of
+// ejabberd.
+func (c *ejabberdYML) location(host string, own options) (kind string, database sqldb.Location) {
+	prefix := "sql_"
+	if own["sql_type"] == nil && c.top["sql_type"] == nil {
+		prefix = "odbc_" // until 16.x
+	}
+	option := func(name string) string {
+		n := cmp.Or(own[prefix+name], c.top[prefix+name])
+		text := c.names.text(n)
+		if name == "database" { // since 25.03
+			text = strings.ReplaceAll(text, "@HOST@", host)
+		}
+		if unknown := unknownName.FindString(text); unknown != "" && name != "password" {
+			c.warn("%s%s: %s is not defined: if it is in the environment of ejabberd (EJABBERD_MACRO_%s), it must be in that of the exporter too", prefix, name, unknown, strings.Trim(unknown, "@"))
+		}
+		return text
+	}
+	return option("type"), sqldb.Location{
+		Host: cmp.Or(option("server"), "localhost"), Port: option("port"), Database: cmp.Or(option("database"), "ejabberd"),
+		User: cmp.Or(option("username"), "ejabberd"), Password: option("password"), Encrypted: slices.Contains([]string{"true", "yes", "on"}, option("ssl")),
 	}
 }
 
 // part returns the options of a virtual host.
-func (c *ejabberdYML) part(value any, host string) options { return c.options(c.options(value)[host]) }
-
-func (c *ejabberdYML) options(value any) options {
-	if name, ok := value.(string); ok {
-		value = c.macros[name]
+func (c *ejabberdYML) part(n *yaml.Node, host string) options {
+	for name, own := range c.options(n) {
+		if strings.ToLower(name) == host {
+			return c.options(own)
+		}
 	}
-	o, _ := value.(options)
+	return nil
+}
+
+// options returns the options in a mapping, which a macro may stand for.
+func (c *ejabberdYML) options(n *yaml.Node) options {
+	o := make(options)
+	if n = c.names.resolve(n); n != nil && n.Kind == yaml.MappingNode {
+		o.addAll(n, func(key *yaml.Node) {
+			if strings.HasPrefix(key.Value, "sql_") {
+				c.warn("line %d: option %s is there twice: the last one counts, if ejabberd takes the file at all", key.Line, key.Value)
+			}
+		})
+	}
 	return o
 }
 
 // texts returns a list of texts, or the only one.
-func (c *ejabberdYML) texts(value any) (all []string) {
-	if name, ok := value.(string); ok && c.macros[name] != nil {
-		value = c.macros[name]
-	}
-	switch v := value.(type) {
-	case string:
-		return []string{c.text(v)}
-	case []any:
-		for _, item := range v {
-			all = append(all, c.text(item))
+func (c *ejabberdYML) texts(n *yaml.Node) (all []string) {
+	n = c.names.resolve(n)
+	switch {
+	case n == nil:
+	case n.Kind == yaml.ScalarNode:
+		return []string{c.names.text(n)}
+	case n.Kind == yaml.SequenceNode:
+		for _, item := range n.Content {
+			all = append(all, c.names.text(item))
 		}
 	}
 	return all
-}
-
-// text returns a single value with macros replaced: a name of a macro by
-// itself, or within, as @NAME@ (since 25.03).
-func (c *ejabberdYML) text(value any) string {
-	if value == nil {
-		return ""
-	}
-	text := fmt.Sprint(value)
-	if macro, ok := c.macros[text]; ok {
-		return fmt.Sprint(macro)
-	}
-	for name, macro := range c.macros {
-		text = strings.ReplaceAll(text, "@"+name+"@", fmt.Sprint(macro))
-	}
-	return text
 }

@@ -55,7 +55,7 @@ func TestEjabberdYML(t *testing.T) {
 			map[string][]string{"a.example": nil},
 		},
 		"macros": {
-			map[string]string{"ejabberd.yml": "define_macro:\n  HOSTS: [a.example]\n  SECRET: 'p@ss/w'\n  DB: live\nhosts: HOSTS\nsql_type: pgsql\nsql_password: SECRET\nsql_database: ej_@DB@\nsql_ssl: true\n"},
+			map[string]string{"ejabberd.yml": "define_macro:\n  HOSTS: [a.example]\n  SECRET: 'p@ss/w'\n  DB: \"live\"\nhosts: HOSTS\nsql_type: pgsql\nsql_password: SECRET\nsql_database: \"ej_@DB@\"\nsql_ssl: true\n"},
 			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://ejabberd:p%40ss%2Fw@localhost:5432/ej_live?sslmode=require"), Host: "a.example"}},
 			map[string][]string{"a.example": nil},
 		},
@@ -67,6 +67,29 @@ func TestEjabberdYML(t *testing.T) {
 			},
 			[]ejabberd.Database{{Source: configtest.Source(t, "mysql://ej@/ejabberd?socket=%2Frun%2Fmysqld%2Fmysqld.sock")}},
 			map[string][]string{"a.example": {"mod_a", "mod_c", "mod_d"}, "b.example": {"mod_b"}},
+		},
+		"a socket of another port": {
+			map[string]string{"ejabberd.yml": "hosts: [a.example]\nsql_type: pgsql\nsql_server: 'unix:/run/postgresql/.s.PGSQL.5433'\n"},
+			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://ejabberd@/ejabberd?host=%2Frun%2Fpostgresql&port=5433"), Host: "a.example"}},
+			map[string][]string{"a.example": nil},
+		},
+		"options of ejabberd 16 and before": {
+			map[string]string{"ejabberd.yml": "hosts: [a.example]\nodbc_type: pgsql\nodbc_server: s\nodbc_database: d\nodbc_username: u\nodbc_password: p\nodbc_port: 5433\n"},
+			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://u:p@s:5433/d"), Host: "a.example"}},
+			map[string][]string{"a.example": nil},
+		},
+		"a database for each host by @HOST@": {
+			map[string]string{"ejabberd.yml": "hosts: [a.example, b.example]\nsql_type: pgsql\nsql_database: \"ej_@HOST@\"\n"},
+			[]ejabberd.Database{
+				{Source: configtest.Source(t, "postgres://ejabberd@localhost:5432/ej_a.example"), Host: "a.example"},
+				{Source: configtest.Source(t, "postgres://ejabberd@localhost:5432/ej_b.example"), Host: "b.example"},
+			},
+			map[string][]string{"a.example": nil, "b.example": nil},
+		},
+		"a key of the API twice, as in ejabberd's own example": {
+			map[string]string{"ejabberd.yml": "hosts: [a.example]\nsql_type: pgsql\napi_permissions: {x: {who: {access: {allow: {acl: loopback, acl: admin}}}}}\n"},
+			[]ejabberd.Database{{Source: configtest.Source(t, "postgres://ejabberd@localhost:5432/ejabberd"), Host: "a.example"}},
+			map[string][]string{"a.example": nil},
 		},
 		"a list of files, a Unix socket of PostgreSQL": {
 			map[string]string{"ejabberd.yml": "include_config_file: [x.yml]\n", "x.yml": "hosts: [a.example]\nsql_type: pgsql\nsql_server: 'unix:/run/postgresql/.s.PGSQL.5432'\n"},
@@ -92,11 +115,13 @@ func TestMistakesInEjabberdYML(t *testing.T) {
 		"Mnesia":          {"hosts: [a]\n", "its records are in Mnesia"},
 		"unknown engine":  {"hosts: [a]\nsql_type: mssql\nsql_password: hunter2\n", `"mssql" cannot be read`},
 		"relative path":   {"hosts: [a]\nsql_type: sqlite\nsql_database: e.db\n", "no absolute path"},
-		"no YAML":         {"hosts: [a]\nsql_password: 'hunter2\n", "not a configuration of ejabberd"},
-		"a wrong type":    {"- hunter2\n", "not a configuration of ejabberd"},
+		"no YAML":         {"hosts: [a]\nsql_password: 'hunter2\n", "ejabberd.yml:2: no valid YAML: found unexpected end of stream"},
+		"a wrong type":    {"- hunter2\n", "ejabberd.yml:1:1: not a configuration of ejabberd"},
 		"outside":         {"include_config_file: /etc/passwd\n", "names a file outside of"},
 		"outside, hidden": {"include_config_file: ../x.yml\n", "names a file outside of"},
 		"itself":          {"include_config_file: ejabberd.yml\n", "included twice"},
+		"two documents":   {"hosts: [a]\n---\nsql_password: hunter2\n", "ejabberd.yml:2: a second document"},
+		"another socket":  {"hosts: [a]\nsql_type: pgsql\nsql_server: 'unix:/run/x.sock'\nsql_password: hunter2\n", "the socket is not named .s.PGSQL.PORT"},
 		"not there":       {"include_config_file: x.yml\n", "x.yml: no such file"},
 	} {
 		directory := configtest.Files(t, map[string]string{"ejabberd.yml": c.content})
@@ -125,5 +150,21 @@ func TestEjabberdYMLAndAPI(t *testing.T) {
 	}
 	if _, err := (config.Source{File: filepath.Join(directory, "bad.yml"), LookupEnv: os.LookupEnv}).Load(); err == nil || !strings.Contains(err.Error(), "bad.yml:1:38: from: this ejabberd has no SQL database") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What ejabberd would not take, or what it knows and we do not.
+func TestWarningsOfEjabberdYML(t *testing.T) {
+	path := filepath.Join(configtest.Files(t, map[string]string{"ejabberd.yml": "hosts: [a.example]\nsql_type: pgsql\nsql_database: one\nsql_database: \"x_@SECRET_NAME@\"\nsql_password: \"p@A@\"\n"}), "ejabberd.yml")
+	got, warnings, err := ejabberd.Kind().At(path)
+	if err != nil || len(got.(ejabberd.Options).Databases) != 1 {
+		t.Fatalf("%v, error %v", got, err)
+	}
+	want := []string{
+		path + ":4: option sql_database is there twice: the last one counts, if ejabberd takes the file at all",
+		"sql_database: @SECRET_NAME@ is not defined: if it is in the environment of ejabberd (EJABBERD_MACRO_SECRET_NAME), it must be in that of the exporter too",
+	}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Error(diff)
 	}
 }

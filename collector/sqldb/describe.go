@@ -47,11 +47,11 @@ func describePostgreSQL(c *pgx.ConnConfig) string {
 			servers = append(servers, server)
 		}
 	}
-	text := fmt.Sprintf("postgresql, %s, database %s, user %s", strings.Join(servers, ", or "), cmp.Or(c.Database, c.User), c.User)
+	parts := []string{"postgresql", strings.Join(servers, ", or "), "database " + cmp.Or(c.Database, c.User), "user " + c.User}
 	for _, name := range []string{"search_path", "options"} {
 		if value := c.RuntimeParams[name]; value != "" {
-			text += fmt.Sprintf(", %s %q", name, value)
+			parts = append(parts, fmt.Sprintf("%s %q", name, value))
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }

@@ -47,8 +47,19 @@ const unixSocket = "unix:"
 func (l Location) PostgreSQL() (Source, error) {
 	values := url.Values{}
 	u := url.URL{Scheme: "postgres", User: l.userinfo(), Path: "/" + l.Database}
+	if strings.ContainsAny(l.Database, "@/") { // else it looks like a misplaced password
+		u.Path = "/"
+		values.Set("dbname", l.Database)
+	}
 	if path, ok := strings.CutPrefix(l.Host, unixSocket); ok { // libpq wants its folder
+		port, ok := strings.CutPrefix(filepath.Base(path), ".s.PGSQL.")
+		if !ok {
+			return Source{}, errors.New("the socket is not named .s.PGSQL.PORT, as PostgreSQL names its own: give the location as postgres:///DATABASE?host=FOLDER")
+		}
 		values.Set("host", filepath.Dir(path))
+		if port != "5432" {
+			values.Set("port", port)
+		}
 	} else {
 		u.Host = net.JoinHostPort(l.Host, cmp.Or(l.Port, "5432"))
 	}

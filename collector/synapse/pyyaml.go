@@ -1,15 +1,12 @@
 package synapse
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"active_users_exporter/config/document"
 )
 
 // pyYAML is a YAML file as PyYAML 6 reads it (yaml.safe_load), which Synapse uses:
@@ -26,32 +23,11 @@ const maxMerges = 32
 // parsePyYAML parses a file, which must hold one document. Its errors quote no
 // value, for that may be a password.
 func parsePyYAML(file string, content []byte) (*pyYAML, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	var first, second yaml.Node
-	switch err := decoder.Decode(&first); {
-	case errors.Is(err, io.EOF):
-		return &pyYAML{file: file}, nil
-	case err != nil:
-		return nil, invalidYAML(file, err)
+	root, err := document.ParseYAML(file, content)
+	if err != nil {
+		return nil, err
 	}
-	switch err := decoder.Decode(&second); {
-	case err == nil:
-		return nil, fmt.Errorf("%s:%d: a second document after ---: Synapse reads no such file", file, second.Line)
-	case !errors.Is(err, io.EOF):
-		return nil, invalidYAML(file, err)
-	}
-	return &pyYAML{file, first.Content[0]}, nil
-}
-
-var yamlPlace = regexp.MustCompile(`^line (\d+): (.*)$`)
-
-// invalidYAML turns "yaml: line 3: did not find …" into "FILE:3: no valid YAML: …".
-func invalidYAML(file string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if place := yamlPlace.FindStringSubmatch(text); place != nil {
-		return fmt.Errorf("%s:%s: no valid YAML: %s", file, place[1], place[2])
-	}
-	return fmt.Errorf("%s: no valid YAML: %s", file, text)
+	return &pyYAML{file, root}, nil
 }
 
 // wrong returns an error about a node.

@@ -57,24 +57,15 @@ func (d *Document) Root(content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("%s: empty: it must list servers", d.file)
 	case err != nil:
-		return nil, d.syntaxError(err)
+		return nil, invalidYAML(d.file, err)
 	}
 	switch err := decoder.Decode(&more); {
 	case err == nil:
 		return nil, fmt.Errorf("%s:%d: a second document after ---: only one is read", d.file, more.Line)
 	case !errors.Is(err, io.EOF):
-		return nil, d.syntaxError(err)
+		return nil, invalidYAML(d.file, err)
 	}
 	return document.Content[0], nil
-}
-
-// syntaxError turns "yaml: line 3: did not find …" into "FILE:3: did not …".
-func (d *Document) syntaxError(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if place := regexp.MustCompile(`^line (\d+): (.*)$`).FindStringSubmatch(text); place != nil {
-		return fmt.Errorf("%s:%s: no valid YAML: %s", d.file, place[1], place[2])
-	}
-	return fmt.Errorf("%s: no valid YAML: %s", d.file, text)
 }
 
 // Mapping returns the values of a mapping by key. Keys other than the known

@@ -1,0 +1,44 @@
+package document
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ParseYAML returns the one document of a chat server's own configuration file, nil
+// if it is empty. Its errors name the line and quote no value, which may be a
+// password.
+func ParseYAML(file string, content []byte) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var first, second yaml.Node
+	switch err := decoder.Decode(&first); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, invalidYAML(file, err)
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return nil, fmt.Errorf("%s:%d: a second document after ---: the chat server takes one alone", file, second.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, invalidYAML(file, err)
+	}
+	return first.Content[0], nil
+}
+
+var yamlPlace = regexp.MustCompile(`^line (\d+): (.*)$`)
+
+// invalidYAML turns "yaml: line 3: did not find …" into "FILE:3: no valid YAML: …".
+func invalidYAML(file string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if place := yamlPlace.FindStringSubmatch(text); place != nil {
+		return fmt.Errorf("%s:%s: no valid YAML: %s", file, place[1], place[2])
+	}
+	return fmt.Errorf("%s: no valid YAML: %s", file, text)
+}
