@@ -164,14 +164,10 @@ func (e *Exporter) openStores(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	if c.Reports.ListenAddress != "" {
-		receiver, err := reports.New(ctx, reports.Options{
+		e.receiver = reports.New(ctx, reports.Options{
 			Settings: c.Reports.Settings, Location: c.Storage.Location, Retention: c.Storage.Retention,
 			Now: e.clock, Logger: log.With(e.logger, "part", "reports"),
 		})
-		if err != nil {
-			return errors.Join(err, e.claimed.Release())
-		}
-		e.receiver = receiver
 	}
 	if !c.Storage.Location.IsZero() {
 		e.history = history.New(c.Storage.Location, c.Storage.KeyFile)

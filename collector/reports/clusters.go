@@ -189,6 +189,9 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	if !r.clusters.hasCapacity(sent) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}
 	}
+	if !r.store.opened.Load() {
+		return r.storageError(errClosed)
+	}
 	now := r.options.Now()
 	if err := r.store.keepPart(request.Context(), &r.clusters, sent, part, now); err != nil {
 		return r.storageError(err)

@@ -54,10 +54,7 @@ func push(transport http.RoundTripper, url string, body []byte) (int, error) {
 func BenchmarkReceiver(b *testing.B) {
 	for _, connections := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("%d", connections), func(b *testing.B) {
-			r, err := reports.New(b.Context(), options(b.TempDir()))
-			if err != nil {
-				b.Fatal(err)
-			}
+			r := reports.New(b.Context(), options(b.TempDir()))
 			ours := httptest.NewServer(r.Handler())
 			plain := httptest.NewServer(plainHandler(b))
 			count := 300 * connections

@@ -125,36 +125,73 @@ const (
 	maxKeys                  = 100_000
 )
 
-// New returns a Receiver that knows again what was reported before.
-func New(ctx context.Context, o Options) (*Receiver, error) {
+// New returns a Receiver that knows again what was reported before. If its store cannot
+// be opened, reports are answered with 503 until it can.
+func New(ctx context.Context, o Options) *Receiver {
 	r := &Receiver{
 		options: o, latest: latest{options: o, names: usagereport.Names(), homeservers: make(map[string]*homeserverState)},
-		clusters: clusters{nodes: make(map[node]*nodeReport)},
+		clusters: clusters{nodes: make(map[node]*nodeReport)}, store: newStore(o.Location), established: newEstablished(),
 		bySender: newLimiters(senderEvery, senderBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), refusalLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		failureLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		rejected:   make(map[Reason]uint64),
 	}
-	r.established = newEstablished()
 	r.connections = newConnections(r.established, o.TrustedProxies)
 	r.SetTokens(o.Tokens)
-	var err error
-	if r.store, err = openStore(ctx, o.Location); err != nil {
-		return nil, err
-	}
-	if err := r.catchUp(ctx, o.ExpireAfter); err != nil {
-		_ = r.store.close()
-		return nil, err
-	}
+	err := r.open(ctx)
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if o.ForwardTo != "" {
 		r.forward = newForwarder(ctx, o.ForwardTo, r.notForwarded)
 	}
-	r.background.Go(func() { r.cleanup(ctx) })
+	r.background.Go(func() {
+		if r.openLater(ctx, err) {
+			r.maintain(ctx)
+		}
+	})
+	return r
+}
+
+// open opens the store and takes up what is in it.
+func (r *Receiver) open(ctx context.Context) error {
+	if !r.store.opened.Load() {
+		if err := r.store.open(ctx); err != nil {
+			return err
+		}
+	}
+	return r.catchUp(ctx, r.options.ExpireAfter)
+}
+
+// openEvery is the pause between two tries to open the store.
+const openEvery = 10 * time.Second
+
+// openLater tries to open the store until it is open, err being why it is not so far.
+// It returns false if ctx ends before.
+func (r *Receiver) openLater(ctx context.Context, err error) bool {
+	said := ""
+	for err != nil {
+		if err.Error() != said {
+			said = err.Error()
+			_ = level.Error(r.options.Logger).Log("msg", "the store of reports cannot be opened: reports are refused with 503 until it can", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(openEvery):
+		}
+		err = r.open(ctx)
+	}
+	if said != "" {
+		_ = level.Info(r.options.Logger).Log("msg", "the store of reports is open")
+	}
+	return true
+}
+
+// maintain keeps up with the store until ctx ends.
+func (r *Receiver) maintain(ctx context.Context) {
 	if r.store.shared {
 		r.background.Go(func() { r.poll(ctx) })
 	}
-	return r, nil
+	r.cleanup(ctx)
 }
 
 // SetTokens replaces Settings.Tokens, from the next request on.
@@ -371,10 +408,14 @@ func (r *Receiver) admits(from sender, homeserver string, patterns []string) *re
 
 // storageError is the refusal of a report that could not be stored.
 func (r *Receiver) storageError(err error) *refusal {
-	if r.failureLog.Allow() {
+	if !errors.Is(err, errClosed) && r.failureLog.Allow() {
 		_ = level.Error(r.options.Logger).Log("msg", "a report could not be stored", "err", err)
 	}
-	return &refusal{http.StatusServiceUnavailable, Storage, "the report could not be stored"}
+	text := "the report could not be stored"
+	if errors.Is(err, errClosed) {
+		text = "the store of reports cannot be opened for now"
+	}
+	return &refusal{http.StatusServiceUnavailable, Storage, text}
 }
 
 // notForwarded counts a report that another collection server did not take.

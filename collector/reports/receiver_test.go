@@ -1,6 +1,7 @@
 package reports_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -65,9 +66,7 @@ func start(t *testing.T, location string, change func(*reports.Options)) *receiv
 	if change != nil {
 		change(&o)
 	}
-	var err error
-	r.Receiver, err = reports.New(t.Context(), o)
-	must.Succeed(t, err)
+	r.Receiver = reports.New(t.Context(), o)
 	return r
 }
 
@@ -435,10 +434,34 @@ func TestForwarding(t *testing.T) {
 func TestAStoreThatCannotBeOpened(t *testing.T) {
 	folder := t.TempDir()
 	must.Succeed(t, os.WriteFile(folder+"/reports.db", []byte(strings.Repeat("garbage", 999)), 0o600))
-	_, err := reports.New(t.Context(), reports.Options{Location: storage.Folder(folder), Now: time.Now, Logger: log.NewNopLogger()})
-	if err == nil || !strings.Contains(err.Error(), "not a database") {
-		t.Errorf("error %v", err)
+	var logged lockedBuffer
+	r := start(t, folder, func(o *reports.Options) { o.Logger = log.NewLogfmtLogger(&logged) })
+	for _, push := range [][2]string{{path, report("a.example")}, mongooseRequests(t)["default-modules"]} {
+		answer := r.put(http.MethodPost, push[0], push[1], nil)
+		if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "cannot be opened") {
+			t.Errorf("%d %s", answer.Code, answer.Body)
+		}
 	}
+	eventually(t, "the reason in the log", func() bool { return strings.Count(logged.String(), "not a database") == 1 })
+	must.Succeed(t, r.Close())
+}
+
+// lockedBuffer is written by several goroutines.
+type lockedBuffer struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.text.String()
 }
 
 // An earlier exporter, whose store had no version yet, received four reports of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"active_users_exporter/collector/sqldb"
@@ -67,36 +68,55 @@ const (
 // store keeps every report that was accepted. Reports that arrive while one
 // transaction is being written go into the next one together: the disk's time
 // to make something durable is shared by all who wait.
+//
+// It may be closed at first: a disk that is full or a database that is down costs
+// reports and no more.
 type store struct {
-	database
-	shared  bool       // with other receivers
-	writing sync.Mutex // one transaction at a time
-	queue   chan *pending
-	stopped chan struct{}
+	database // once it is open
+	opened   atomic.Bool
+	location storage.Location
+	shared   bool       // with other receivers
+	writing  sync.Mutex // one transaction at a time
+	queue    chan *pending
+	stopped  chan struct{}
 }
 
-func openStore(ctx context.Context, location storage.Location) (*store, error) {
-	db, err := openDatabase(ctx, location)
+func newStore(location storage.Location) *store {
+	return &store{location: location, shared: location.Shared(), queue: make(chan *pending, maxQueue), stopped: make(chan struct{})}
+}
+
+// open opens what is closed.
+func (s *store) open(ctx context.Context) error {
+	db, err := openDatabase(ctx, s.location)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &store{database: db, shared: location.Shared(), queue: make(chan *pending, maxQueue), stopped: make(chan struct{})}
+	s.database = db
+	s.opened.Store(true)
 	go s.run(context.WithoutCancel(ctx))
-	return s, nil
+	return nil
 }
 
-// close writes what is waiting. Nobody calls keep any longer.
+// close writes what is waiting. Nobody calls keep or open any longer.
 func (s *store) close() error {
+	if !s.opened.Load() {
+		return nil
+	}
 	close(s.queue)
 	<-s.stopped
 	return s.database.close()
 }
+
+var errClosed = errors.New("the store of reports is not open")
 
 var errBusy = errors.New("too many reports are waiting to be stored")
 
 // keep returns once the report is on disk. If ctx ends first, it may be stored
 // all the same.
 func (s *store) keep(ctx context.Context, homeserver string, received time.Time, body []byte) error {
+	if !s.opened.Load() {
+		return errClosed
+	}
 	p := &pending{homeserver, received, body, make(chan error, 1)}
 	// Who is alone waits for no other goroutine.
 	if len(s.queue) == 0 && s.writing.TryLock() {
