@@ -1,21 +1,15 @@
 package prosody
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"active_users_exporter/collector/prosody/luaconfig"
-	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config/document"
 )
 
@@ -62,8 +56,12 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	var found Options
 	dataPath := defaultDataPath
-	if named, _ := c.Global["data_path"].(string); named != "" {
+	switch named := c.Global["data_path"].(type) {
+	case nil, bool: // as if it were not there
+	case string:
 		dataPath = document.Below(folder, named)
+	default:
+		return found, hostOptions{config: c}.wrong(errors.New("data_path is no text: Prosody would not start"), "data_path")
 	}
 	served := slices.DeleteFunc(slices.Clone(c.Hosts), func(h luaconfig.Section) bool { return h.Options["enabled"] == false })
 	if len(served) == 0 {
@@ -196,10 +194,20 @@ func (h hostOptions) storageOf(store string) (string, error) {
 	case luaconfig.Table:
 		named, _ = storage.Fields[store].(string)
 	case luaconfig.Opaque:
-		return "", fmt.Errorf("storage is a %s, which says nothing of where records are", storage)
+		if storage == "option" {
+			return "", errors.New("storage is given as another option, of which Prosody 13 gives the operations and not the value")
+		}
 	}
-	standard, _ := h.get("default_storage").(string)
-	named = cmp.Or(named, standard, "internal")
+	if named == "" {
+		switch standard := h.get("default_storage").(type) {
+		case nil, bool:
+			named = "internal"
+		case string:
+			named = standard
+		default:
+			return "", errors.New("default_storage is no text")
+		}
+	}
 	if named == "sql2" { // its name before 0.10
 		named = "sql"
 	}
@@ -214,49 +222,4 @@ func (h hostOptions) enabled(module string) bool {
 		}
 	}
 	return false
-}
-
-// sql returns the database of mod_storage_sql, whose options are sql.
-func (h hostOptions) sql(dataPath string) (sqldb.Source, error) {
-	options, given := h.get("sql").(luaconfig.Table)
-	text := func(name string) string {
-		switch v := options.Fields[name].(type) {
-		case string:
-			return v
-		case int64:
-			return strconv.FormatInt(v, 10)
-		case float64: // LuaDBI cuts it
-			return strconv.FormatInt(int64(v), 10)
-		}
-		return ""
-	}
-	driver, database := text("driver"), text("database")
-	if !given {
-		driver = "SQLite3"
-	}
-	switch {
-	case driver == "":
-		return sqldb.Source{}, errors.New("no driver is named: Prosody demands one")
-	case driver == "SQLite3":
-		return sqldb.ParseSource("sqlite:" + document.Below(dataPath, cmp.Or(database, "prosody.sqlite")))
-	case driver != "PostgreSQL" && driver != "MySQL":
-		return sqldb.Source{}, fmt.Errorf("driver %q is none of SQLite3, PostgreSQL and MySQL", driver)
-	case database == "":
-		return sqldb.Source{}, errors.New("no database is named: Prosody demands one")
-	}
-	u := url.URL{Scheme: map[string]string{"PostgreSQL": "postgres", "MySQL": "mysql"}[driver], Path: "/" + database}
-	if user := text("username"); user != "" {
-		u.User = url.UserPassword(user, text("password"))
-	}
-	host, port := cmp.Or(text("host"), "localhost"), text("port")
-	if !strings.HasPrefix(host, "/") {
-		u.Host = net.JoinHostPort(host, cmp.Or(port, map[string]string{"PostgreSQL": "5432", "MySQL": "3306"}[driver]))
-		return sqldb.ParseSource(u.String())
-	}
-	if driver == "MySQL" {
-		return sqldb.Source{}, errors.New("host is a path, which MySQL's client does not take: leave it out for the usual socket")
-	}
-	// libpq takes the folder of a socket as host.
-	u.RawQuery = url.Values{"host": {host}, "port": {cmp.Or(port, "5432")}}.Encode()
-	return sqldb.ParseSource(u.String())
 }
