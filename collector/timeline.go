@@ -11,16 +11,20 @@ import (
 // is over: today would look like a fall until the evening.
 type Visitors struct {
 	Last activity.Day
-	// Daily, Weekly and Monthly are the users who came on a day, and on one of the
-	// 7 or 30 days that end with it. Each ends with Last and begins with the first
-	// day for which all those days are known.
-	Daily, Weekly, Monthly []int
+	// Daily are the users who came on a day, the oldest first. A day on which the
+	// exporter was off is not known, if the server keeps no visits itself.
+	Daily []Count
+	// Weekly and Monthly are the users who came on one of the 7 or 30 days that end
+	// with a day: those who are known, if the exporter was off. Each ends with Last
+	// and begins with the first day for which the history reaches back far enough.
+	Weekly, Monthly []int
 }
 
 // A Timeline is what daily visits say about the past of a domain.
 type Timeline struct {
 	Visitors
-	// Weeks is the growth of each week that is over.
+	// Weeks is the growth of each week that is over, except weeks in which, or
+	// before which, days are not known.
 	Weeks []activity.WeekGrowth
 	// Cohorts are the newcomers of each of the last twelve weeks.
 	Cohorts []activity.Cohort
@@ -41,29 +45,35 @@ func (s *Snapshot) Visitors(domain string, days int) (v Visitors, ok bool) {
 	if !ok {
 		return Visitors{}, false
 	}
-	return s.visitors(past, days), true
+	return s.visitors(domain, past, days), true
 }
 
 // past returns what is known of the last days of a domain, false if nothing is known
 // of days that are over.
 func (s *Snapshot) past(domain string, days int) (past *activity.Past, ok bool) {
 	i, ok := slices.BinarySearchFunc(s.Domains, domain, func(d Domain, name string) int { return strings.Compare(d.Name, name) })
-	if !ok || s.calendar == nil || s.Domains[i].History.Number < 2 {
+	if !ok || s.calendar == nil || !s.Domains[i].History.Known {
 		return nil, false
 	}
-	return s.calendar.Past(domain, s.At, days), true
+	past = s.calendar.Past(domain, s.At, days)
+	return past, past.Days() > 1
 }
 
-func (s *Snapshot) visitors(past *activity.Past, days int) (v Visitors) {
+func (s *Snapshot) visitors(domain string, past *activity.Past, days int) (v Visitors) {
 	v.Last = activity.DayOf(s.At) - 1
 	known := past.Days() - 1 // days that are over
 	days = min(days, known)
 	lengths := []int{1, activity.WeekDays, activity.GrowthDays}
 	counts := past.VisitorsEach(v.Last, days, lengths...)
-	for i, series := range []*[]int{&v.Daily, &v.Weekly, &v.Monthly} {
-		unknown := max(0, min(days, days-(known-lengths[i]+1)))
-		*series = counts[i][unknown:]
+	for i, users := range counts[0] {
+		day := Count{}
+		if s.calendar.IsComplete(domain, v.Last-activity.Day(days-1-i)) {
+			day = Known(users)
+		}
+		v.Daily = append(v.Daily, day)
 	}
+	reaching := func(i int) []int { return counts[i][max(0, min(days, days-(known-lengths[i]+1))):] }
+	v.Weekly, v.Monthly = reaching(1), reaching(2)
 	return v
 }
 
@@ -73,9 +83,13 @@ func (s *Snapshot) Timeline(domain string, days int) (t Timeline, ok bool) {
 	if !ok {
 		return Timeline{}, false
 	}
-	t.Visitors = s.visitors(past, days)
+	t.Visitors = s.visitors(domain, past, days)
 	known := past.Days() - 1
-	t.Weeks = past.WeeklyGrowth(min(days, known) / activity.WeekDays)
+	for _, w := range past.WeeklyGrowth(min(days, known) / activity.WeekDays) {
+		if s.complete(domain, w.Week-activity.WeekDays, w.Week+activity.WeekDays-1) {
+			t.Weeks = append(t.Weeks, w)
+		}
+	}
 	t.Cohorts = past.Cohorts()
 	for _, length := range []int{30, 90, 180, 365} {
 		if length <= known {
@@ -83,4 +97,14 @@ func (s *Snapshot) Timeline(domain string, days int) (t Timeline, ok bool) {
 		}
 	}
 	return t, true
+}
+
+// complete says whether all days from first to last are known.
+func (s *Snapshot) complete(domain string, first, last activity.Day) bool {
+	for day := first; day <= last; day++ {
+		if !s.calendar.IsComplete(domain, day) {
+			return false
+		}
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,8 +75,8 @@ func TestTimelineShowsWhatIsKnown(t *testing.T) {
 func TestTimelineCounts(t *testing.T) {
 	got, _ := timelineOf(t, 101, 90)
 	last := func(series []int) int { return series[len(series)-1] }
-	if last(got.Daily) != 1 || last(got.Weekly) != 7 || last(got.Monthly) != 30 {
-		t.Errorf("yesterday: %d, %d, %d; want 1, 7, 30", last(got.Daily), last(got.Weekly), last(got.Monthly))
+	if got.Daily[len(got.Daily)-1] != collector.Known(1) || last(got.Weekly) != 7 || last(got.Monthly) != 30 {
+		t.Errorf("yesterday: %v, %d, %d; want 1, 7, 30", got.Daily[len(got.Daily)-1], last(got.Weekly), last(got.Monthly))
 	}
 	if got.Lately[0] != (collector.Lately{Days: 30, Users: 30}) || got.Lately[1] != (collector.Lately{Days: 90, Users: 39}) {
 		t.Errorf("lately: %v", got.Lately)
@@ -106,4 +107,21 @@ func TestTimelinesDuringRefreshes(t *testing.T) {
 		}
 	}
 	readers.Wait()
+}
+
+// A day on which the exporter was off is not known: it is no day without visitors.
+func TestTimelineHasGaps(t *testing.T) {
+	w := refresherWith(t, nil, activity.Key{1}, now)
+	w.users = map[string]time.Duration{"ada": 0}
+	for _, pause := range []time.Duration{0, 24 * time.Hour, 24 * time.Hour, 72 * time.Hour, 24 * time.Hour} {
+		w.now = w.now.Add(pause)
+		if err := w.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, ok := w.Status().Snapshot.Visitors("chat.example.org", 30)
+	want := []collector.Count{collector.Known(1), collector.Known(1), {}, {}, {}, collector.Known(1)}
+	if !ok || !slices.Equal(v.Daily, want) {
+		t.Errorf("%v, want %v", v.Daily, want)
+	}
 }

@@ -226,11 +226,13 @@ type changes struct{ Daily, Weekly, Monthly string }
 // changesOf compares the last days that are over with those before: the day with the
 // one a week earlier, windows with the windows before them.
 func changesOf(v collector.Visitors) changes {
-	return changes{
-		Daily:   change(v.Daily, activity.WeekDays),
-		Weekly:  change(v.Weekly, activity.WeekDays),
-		Monthly: change(v.Monthly, activity.GrowthDays),
+	c := changes{Weekly: change(v.Weekly, activity.WeekDays), Monthly: change(v.Monthly, activity.GrowthDays)}
+	if last := len(v.Daily) - 1; last >= activity.WeekDays {
+		if now, before := v.Daily[last], v.Daily[last-activity.WeekDays]; now.Known && before.Known {
+			c.Daily = compared(now.Number, before.Number)
+		}
 	}
+	return c
 }
 
 func (c changes) of(w activity.Window) string {

@@ -61,15 +61,18 @@ func (v domainView) visitors(drawer *chart.Drawer) (section, bool) {
 		Legend: []legend{{"monthly", "within 30 days (MAU)"}, {"weekly", "within 7 days (WAU)"}, {"daily", "on the day (DAU)"}},
 		Table:  table{Head: []string{"Day", "DAU", "WAU", "MAU"}},
 	}
-	daily, weekly, monthly := lastOf(t.Daily, n), lastOf(t.Weekly, n), lastOf(t.Monthly, n)
+	days, weekly, monthly := lastOf(t.Daily, n), lastOf(t.Weekly, n), lastOf(t.Monthly, n)
 	s.Sentence = visitorsSentence(t.Visitors)
-	names := make([]string, n)
+	names, daily := make([]string, n), make([]int, n)
 	first := t.Last - activity.Day(n) + 1
-	for i := range names {
+	for i, d := range days {
 		day := first + activity.Day(i)
-		names[i] = day.Start().Format("2 Jan")
-		row := []any{day.String()}
-		for _, series := range [][]int{daily, weekly, monthly} {
+		names[i], daily[i] = day.Start().Format("2 Jan"), d.Number
+		row := []any{day.String(), ""}
+		if d.Known {
+			row[1] = d.Number
+		}
+		for _, series := range [][]int{weekly, monthly} {
 			if missing := n - len(series); i >= missing {
 				row = append(row, series[i-missing])
 			} else {
@@ -83,7 +86,7 @@ func (v domainView) visitors(drawer *chart.Drawer) (section, bool) {
 		return w == time.Saturday || w == time.Sunday
 	}
 	s.draw(func(a chart.About, size chart.Size) template.HTML {
-		return drawer.Lines(a, size, names, weekend, chart.Series{Class: "monthly", Values: monthly}, chart.Series{Class: "weekly", Values: weekly}, chart.Series{Class: "daily", Values: daily})
+		return drawer.Lines(a, size, names, weekend, chart.Series{Class: "monthly", Values: monthly}, chart.Series{Class: "weekly", Values: weekly}, chart.Series{Class: "daily", Values: daily, Gap: func(i int) bool { return !days[i].Known }})
 	})
 	return s, true
 }
@@ -92,19 +95,18 @@ func (v domainView) visitors(drawer *chart.Drawer) (section, bool) {
 // is known.
 func visitorsSentence(t collector.Visitors) string {
 	series, days := t.Monthly, activity.GrowthDays
-	switch {
-	case len(t.Monthly) > 0:
-	case len(t.Weekly) > 0:
+	if len(series) == 0 {
 		series, days = t.Weekly, activity.WeekDays
-	default:
-		series, days = t.Daily, 1
+	}
+	if len(series) == 0 {
+		if yesterday := t.Daily[len(t.Daily)-1]; yesterday.Known {
+			return fmt.Sprintf("On %s, %s came.", date(t.Last), people(yesterday.Number))
+		}
+		return "It is not known who came on " + date(t.Last) + "."
 	}
 	sentence := fmt.Sprintf("Between %s and %s, %s came", date(t.Last-activity.Day(days)+1), date(t.Last), people(series[len(series)-1]))
-	if days == 1 {
-		sentence = fmt.Sprintf("On %s, %s came", date(t.Last), people(series[len(series)-1]))
-	}
 	if c := change(series, days); c != "" {
-		sentence += fmt.Sprintf(", %s than in the %s before", c, map[bool]string{true: "day", false: strconv.Itoa(days) + " days"}[days == 1])
+		sentence += fmt.Sprintf(", %s than in the %d days before", c, days)
 	}
 	return sentence + "."
 }

@@ -56,6 +56,8 @@ type About struct {
 type Series struct {
 	Class  string // of CSS
 	Values []int
+	// Gap says which values are not known; nil if all are.
+	Gap func(i int) bool
 }
 
 // tick is a line of the grid with its number, or a name below the axis.

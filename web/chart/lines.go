@@ -29,12 +29,20 @@ func (d *Drawer) Lines(about About, size Size, names []string, marked func(i int
 		Marked []span
 	}{frame: f}
 	for _, s := range all {
-		var points strings.Builder
+		var points []string
 		missing := len(names) - len(s.Values)
 		for i, v := range s.Values {
-			points.WriteString(number(f.center(missing+i, len(names))) + "," + number(scale.y(float64(v))) + " ")
+			if s.Gap == nil || !s.Gap(i) {
+				points = append(points, number(f.center(missing+i, len(names)))+","+number(scale.y(float64(v))))
+				if i < len(s.Values)-1 {
+					continue
+				}
+			}
+			if len(points) > 0 {
+				data.Lines = append(data.Lines, line{s.Class, strings.Join(points, " ")})
+				points = nil
+			}
 		}
-		data.Lines = append(data.Lines, line{s.Class, strings.TrimSpace(points.String())})
 	}
 	slot := f.slot(len(names))
 	for i := 0; i < len(names); i++ {
