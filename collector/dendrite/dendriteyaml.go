@@ -47,7 +47,7 @@ func readDendriteYAML(path string) (Options, error) {
 		return Options{}, fmt.Errorf("%s: the database of the user API: %w", path, err)
 	}
 	if rooms != "" && rooms != users {
-		if o.Rooms, _, err = databaseOf(rooms, path); err != nil {
+		if o.Rooms, o.RoomsHint, err = databaseOf(rooms, path); err != nil {
 			return Options{}, fmt.Errorf("%s: the database of the room server: %w", path, err)
 		}
 	}

@@ -31,8 +31,9 @@ type Options struct {
 	// ServerName is the homeserver's name, "" to take the names that stand in the
 	// accounts.
 	ServerName string
-	// Hint is added to the error when a database cannot be read, "" for nothing.
-	Hint string
+	// Hint and RoomsHint are added to the error if the database cannot be read, "" for
+	// nothing.
+	Hint, RoomsHint string
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 	// CountsMessages says that report_stats is enabled in Dendrite's configuration:
@@ -78,15 +79,10 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		return err
 	})
 	if err != nil {
-		if r.options.Hint != "" {
-			err = fmt.Errorf("%w (%s)", err, r.options.Hint)
-		}
-		return facts, err
+		return facts, withHint(err, r.options.Hint)
 	}
 	r.turn++
-	if warning := r.addRooms(ctx, known); warning != "" {
-		facts.Warnings = append(facts.Warnings, warning)
-	}
+	facts.PartialErr = r.addRooms(ctx, known)
 	facts.Special = func(cal *activity.Calendar) []any { return special(known, now, cal) }
 	return facts, nil
 }
@@ -133,6 +129,13 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 
 func isDamaged(d collector.DomainFacts) bool { return d.Damaged > 0 }
 func isKnown(d collector.DomainFacts) bool   { return d.HasLastSeen }
+
+func withHint(err error, hint string) error {
+	if hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, hint)
+}
 
 // Close implements collector.Reader; nothing is open between two Reads.
 func (r *Reader) Close() error { return nil }

@@ -53,16 +53,18 @@ func countRooms(ctx context.Context, view sqldb.View) (n int, err error) {
 	return n, err
 }
 
-// roomsTries is how often the rooms are counted while Dendrite writes to their file:
-// to count them takes less than a millisecond.
-const roomsTries = 5
+// The rooms are counted again while Dendrite writes to their file: a transaction of
+// Dendrite's takes some milliseconds.
+const (
+	roomsTries = 5
+	roomsPause = 100 * time.Millisecond
+)
 
 // addRooms adds the number of rooms from the database of the room server, if it has one
-// of its own. Without it, all other figures are what they are: what is wrong is
-// returned as a warning.
-func (r *Reader) addRooms(ctx context.Context, known []homeserver) (warning string) {
+// of its own. Without it, all other figures are what they are.
+func (r *Reader) addRooms(ctx context.Context, known []homeserver) error {
 	if r.options.Rooms.IsZero() || len(known) != 1 {
-		return ""
+		return nil
 	}
 	count := func() (rooms int, err error) {
 		options := sqldb.Options{PasswordFile: r.options.PasswordFile}
@@ -73,14 +75,15 @@ func (r *Reader) addRooms(ctx context.Context, known []homeserver) (warning stri
 		return rooms, err
 	}
 	rooms, err := count()
-	for tries := 1; failure.Of(err) == failure.Locked && tries < roomsTries; tries++ {
+	for tries := 1; failure.Of(err) == failure.Locked && tries < roomsTries && ctx.Err() == nil; tries++ {
+		time.Sleep(roomsPause)
 		rooms, err = count()
 	}
 	if err != nil {
-		return fmt.Sprintf("count the rooms: %v: their number is left out", err)
+		return fmt.Errorf("count the rooms: %w", withHint(err, r.options.RoomsHint))
 	}
 	known[0].Statistics[roomCount] = float64(rooms)
-	return ""
+	return nil
 }
 
 // special returns what is known of usage, with the statistics that are counted from
