@@ -51,6 +51,9 @@ func (e *evaluation) addLibraries() {
 	server.Set("config_loaded", true)
 	server.Set("platform", "posix")
 	server.Set("paths", paths)
+	for _, name := range []string{"lock_globals", "unlock_globals"} {
+		server.Set(name, lua.NewFunction(name, func(*lua.Call) []lua.Value { return nil }))
+	}
 	globals.Set("prosody", server)
 	globals.Set("arg", lua.NewTable())
 }

@@ -56,7 +56,8 @@ type Table struct {
 }
 
 // Opaque is a value that no option of ours can be: "function", or what else it
-// is. A table in which it lies itself is "table".
+// is. A table in which it lies itself, or which lies in more than a hundred others,
+// is "table".
 type Opaque string
 
 // Surroundings are what a configuration sees of the machine and the process.
@@ -75,6 +76,7 @@ const (
 	maxSize     = 1 << 20  // of a file, in bytes
 	maxFiles    = 10_000   // that are included
 	maxIncludes = 50       // within one another
+	maxNesting  = 100      // of tables
 )
 
 // edition is the way in which Prosody of certain versions reads.
@@ -157,6 +159,7 @@ func (e *evaluation) result() *Config {
 type converter struct {
 	tables  map[*lua.Table]*Table // nil while it is being converted
 	proxies map[*lua.Table]bool
+	depth   int
 }
 
 func (c *converter) options(t *lua.Table) map[string]any {
@@ -177,6 +180,9 @@ func (c *converter) value(v lua.Value) any {
 		if c.proxies[v] {
 			return Opaque("option")
 		}
+		if c.depth == maxNesting {
+			return Opaque("table")
+		}
 		return c.table(v)
 	}
 	return Opaque(lua.TypeOf(v))
@@ -190,6 +196,8 @@ func (c *converter) table(t *lua.Table) any {
 		return *made
 	}
 	c.tables[t] = nil
+	c.depth++
+	defer func() { c.depth-- }()
 	made := Table{}
 	for i := int64(1); t.Get(i) != nil; i++ {
 		made.List = append(made.List, c.value(t.Get(i)))

@@ -142,6 +142,10 @@ func TestConfigurationsThatCannotBeRead(t *testing.T) {
 	if c, err := luaconfig.Read(folder(t, map[string]string{"prosody.cfg.lua": "local t = {} t[1] = t x = t"}), around()); err != nil || cmp.Diff(c.Global["x"], luaconfig.Table{List: []any{luaconfig.Opaque("table")}}) != "" {
 		t.Errorf("a table in itself: %v, error %v", c, err)
 	}
+	deep, err := luaconfig.Read(folder(t, map[string]string{"prosody.cfg.lua": "local t = {} for i = 1, 100000 do t = { t } end x = t"}), around())
+	if err != nil || deep.Global["x"] == nil {
+		t.Errorf("100,000 tables in one another: %v", err)
+	}
 	if _, err := luaconfig.Read("/nonexistent/prosody.cfg.lua", around()); err == nil {
 		t.Error("no error without a file")
 	}

@@ -7,7 +7,8 @@ local source, edition = arg[1], arg[2]
 package.path = source .. "/?.lua;" .. package.path
 package.cpath = source .. "/?.so;" .. package.cpath
 
-_G.prosody = { process_type = "prosody", config_loaded = true, platform = "posix", paths = {} }
+_G.prosody = { process_type = "prosody", config_loaded = true, platform = "posix", paths = {}, lock_globals = function() end, unlock_globals = function() end }
+package.preload["luarocks.loader"] = function() return true end
 
 -- A module that some images of Prosody install.
 package.preload.stringy = function()
