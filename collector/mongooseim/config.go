@@ -30,6 +30,9 @@ func (o Options) Reads() (lines []string) {
 	if !o.Database.IsZero() {
 		lines = chatserver.Line("database", o.Database.Describe())
 	}
+	for _, other := range o.OtherDatabases {
+		lines = append(lines, chatserver.Line("database", other.Describe())...)
+	}
 	lines = append(lines, chatserver.Line("domain", o.Host)...)
 	if !o.GraphQL.IsZero() {
 		lines = append(lines, chatserver.Line("graphql_url", o.GraphQL.String())...)
@@ -39,7 +42,7 @@ func (o Options) Reads() (lines []string) {
 
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
-	item.Locate(o.locate)
+	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	values := item.Values
 	inDatabase := !o.Database.IsZero()
 	o.configurePassword(item)
@@ -89,13 +92,13 @@ var errNoSource = errors.New("this MongooseIM has no SQL database (outgoing_pool
 
 // locate takes the location of MongooseIM's database, the URL of its GraphQL, or
 // its configuration file.
-func (o *Options) locate(location, folder string) (err error) {
+func (o *Options) locate(location, folder string, warn func(format string, args ...any)) (err error) {
 	switch {
 	case document.IsURL(location):
 		o.GraphQL, err = webapi.ParseEndpoint(location)
 		return err
 	case document.IsConfiguration(location, folder, ".toml"):
-		return readMongooseIMTOML(o, document.Below(folder, location))
+		return readMongooseIMTOML(o, document.Below(folder, location), warn)
 	}
 	o.Database, err = sqldb.DatabaseAt(location, folder)
 	if err == nil && o.Database.Engine() == sqldb.SQLite {

@@ -1,6 +1,7 @@
 package mongooseim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,11 +35,22 @@ type reading struct {
 	rec   activity.Recorder
 }
 
-// readDatabase adds what the database holds to what is found, and returns what
-// kind it is and the id of the cluster, "" if it is not there.
-func (r *Reader) readDatabase(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
+// readDatabases adds what the databases hold to what is found, and returns what
+// kind the first one is and the id of the cluster, "" if it is not there.
+func (r *Reader) readDatabases(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
+	for _, source := range slices.Concat([]sqldb.Source{r.options.Database}, r.options.OtherDatabases) {
+		oneKind, oneCluster, err := r.readDatabase(ctx, source, server, now, found, rec)
+		if err != nil {
+			return "", "", err
+		}
+		kind, cluster = cmp.Or(kind, oneKind), cmp.Or(cluster, oneCluster)
+	}
+	return kind, cluster, nil
+}
+
+func (r *Reader) readDatabase(ctx context.Context, source sqldb.Source, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
-	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
+	err = source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
 		host := r.options.Host
 		if host == "" && server != nil && len(server.domains) == 1 {

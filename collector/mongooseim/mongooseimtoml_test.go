@@ -14,6 +14,11 @@ import (
 	"active_users_exporter/config/configtest"
 )
 
+// pgsql is the connection of a pool to a database in PostgreSQL.
+func pgsql(pool, database string) string {
+	return "[" + pool + ".connection]\ndriver='pgsql'\nhost='db'\ndatabase='" + database + "'\nusername='u'\npassword='p'\n"
+}
+
 func TestMongooseIMTOML(t *testing.T) {
 	for name, c := range map[string]struct {
 		content string
@@ -30,6 +35,38 @@ func TestMongooseIMTOML(t *testing.T) {
 		"CockroachDB": {
 			"[general]\nhosts = ['a']\nhost_types = ['t']\n[outgoing_pools.rdbms.default.connection]\ndriver='cockroachdb'\nhost='db'\ndatabase='mim'\nusername='u'\npassword='p'\ntls.verify_mode='none'\n",
 			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:26257/mim?sslmode=require")},
+		},
+		"a pool of a host type, no other": {
+			"[general]\nhost_types = ['t', 'u']\ndefault_server_domain = 'a.example'\n[[host_config]]\nhost_type = 't'\n[host_config.outgoing_pools.rdbms.default.connection]\ndriver='pgsql'\nhost='db'\ndatabase='mim'\nusername='u'\npassword='p'\n",
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/mim")},
+		},
+		"a pool of one host beside that of all": {
+			"[general]\nhosts = ['a', 'b']\n" + pgsql("outgoing_pools.rdbms.default", "all") + "[[host_config]]\nhost = 'b'\n" + pgsql("host_config.outgoing_pools.rdbms.default", "b"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/all"), OtherDatabases: []sqldb.Source{configtest.Source(t, "postgres://u:p@db:5432/b")}},
+		},
+		"a pool of all that nobody uses": {
+			"[general]\nhosts = ['a']\n" + pgsql("outgoing_pools.rdbms.default", "all") + "[[host_config]]\nhost = 'a'\n" + pgsql("host_config.outgoing_pools.rdbms.default", "a"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/a"), Host: "a"},
+		},
+		"a pool in host_config that nobody uses": {
+			"[general]\nhosts = ['a']\n" + pgsql("outgoing_pools.rdbms.default", "all") + "[[host_config]]\nhost = 'a'\n" + pgsql("host_config.outgoing_pools.rdbms.mam", "mam"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/all"), Host: "a"},
+		},
+		"a pool for a single host": {
+			"[general]\nhosts = ['a', 'b']\n[outgoing_pools.rdbms.default]\nscope = 'single_host'\nhost = 'b'\n" + pgsql("outgoing_pools.rdbms.default", "b"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/b")},
+		},
+		"a pool for each host, of the same database": {
+			"[general]\nhost_types = ['t']\n[outgoing_pools.rdbms.default]\nscope = 'host_type'\n" + pgsql("outgoing_pools.rdbms.default", "all"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/all")},
+		},
+		"pools of several tags": {
+			"[general]\nhosts = ['a', 'b']\n" + pgsql("outgoing_pools.rdbms.async", "async") + pgsql("outgoing_pools.rdbms.default", "live"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/live")},
+		},
+		"Windows' line ends and a byte order mark": {
+			"\ufeff" + strings.ReplaceAll("[general]\nhosts = ['a', 'b']\n"+pgsql("outgoing_pools.rdbms.default", "x"), "\n", "\r\n"),
+			mongooseim.Options{Database: configtest.Source(t, "postgres://u:p@db:5432/x")},
 		},
 	} {
 		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})
@@ -55,8 +92,9 @@ func TestMongooseIMTOML(t *testing.T) {
 func TestMistakesInMongooseIMTOML(t *testing.T) {
 	for name, c := range map[string]struct{ content, says string }{
 		"ODBC":         {"[outgoing_pools.rdbms.default.connection]\ndriver='odbc'\nsettings='DSN=x;PWD=hunter2'\n", `the driver "odbc" cannot be read`},
-		"no TOML":      {"[general]\npassword = hunter2\n", "mongooseim.toml:2: not a configuration of MongooseIM"},
-		"a wrong type": {"[general]\nhosts = 'hunter2'\n", "not a configuration of MongooseIM"},
+		"no TOML":      {"[general]\npassword = hunter2\n", "mongooseim.toml:2:12: no valid TOML: something else is expected here"},
+		"a wrong type": {"[general]\nhosts = 'hunter2'\n", "mongooseim.toml:2: general.hosts: incompatible types: TOML value has type string"},
+		"a key twice":  {"[general]\npassword = 'hunter2'\npassword = 'x'\n", "mongooseim.toml:3:1: no valid TOML: Key 'general.password' has already been defined."},
 		"Mnesia":       {"[general]\nhosts = ['a']\n", "its records are in Mnesia"},
 	} {
 		directory := configtest.Files(t, map[string]string{"mongooseim.toml": c.content})

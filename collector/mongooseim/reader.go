@@ -24,6 +24,8 @@ import (
 type Options struct {
 	// Database is the pool outgoing_pools.rdbms, the zero Source for none.
 	Database sqldb.Source
+	// OtherDatabases are those of hosts or host types that have their own.
+	OtherDatabases []sqldb.Source
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 	// Host is the domain of a database without the column server (before
@@ -80,7 +82,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if r.options.Database == (sqldb.Source{}) {
 		err = r.api.readLast(ctx, server, now, found, rec)
 	} else {
-		facts.Database, cluster, err = r.readDatabase(ctx, server, now, found, rec)
+		facts.Database, cluster, err = r.readDatabases(ctx, server, now, found, rec)
 		if err == nil && server != nil && !found.HasLastSeen() {
 			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
 			err = r.api.readLast(ctx, server, now, found, rec)

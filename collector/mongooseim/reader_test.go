@@ -256,3 +256,33 @@ func TestLeastRights(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Hosts and host types may have databases of their own: all are read.
+func TestDatabasesOfHostTypes(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	database := func(host string, accounts int) sqldb.Source {
+		location := dbtest.PostgreSQL(t)
+		statements := []string{
+			`CREATE TABLE users (server text, username text, created_at timestamp)`,
+			`CREATE TABLE last (server text, username text, seconds integer, state text)`,
+		}
+		for n := range accounts {
+			statements = append(statements, fmt.Sprintf(`INSERT INTO users VALUES ('%s', 'u%d', '2020-01-01')`, host, n),
+				fmt.Sprintf(`INSERT INTO last VALUES ('%s', 'u%d', %d, '')`, host, n, now.Unix()-60))
+		}
+		dbtest.Exec(t, location, statements...)
+		return source(t, location)
+	}
+	o := mongooseim.Options{Database: database("a.example", 3), OtherDatabases: []sqldb.Source{database("b.example", 2)}}
+	got, facts, err := read(t, o, now)
+	must.Succeed(t, err)
+	want := map[string]domain{"a.example": {3, 3, 0, -1}, "b.example": {2, 2, 0, -1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(domain{})); diff != "" || !strings.HasPrefix(facts.Database, "postgresql ") {
+		t.Errorf("%s %s", facts.Database, diff)
+	}
+	// One of them is gone: what the other holds is not all there is.
+	o.OtherDatabases[0] = source(t, "postgres://u@127.0.0.1:"+dbtest.FreePort(t)+"/gone")
+	if _, _, err := read(t, o, now); err == nil {
+		t.Error("figures without one of the databases")
+	}
+}
