@@ -315,8 +315,8 @@ func TestRetentionOfAServerThatKeepsVisits(t *testing.T) {
 	defer func() { must.Succeed(t, store.Close()) }()
 	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
 	_ = must.Get(store.Load(t.Context(), "matrix", calendar, activity.SynapseClasses()))(t)
-	if stored := calendar.HistoryDays(want.Name, now); stored != 61 {
-		t.Errorf("%d days are stored, want 61", stored)
+	if stored := calendar.HistoryDays(want.Name, now); stored != 60 {
+		t.Errorf("%d days are stored, want 60, today included", stored)
 	}
 	equal("after a restart", want, settled(start(60*day, store, store.Key())))
 }

@@ -98,7 +98,7 @@ func (m *refreshState) oldestDay(now time.Time, retention time.Duration) activit
 	if proven := m.calendar.ProvenDay(now); proven < activity.DayOf(now) {
 		now = proven.Start()
 	}
-	return activity.DayOf(now.Add(-retention))
+	return activity.FirstDay(now, retention)
 }
 
 const (

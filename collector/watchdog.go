@@ -52,7 +52,7 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 }
 
 // endOf waits a little for the end of a refresh, and returns its error.
-func endOf(done <-chan error) (err error, ended bool) { //nolint:revive // the error is what is returned, not a failure of endOf
+func endOf(done <-chan error) (err error, ended bool) {
 	select {
 	case err := <-done:
 		return err, true

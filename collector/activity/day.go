@@ -17,6 +17,14 @@ func DayOf(t time.Time) Day {
 	return Day(d)
 }
 
+// FirstDay returns the first UTC day of the time that ends at now and is so long:
+// the first that begins within it. What was recorded on an earlier day lies outside,
+// since a visit counts from 00:00 of its day.
+func FirstDay(now time.Time, length time.Duration) Day { return DayOf(now.Add(-length)) + 1 }
+
+// oldestDay returns the first day that matters to a figure of today.
+func oldestDay(today Day) Day { return today - Day(MaxWindow/day) + 1 }
+
 // Start returns the first moment of the day, 00:00:00 UTC.
 func (d Day) Start() time.Time { return time.Unix(int64(d)*secondsPerDay, 0).UTC() }
 

@@ -32,7 +32,7 @@ type growthCounter struct {
 }
 
 func (c *Calendar) newGrowthCounter(d *domain, today Day, index Day) *growthCounter {
-	return &growthCounter{today: int(index), earlier: c.earlier(d, today-GrowthHistory+1)}
+	return &growthCounter{today: int(index), earlier: c.earlier(d, today, today-GrowthHistory+1)}
 }
 
 // add counts a block of users, given their days in order.

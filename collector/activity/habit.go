@@ -85,12 +85,7 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	monday := mondayOf(today)
 	first := monday - (CohortWeeks-1)*week
 	weeks := d.unions(first, monday, week)
-	var before userSet
-	for date, v := range d.days {
-		if date < first {
-			v.addTo(&before)
-		}
-	}
+	before := d.union(oldestDay(today), first-1)
 	return followed(weeks, before, first, today-Day(c.HistoryDays(domain, now))+1)
 }
 

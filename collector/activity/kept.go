@@ -40,24 +40,22 @@ func keep[T any](c *Calendar, d *domain, known kept[T], first, end Day, count fu
 	return result, stable
 }
 
-// oldest returns the oldest day that is known, or end if none is older.
-func (d *domain) oldest(end Day) Day {
+// oldest returns the oldest day that is known and matters to a figure of today, or end
+// if none is older. Older days may be there: they are deleted when it is certain that
+// they are old.
+func (d *domain) oldest(today, end Day) Day {
+	first := end
 	for date := range d.days {
-		end = min(end, date)
+		first = min(first, date)
 	}
-	return end
+	return min(end, max(first, oldestDay(today)))
 }
 
-// earlier returns all users who came before a day.
-func (c *Calendar) earlier(d *domain, end Day) userSet {
-	result, stable := keep(c, d, d.kept.earlier, d.oldest(end), end, func() (everyone userSet) {
-		for date, v := range d.days {
-			if date < end {
-				v.addTo(&everyone)
-			}
-		}
-		return everyone
-	})
+// earlier returns all users who came before a day, as far as that matters to a figure
+// of today.
+func (c *Calendar) earlier(d *domain, today, end Day) userSet {
+	first := d.oldest(today, end)
+	result, stable := keep(c, d, d.kept.earlier, first, end, func() userSet { return d.union(first, end-1) })
 	if stable {
 		d.kept.earlier = result
 	}

@@ -34,7 +34,7 @@ func (c *Calendar) Lifecycles(domain string, today Day) (all []Lifecycle) {
 		return all
 	}
 	end := today - GrowthHistory + 1
-	earlier := append(userSet(nil), c.earlier(d, end)...)
+	earlier := append(userSet(nil), c.earlier(d, today, end)...)
 	for _, days := range LifecycleIntervals() {
 		length := Day(days)
 		for ; end < today-2*length+1; end++ {

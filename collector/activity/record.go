@@ -25,7 +25,7 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 			return
 		}
 		date := DayOf(time.UnixMilli(m.milli()))
-		if date > today || date < today-Day(MaxWindow/day) {
+		if date > today || date < FirstDay(now, MaxWindow) {
 			return
 		}
 		v, ok := d.days[date]
@@ -62,7 +62,8 @@ func (d *domain) mostlyAfter(date Day) bool {
 
 // HistoryDays returns for how many UTC days, today included, visits are known
 // completely: since the server itself began to keep them, or since they are
-// recorded here. It is 0 without visits, or with visits in the future only.
+// recorded here, but MaxWindow at most. It is 0 without visits, or with visits in the
+// future only.
 func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 	d, ok := c.domains[domain]
 	if !ok {
@@ -71,7 +72,7 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 	today := DayOf(now)
 	oldest := today + 1
 	for date, v := range d.days {
-		if v.rows > 0 {
+		if v.rows > 0 && date >= oldestDay(today) {
 			oldest = min(oldest, date)
 		}
 	}

@@ -16,7 +16,7 @@ type Past struct {
 }
 
 // AllDays asks for the whole past.
-const AllDays = int(MaxWindow/day) + 1
+const AllDays = int(MaxWindow / day)
 
 // Past returns what is known of a domain at a moment, its day included, on at most the
 // given number of days. Growth and cohorts need AllDays. It is empty if nothing is

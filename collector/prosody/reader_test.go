@@ -256,7 +256,7 @@ func TestPipesAndFoldersAreNotRead(t *testing.T) {
 // What lies in the data folder and is no virtual host ends no figures, and nothing
 // waits for a pipe, whatever store has its name.
 func TestStrayEntriesAreNoHosts(t *testing.T) {
-	for name, make := range map[string]func(t *testing.T, path string){
+	for name, put := range map[string]func(t *testing.T, path string){
 		"a file":             func(t *testing.T, path string) { write(t, path, "read me") },
 		"a pipe":             func(t *testing.T, path string) { must.Succeed(t, syscall.Mkfifo(path, 0o600)) },
 		"a link in a loop":   func(t *testing.T, path string) { must.Succeed(t, os.Symlink(path, path)) },
@@ -283,7 +283,7 @@ func TestStrayEntriesAreNoHosts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			directory := t.TempDir()
 			write(t, filepath.Join(directory, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
-			make(t, filepath.Join(directory, "README"))
+			put(t, filepath.Join(directory, "README"))
 			cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
 			options := prosody.Options{DataPath: directory}
 			facts, err := prosody.New(options, activity.SynapseClasses()).Read(t.Context(), time.Time{}, now, cal)

@@ -6,8 +6,8 @@ package synapse
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -42,8 +42,11 @@ type Configured struct {
 type Reader struct {
 	options Options
 	classes *activity.Classes
-	newest  int64 // user_ips.last_seen at the last Read, milliseconds
-	turn    int   // counts Reads, for the days that are verified in turn
+	// last is what the database ended with at the last Read.
+	last mark
+	// restored says that the last Read found older records than the one before it, so
+	// that nothing of what is known of the days of r30v2 is taken for granted.
+	restored bool
 
 	mas *mas.Figures // the last good ones
 }
@@ -51,8 +54,7 @@ type Reader struct {
 // New returns a Reader that sorts clients into the given classes. It connects
 // to nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	// After a restart, verification goes on anywhere.
-	return &Reader{options: o, classes: classes, turn: rand.IntN(activity.RetentionDays)}
+	return &Reader{options: o, classes: classes}
 }
 
 // A reading is one Read under way.
@@ -64,23 +66,24 @@ type reading struct {
 	rec        activity.Recorder
 	classify   *activity.Classifier
 	extras     extras
+	restored   bool // see Reader
 }
 
 // Read implements collector.Reader. All figures come from one consistent view
 // of the database.
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	var newest int64
+	var end mark
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
-		facts, newest, err = r.readView(ctx, &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier()})
+		facts, end, err = r.readView(ctx, &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier(), restored: r.restored})
 		return err
 	})
 	if err != nil {
+		r.restored = r.restored || errors.Is(err, collector.ErrStartOver)
 		return facts, r.explain(ctx, err)
 	}
-	r.newest = newest
-	r.turn++
+	r.last, r.restored = end, false
 	r.readMAS(ctx, &facts, now)
 	return facts, nil
 }
@@ -105,67 +108,63 @@ func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.T
 	}
 }
 
-// readView reads one view of the database, and returns also the newest moment in
-// user_ips, in milliseconds, 0 if it is empty.
+// readView reads one view of the database, and returns also what it ends with.
 //
 // The order matters. The name of the server comes first, for everything is recorded
 // under it. What may be read comes before whatever needs it. Whether the records
 // are still those of the last Read is asked before any of them is recorded. Visits
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
-func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, newest int64, err error) {
+func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, end mark, err error) {
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
 	server, err := r.serverName(ctx, reading.View)
 	if err != nil {
-		return facts, 0, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
+		return facts, end, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
 	}
 	if server == "" {
 		facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
-		return facts, 0, nil
+		return facts, end, nil
 	}
 	reading.server = []byte(server)
 	access, err := reading.access(ctx)
 	if err != nil {
-		return facts, 0, err
+		return facts, end, err
 	}
 	reading.extras = access.extras()
 	facts.Warnings = reading.extras.warnings()
 	ends, err := reading.ends(ctx)
 	if err != nil {
-		return facts, 0, fmt.Errorf("read last-seen times from user_ips: %w", err)
+		return facts, end, fmt.Errorf("read last-seen times from user_ips: %w", err)
 	}
-	newest = ends.newest()
 	reading.known = reading.rec.Newest(reading.server)
-	if reading.goesBack(newest, r.newest) {
-		return facts, 0, fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
+	if end, err = reading.mark(ctx, ends.newest(), r.last); err != nil {
+		return facts, end, err
 	}
 	domain := collector.DomainFacts{
 		Name: server, HasLastSeen: true, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: ends.kept(reading.now),
 	}
-	if err := reading.activity(ctx, r.turn, &domain); err != nil {
-		return facts, 0, err
+	if err := reading.activity(ctx, &domain); err != nil {
+		return facts, end, err
 	}
 	homeserver, err := reading.usage(ctx, &domain)
 	if err != nil {
-		return facts, 0, err
+		return facts, end, err
+	}
+	end.accounts = int(homeserver.Statistics["total_users"])
+	if !reading.since.IsZero() && end.accounts < r.last.accounts {
+		return facts, end, fmt.Errorf("accounts in users are gone: %w", collector.ErrStartOver)
 	}
 	r.addConfigured(homeserver)
 	facts.Special = func(cal *activity.Calendar) []any {
 		return []any{withActivity(*homeserver, reading.now, domain.LastSeenSince, cal)}
 	}
 	facts.Domains = []collector.DomainFacts{domain}
-	return facts, newest, nil
-}
-
-// goesBack says that user_ips ends earlier than it did at the last Read, newest
-// being its end and before what that was: a backup was restored.
-func (r *reading) goesBack(newest, before int64) bool {
-	return !r.since.IsZero() && (newest < before || newest > 0 && newest < r.known.UnixMilli())
+	return facts, end, nil
 }
 
 // activity reports visits and last-seen times.
-func (r *reading) activity(ctx context.Context, turn int, domain *collector.DomainFacts) (err error) {
-	if err := r.visits(ctx, turn); err != nil {
+func (r *reading) activity(ctx context.Context, domain *collector.DomainFacts) (err error) {
+	if err := r.visits(ctx); err != nil {
 		return fmt.Errorf("read visits from user_daily_visits: %w", err)
 	}
 	if domain.AllVisits, err = r.past(ctx); err != nil {

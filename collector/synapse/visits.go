@@ -3,60 +3,109 @@ package synapse
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
 
-// settling is how long after midnight Synapse may still write visits of the
-// day before: it does so every five minutes.
-const settling = 15 * time.Minute
+const (
+	// writeDelay is how long after midnight Synapse may still write visits of the
+	// day before: it does so every five minutes.
+	writeDelay = 15 * time.Minute
+	// maxLag is how far the database that is read may be behind without a wrong
+	// figure once it has caught up, as a standby may be, or Synapse's clock.
+	maxLag = 6 * time.Hour
+	// verifyEvery is how often the rows of each day of r30v2 are counted.
+	verifyEvery = activity.RetentionDays * time.Hour
+)
 
 // visits reports the daily visits of native accounts that r30v2 is counted
 // from. Synapse writes one row per user, device and day, dated 00:00 UTC in
 // milliseconds, and never deletes any; rows repeat where a device has no id.
 //
-// Only days that can have changed are read: those since the last Read. For one of
-// the older days at each turn, or for all when everything is asked for, the rows are
-// counted; a day with another count is read again.
-func (r *reading) visits(ctx context.Context, turn int) error {
+// Only days that can have changed are read: those since the last Read, and those
+// that are not known. For others the rows are counted, and a day with another count
+// is read again. That is for days that may not have been complete at the last Read,
+// because the database was behind; for each day once in verifyEvery; and for all
+// days that are known, however old, when everything is asked for: the last Read may
+// have been before they were over.
+//
+// If a recent day has lost rows, the records are no longer those that were read.
+func (r *reading) visits(ctx context.Context) error {
 	const day = 24 * time.Hour
-	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), activity.DayOf(r.now.Add(day))+1
-	changed := min(activity.DayOf(r.now), activity.DayOf(r.since.Add(-settling)))
+	today := activity.DayOf(r.now)
+	first, end := activity.FirstDay(r.now, activity.RetentionDays*day), activity.DayOf(r.now.Add(day))+1
+	from := first
+	changed, uncertain := min(today, activity.DayOf(r.since.Add(-writeDelay))), activity.DayOf(r.since.Add(-writeDelay-maxLag))
 	if r.since.IsZero() {
-		changed = activity.DayOf(r.now) - 1
+		changed, uncertain = today-1, today-1
+		from = activity.FirstDay(r.now, activity.MaxWindow)
 	}
 	stale := make(map[activity.Day]bool)
-	var settled []activity.Day
-	for date := first; date < end; date++ {
-		if _, known := r.rec.Rows(r.server, date); known && date < changed {
-			settled = append(settled, date)
-		} else {
+	var verified []activity.Day
+	for date := from; date < end; date++ {
+		_, known := r.rec.Rows(r.server, date)
+		switch {
+		case !known && date < first: // that is for past
+		case !known, date >= changed, r.restored && date >= first:
 			stale[date] = true
+		case r.since.IsZero(), date >= uncertain, verifiedBetween(date, r.since, r.now):
+			verified = append(verified, date)
 		}
 	}
-	if len(settled) > 0 && !r.since.IsZero() {
-		turn %= len(settled)
-		settled = settled[turn : turn+1]
-	}
-	if err := r.verify(ctx, settled, stale); err != nil {
+	before := r.rowsOf(max(uncertain, from), end)
+	if err := r.verify(ctx, verified, stale); err != nil {
 		return err
 	}
-	// Days in a row are read together.
-	for date := first; date < end; date++ {
-		if !stale[date] {
-			continue
-		}
-		from := date
-		for stale[date] {
-			date++
-		}
-		if err := r.readDays(ctx, from, date); err != nil {
+	for _, run := range runs(slices.Sorted(maps.Keys(stale))) {
+		if err := r.readDays(ctx, run.from, run.to); err != nil {
 			return err
 		}
 	}
+	for date, n := range before {
+		if now, _ := r.rec.Rows(r.server, date); now < n && !r.since.IsZero() {
+			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
+		}
+	}
 	return nil
+}
+
+// verifiedBetween says whether the moment at which the rows of a day are counted
+// lies after since, and not after now. It comes once in verifyEvery, and the moments
+// of all days are spread over that time.
+func verifiedBetween(date activity.Day, since, now time.Time) bool {
+	const every = int64(verifyEvery / time.Second)
+	offset := int64(date) * int64(time.Hour/time.Second)
+	turn := func(t time.Time) int64 { return (t.Unix() - offset%every) / every }
+	return turn(since) != turn(now)
+}
+
+// rowsOf returns how many rows of days are known, the last excluded.
+func (r *reading) rowsOf(from, to activity.Day) map[activity.Day]int {
+	rows := make(map[activity.Day]int)
+	for date := from; date < to; date++ {
+		rows[date], _ = r.rec.Rows(r.server, date)
+	}
+	return rows
+}
+
+// A run is some days in a row, the last excluded.
+type run struct{ from, to activity.Day }
+
+// runs returns days, which are in order, as runs.
+func runs(days []activity.Day) (all []run) {
+	for _, date := range days {
+		if last := len(all) - 1; last >= 0 && all[last].to == date {
+			all[last].to++
+		} else {
+			all = append(all, run{date, date + 1})
+		}
+	}
+	return all
 }
 
 // pastRows is how many older visits one refresh reads at most, and pastDays in
@@ -76,9 +125,9 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 		return err == nil, err
 	}
 	const day = 24 * time.Hour
-	first := max(activity.DayOf(time.UnixMilli(*oldest)), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
+	first := max(activity.DayOf(time.UnixMilli(*oldest)), activity.FirstDay(r.now, activity.MaxWindow))
 	read := 0
-	for end := activity.DayOf(r.now.Add(-activity.RetentionDays * day)); end > first; end-- {
+	for end := activity.FirstDay(r.now, activity.RetentionDays*day); end > first; end-- {
 		if _, known := r.rec.Rows(r.server, end-1); known {
 			continue
 		}
@@ -127,19 +176,21 @@ func (r *reading) visit(row *sqldb.Row, date activity.Day) {
 // verify adds to stale those of the given days, in order, that do not have as
 // many rows as were read.
 func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) error {
-	if len(days) == 0 {
-		return nil
-	}
-	counted := make(map[activity.Day]int)
-	err := r.Stream(ctx, visitCounts(days[0], days[len(days)-1]+1), 2, func(row *sqldb.Row) {
-		counted[activity.DayOf(time.UnixMilli(row.Integer(0)))] += int(row.Integer(1))
-	})
-	for _, date := range days {
-		if n, _ := r.rec.Rows(r.server, date); n != counted[date] {
-			stale[date] = true
+	for _, run := range runs(days) {
+		counted := make(map[activity.Day]int)
+		err := r.Stream(ctx, visitCounts(run.from, run.to), 2, func(row *sqldb.Row) {
+			counted[activity.DayOf(time.UnixMilli(row.Integer(0)))] += int(row.Integer(1))
+		})
+		if err != nil {
+			return err
+		}
+		for date := run.from; date < run.to; date++ {
+			if n, _ := r.rec.Rows(r.server, date); n != counted[date] {
+				stale[date] = true
+			}
 		}
 	}
-	return err
+	return nil
 }
 
 // dayRows are the rows of a day, by index user_daily_visits_ts_idx (timestamp).
