@@ -181,8 +181,9 @@ var rooms = map[string][]string{
 	},
 	"web/chart": {},
 	// For tests alone.
-	"collector/benchtest":    {},
-	"collector/sqldb/dbtest": {"test/must"},
+	"collector/benchtest":        {},
+	"collector/sqldb/dbtest":     {"test/must"},
+	"collector/storage/disktest": {},
 	"collector/synapse/synapsetest": {
 		"collector/sqldb",
 	},
@@ -215,10 +216,10 @@ var rooms = map[string][]string{
 
 // drivers may be linked in one room alone.
 var drivers = map[string][]string{
-	"modernc.org/sqlite":       {"collector/sqldb"},
+	"modernc.org/sqlite":       {"collector/sqldb", "collector/storage/disktest"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
 	"github.com/go-sql-driver": {"collector/sqldb", "collector/sqldb/dbtest"},
-	"testing":                  {"collector/sqldb/dbtest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/leaks", "test/must", "test/oracle", "config/configtest"},
+	"testing":                  {"collector/sqldb/dbtest", "collector/storage/disktest", "collector/xmpptest", "collector/webapi/webapitest", "collector/benchtest", "test/leaks", "test/must", "test/oracle", "config/configtest"},
 	"os/exec":                  {"collector/sqldb/dbtest", "test/oracle"},
 }
 

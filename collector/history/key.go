@@ -109,8 +109,20 @@ func writeKey(path string, key activity.Key) error {
 	if err == nil {
 		err = os.Link(file.Name(), path) // fails if another process was faster
 	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path)) // a history without its key is of no use
+	}
 	if err != nil {
 		return fmt.Errorf("make the key of the history: %w", err)
 	}
 	return nil
+}
+
+// syncFolder makes sure that the names of files in a folder outlast a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -1,8 +1,6 @@
 // Package reports receives the usage reports that Matrix homeservers push and the
 // system metrics that MongooseIM sends, keeps them, and knows the newest of each. Whoever
 // may reach it may be anybody.
-// Package reports receives the usage reports that homeservers push, and the system
-// metrics of MongooseIM, and keeps them.
 package reports
 
 import (

@@ -131,7 +131,7 @@ func (s *sqliteDatabase) latest(ctx context.Context, now time.Time, within time.
 
 // eachStored calls use with each row of a query that is not known.
 func eachStored(ctx context.Context, db *sqlx.DB, known func(string, uint64) bool, use func(stored), query string, args ...any) error {
-	rows, err := db.QueryxContext(ctx, query, args...) //nolint:sqlclosecheck // it is
+	rows, err := db.QueryxContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read the newest reports: %w", err)
 	}
