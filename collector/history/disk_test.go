@@ -12,6 +12,7 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/storage/disktest"
+	"active_users_exporter/test/must"
 )
 
 // refreshed returns what is known after a number of refreshes: each brings users and
@@ -39,7 +40,7 @@ func loadedFrom(t *testing.T, folder string) map[string]any {
 	t.Helper()
 	s := history.New(storage.Folder(folder), "")
 	cal, loaded := load(t, s)
-	must(t, s.Close())
+	must.Succeed(t, s.Close())
 	return map[string]any{
 		"d": figures(cal, "d"), "recorded": figures(cal, "recorded"), "damage": loaded.Damage,
 		"observed": cal.ObservedDays("recorded", noon), "users": [2]int{cal.Users("d"), cal.Users("recorded")},
@@ -59,11 +60,11 @@ func saveAnd(t *testing.T, s *history.Store, refreshes int) (saveErr, closeErr e
 func startedWith(t *testing.T, refreshes int) (folder string, holds map[string]any) {
 	t.Helper()
 	folder = t.TempDir()
-	must(t, os.WriteFile(filepath.Join(folder, "key"), make([]byte, 16), 0o600))
+	must.Succeed(t, os.WriteFile(filepath.Join(folder, "key"), make([]byte, 16), 0o600))
 	if refreshes > 0 {
 		saveErr, closeErr := saveAnd(t, open(t, folder), refreshes)
-		must(t, saveErr)
-		must(t, closeErr)
+		must.Succeed(t, saveErr)
+		must.Succeed(t, closeErr)
 	}
 	// Loaded from a copy: to load makes a file.
 	return folder, loadedFrom(t, disktest.Read(t, folder).Write(t))
@@ -92,9 +93,9 @@ func TestPowerCuts(t *testing.T) {
 			files := disktest.Read(t, folder)
 			d.Begin()
 			s := open(t, folder)
-			must(t, s.Save(t.Context(), "server", []string{"d", "recorded"}, refreshed(s.Key(), refreshes+1), activity.SynapseClasses(), saved))
+			must.Succeed(t, s.Save(t.Context(), "server", []string{"d", "recorded"}, refreshed(s.Key(), refreshes+1), activity.SynapseClasses(), saved))
 			acknowledged := len(d.Operations())
-			must(t, s.Close())
+			must.Succeed(t, s.Close())
 			operations := d.Operations()
 			if acknowledged < 5 || len(operations) <= acknowledged {
 				t.Fatalf("only %d operations, %d of them until the save had returned", len(operations), acknowledged)
@@ -144,8 +145,8 @@ func TestEachOperationFails(t *testing.T) {
 				}
 				oneOf(t, what, folder, states...)
 				again, closeErr := saveAnd(t, open(t, folder), refreshes+1)
-				must(t, again)
-				must(t, closeErr)
+				must.Succeed(t, again)
+				must.Succeed(t, closeErr)
 				oneOf(t, what+", and saved again", folder, after)
 				if !reached {
 					break
@@ -173,7 +174,7 @@ func TestTheSameStoreGoesOnAfterAFailure(t *testing.T) {
 		if err := s.Save(t.Context(), "server", []string{"d", "recorded"}, cal, activity.SynapseClasses(), saved); err != nil {
 			t.Fatalf("operation %d failed (%v), and the next save as well: %v", n, failed, err)
 		}
-		must(t, s.Close())
+		must.Succeed(t, s.Close())
 		oneOf(t, fmt.Sprintf("operation %d failed", n), folder, after)
 	}
 }

@@ -53,6 +53,7 @@ func (f Files) Write(tb testing.TB) (folder string) {
 // first bytes are written.
 func (f Files) apply(o Operation, bytes int) {
 	switch content := f[o.File]; o.Kind {
+	case Sync: // changes nothing
 	case Delete:
 		delete(f, o.File)
 	case Truncate:
