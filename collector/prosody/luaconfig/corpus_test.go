@@ -276,7 +276,8 @@ func TestReasonsOfRefusals(t *testing.T) {
 		"byte-order-mark":            "prosody.cfg.lua:1:1: a byte order mark",
 		"program-popen":              "prosody.cfg.lua:1:11: the configuration calls io.popen, which the exporter does not do for it",
 		"program-execute":            "prosody.cfg.lua:1:4: the configuration calls os.execute",
-		"program-module":             `prosody.cfg.lua:1:16: the configuration needs the module "socket"`,
+		"program-module":             "prosody.cfg.lua:2:13: the configuration uses the network",
+		"program-other-module":       `prosody.cfg.lua:1:13: the configuration needs the module "ssl"`,
 		"program-coroutine":          "prosody.cfg.lua:1:15: the library coroutine is not there",
 		"relative-open":              "prosody.cfg.lua:1:11: a file with a relative path",
 	}

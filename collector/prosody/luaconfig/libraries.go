@@ -137,6 +137,9 @@ func (e *evaluation) modules() map[string]func(*lua.Call) lua.Value {
 		"util.json":       library(map[string]func(*lua.Call) []lua.Value{"decode": decodeJSON}),
 		"util.hex":        library(hexFunctions()),
 		"util.encodings":  e.encodings,
+		"util.uuid":       library(map[string]func(*lua.Call) []lua.Value{"generate": anything("00000000-0000-4000-8000-000000000000")}),
+		"util.id":         library(map[string]func(*lua.Call) []lua.Value{"short": anything("AAAAAAAAAAAA"), "medium": anything("AAAAAAAAAAAAAAAAAA"), "long": anything("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")}),
+		"socket":          e.socket,
 		"util.envload":    library(map[string]func(*lua.Call) []lua.Value{"envload": e.envload}),
 		"util.iterators":  e.program("iterators", iteratorsProgram),
 		"util.array":      e.program("array", arrayProgram),
@@ -144,6 +147,32 @@ func (e *evaluation) modules() map[string]func(*lua.Call) lua.Value {
 		"lfs":             library(lfsFunctions()),
 		"luarocks.loader": func(*lua.Call) lua.Value { return true },
 	}
+}
+
+// anything stands for a random text: Prosody has another one each time.
+func anything(text string) func(*lua.Call) []lua.Value {
+	return func(*lua.Call) []lua.Value { return []lua.Value{text} }
+}
+
+// socket is LuaSocket without the network: the time, and the name of the machine.
+func (e *evaluation) socket(*lua.Call) lua.Value {
+	module := e.newLibrary("socket", map[string]func(*lua.Call) []lua.Value{
+		"gettime": func(*lua.Call) []lua.Value { return []lua.Value{float64(e.around.Now().UnixMicro()) / 1e6} },
+		"sleep":   func(*lua.Call) []lua.Value { return nil },
+	})
+	names := e.newLibrary("socket.dns", map[string]func(*lua.Call) []lua.Value{
+		"gethostname": func(c *lua.Call) []lua.Value { return []lua.Value{e.hostname(c)} },
+	})
+	module.Set("dns", names)
+	for _, t := range []*lua.Table{module, names} {
+		meta := lua.NewTable()
+		meta.Set("__index", lua.NewFunction("socket", func(c *lua.Call) []lua.Value {
+			c.Refuse("the configuration uses the network, which the exporter does not do for it")
+			return nil
+		}))
+		t.SetMeta(meta)
+	}
+	return module
 }
 
 // program is a module that is written in Lua.
@@ -165,12 +194,16 @@ func (e *evaluation) envload(c *lua.Call) []lua.Value {
 // uname gives the name of this machine, which is Prosody's if the exporter runs
 // beside it.
 func (e *evaluation) uname(c *lua.Call) []lua.Value {
+	t := lua.NewTable()
+	t.Set("sysname", "Linux")
+	t.Set("nodename", e.hostname(c))
+	return []lua.Value{t}
+}
+
+func (e *evaluation) hostname(c *lua.Call) string {
 	name, err := e.around.Hostname()
 	if err != nil {
 		c.Refuse("the name of this machine is not known: %s", err)
 	}
-	t := lua.NewTable()
-	t.Set("sysname", "Linux")
-	t.Set("nodename", name)
-	return []lua.Value{t}
+	return name
 }
