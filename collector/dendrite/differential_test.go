@@ -22,8 +22,19 @@ type database struct {
 	run      func(statements ...string)
 }
 
-// onSQLite makes one with a rollback journal, as Dendrite does.
+// onSQLite makes one with a rollback journal, as Dendrite does: it is scanned.
 func onSQLite(t *testing.T) database {
+	t.Helper()
+	return onSQLiteWith(t, "delete")
+}
+
+// onWAL makes one with a write-ahead log, as an operator may have set it: it is asked.
+func onWAL(t *testing.T) database {
+	t.Helper()
+	return onSQLiteWith(t, "wal")
+}
+
+func onSQLiteWith(t *testing.T, journal string) database {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dendrite_userapi.db")
 	db, err := sqldb.CreateSQLite(path)
@@ -37,7 +48,7 @@ func onSQLite(t *testing.T) database {
 			}
 		}
 	}
-	run(`PRAGMA journal_mode = delete`, `PRAGMA synchronous = off`, tables)
+	run(`PRAGMA journal_mode = `+journal, `PRAGMA synchronous = off`, tables)
 	return database{"sqlite:" + path, run}
 }
 
@@ -63,7 +74,7 @@ func TestRandomWorlds(t *testing.T) {
 	for name, c := range map[string]struct {
 		database func(*testing.T) database
 		seeds    uint64
-	}{"SQLite": {onSQLite, 6}, "PostgreSQL": {onPostgreSQL, 2}} {
+	}{"SQLite": {onSQLite, 6}, "SQLite with WAL": {onWAL, 2}, "PostgreSQL": {onPostgreSQL, 2}} {
 		for seed := range c.seeds {
 			t.Run(fmt.Sprint(name, " ", seed), func(t *testing.T) {
 				w := newWorld(seed, noon, 75, 40)

@@ -20,72 +20,76 @@ type userDay struct {
 	day  activity.Day
 }
 
-// setAside are the visits of a user on a day that wait for another visit of theirs.
-type setAside struct {
+// waiting are the visits of a user on a day that wait for another visit of theirs.
+type waiting struct {
 	idle []activity.Client // the classes of the devices that were not there
 	made int               // how many were of devices that Dendrite itself has made
 }
 
+// setAside are the visits that wait.
+type setAside map[userDay]waiting
+
+func (s setAside) add(user []byte, date activity.Day, client activity.Client, made bool) {
+	u := userDay{string(user), date}
+	w := s[u]
+	if made {
+		w.made++
+	} else {
+		w.idle = append(w.idle, client)
+	}
+	s[u] = w
+}
+
+// report reports a visit of a device that was there, and with it, as visits of the same
+// device, those that wait: so as many visits are reported as there are rows.
+func (r *reading) report(user []byte, date activity.Day, client activity.Client, aside setAside) {
+	rows := 1
+	if len(aside) > 0 {
+		u := userDay{string(user), date}
+		if w, ok := aside[u]; ok {
+			rows += len(w.idle) + w.made
+			delete(aside, u)
+		}
+	}
+	for range rows {
+		r.rec.Visit(r.server, user, client, date)
+	}
+}
+
+// reportRest reports the visits that still wait. Their users came with no device of
+// which it could be told, and who came is certain: the rows stand as they are. The
+// devices that Dendrite made for itself are nobody.
+func (r *reading) reportRest(aside setAside) {
+	for u, w := range aside {
+		for _, client := range w.idle {
+			r.rec.Visit(r.server, []byte(u.user), client, u.day)
+		}
+	}
+}
+
 // readDays reports the visits of some days, the last excluded, from the beginning.
-//
-// A visit of an idle device is reported as one more of a device that was there, so
-// that as many visits are reported as there are rows. If there was none, the rows
-// stand as they are: who came is certain. The devices that Dendrite made for itself
-// are nobody.
 func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 	for ; from < to; from += chunkDays {
 		end := min(from+chunkDays, to)
 		for date := from; date < end; date++ {
 			r.rec.Forget(r.server, date)
 		}
-		aside, err := r.setAside(ctx, from, end)
+		aside := make(setAside)
+		err := r.Stream(ctx, r.idleRows(from, end), 4, func(row *sqldb.Row) {
+			aside.add(row.Text(0), visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), row.Integer(3) == 1)
+		})
 		if err != nil {
 			return err
 		}
-		if err := r.present(ctx, from, end, aside); err != nil {
+		err = r.Stream(ctx, r.presentRows(from, end), 3, func(row *sqldb.Row) {
+			r.report(row.Text(0), visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), aside)
+		})
+		if err != nil {
 			return err
 		}
-		for u, left := range aside {
-			for _, client := range left.idle {
-				r.rec.Visit(r.server, []byte(u.user), client, u.day)
-			}
-		}
+		r.reportRest(aside)
 	}
 	return nil
-}
-
-// setAside reads the visits of idle devices and of those that Dendrite made.
-func (r *reading) setAside(ctx context.Context, from, to activity.Day) (map[userDay]setAside, error) {
-	aside := make(map[userDay]setAside)
-	err := r.Stream(ctx, r.idleRows(from, to), 4, func(row *sqldb.Row) {
-		u := userDay{string(row.Text(0)), visitDay(row.Integer(2))}
-		waiting := aside[u]
-		if row.Integer(3) == 1 {
-			waiting.made++
-		} else {
-			waiting.idle = append(waiting.idle, r.classify.Of(row.Text(1)))
-		}
-		aside[u] = waiting
-	})
-	return aside, err
-}
-
-// present reports the other visits, and with them those of the same user and day that
-// were set aside.
-func (r *reading) present(ctx context.Context, from, to activity.Day, aside map[userDay]setAside) error {
-	return r.Stream(ctx, r.presentRows(from, to), 3, func(row *sqldb.Row) {
-		date, client, rows := visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), 1
-		if len(aside) > 0 {
-			u := userDay{string(row.Text(0)), date}
-			if waiting, ok := aside[u]; ok {
-				rows += len(waiting.idle) + waiting.made
-				delete(aside, u)
-			}
-		}
-		for range rows {
-			r.rec.Visit(r.server, row.Text(0), client, date)
-		}
-	})
 }
 
 // idleRows are the visits that are set aside, with whether Dendrite made the device.

@@ -154,11 +154,8 @@ func (r *reading) domain(ctx context.Context, turn int) (collector.DomainFacts, 
 	// Visits come first, for they come in the order of days: users then have numbers
 	// in that order, and the sets of older days are shorter.
 	var err error
-	if err = r.visits(ctx, turn); err != nil {
+	if domain.AllVisits, err = r.visits(ctx, turn); err != nil {
 		return domain, fmt.Errorf("read visits from userapi_daily_visits: %w", err)
-	}
-	if domain.AllVisits, err = r.past(ctx); err != nil {
-		return domain, fmt.Errorf("read older visits from userapi_daily_visits: %w", err)
 	}
 	var anyReadable bool
 	if domain.Damaged, anyReadable, err = r.lastSeen(ctx); err != nil {

@@ -3,6 +3,7 @@ package dendrite
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"active_users_exporter/collector"
@@ -35,13 +36,15 @@ func between(from, to activity.Day) string {
 // older ones have their rows counted, all when everything is asked for, and a day
 // whose count differs is read again. No other day is: whether a device was idle on a
 // day can be told best on that day; see readDays.
-func (r *reading) visits(ctx context.Context, turn int) error {
+//
+// It says whether all older visits are known as well; see past.
+func (r *reading) visits(ctx context.Context, turn int) (all bool, err error) {
 	today := activity.DayOf(r.now)
 	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), today+2 // a clock may be ahead
 	changed := today - 1
 	if !r.since.IsZero() {
 		if err := r.continues(ctx, first, end); err != nil {
-			return err
+			return false, err
 		}
 		changed = min(today, activity.DayOf(r.since))
 	}
@@ -58,14 +61,27 @@ func (r *reading) visits(ctx context.Context, turn int) error {
 		settled = r.toVerify(settled, turn)
 	}
 	if err := r.verify(ctx, settled, stale); err != nil {
-		return err
+		return false, err
+	}
+	older, err := r.unknownPast(ctx, first)
+	if err != nil {
+		return false, err
+	}
+	if len(stale)+len(older) >= scanDays {
+		wanted := maps.Clone(stale)
+		for _, date := range older {
+			wanted[date] = true
+		}
+		if scanned, err := r.scan(ctx, wanted); scanned || err != nil {
+			return true, err
+		}
 	}
 	for from, to := range runs(first, end, func(date activity.Day) bool { return stale[date] }) {
 		if err := r.readDays(ctx, from, to); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return r.past(ctx, older)
 }
 
 // continues returns ErrStartOver if visits that were read before are newer than any
@@ -144,32 +160,44 @@ const (
 	chunkDays = 10
 )
 
-// past reports the visits before the days of r30v2, back to MaxWindow, the newest
-// first, as many as one refresh should read. It says whether all of them are known
-// now.
-func (r *reading) past(ctx context.Context) (complete bool, err error) {
+// unknownPast returns the days before those of r30v2, back to MaxWindow, that may have
+// visits and were not read yet, the newest first.
+func (r *reading) unknownPast(ctx context.Context, end activity.Day) (days []activity.Day, err error) {
 	var oldest *int64
 	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
 	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`); err != nil || oldest == nil {
-		return err == nil, err
+		return nil, err
 	}
 	first := max(visitDay(*oldest), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
-	read := 0
-	for end := activity.DayOf(r.now.Add(-activity.RetentionDays * day)); end > first; end-- {
-		if _, known := r.rec.Rows(r.server, end-1); known {
-			continue
+	for date := end - 1; date >= first; date-- {
+		if _, known := r.rec.Rows(r.server, date); !known {
+			days = append(days, date)
 		}
+	}
+	return days, nil
+}
+
+// past reports the visits of such days, as many as one refresh should read. It says
+// whether all of them are known now.
+func (r *reading) past(ctx context.Context, days []activity.Day) (all bool, err error) {
+	read := 0
+	for len(days) > 0 {
 		if read > pastRows {
 			return false, nil
 		}
-		from := max(first, end-chunkDays)
-		if err := r.readDays(ctx, from, end); err != nil {
+		n := 1 // days in a row
+		for n < min(chunkDays, len(days)) && days[n] == days[0]-activity.Day(n) {
+			n++
+		}
+		from, to := days[n-1], days[0]+1
+		if err := r.readDays(ctx, from, to); err != nil {
 			return false, err
 		}
-		for date := from; date < end; date++ {
-			n, _ := r.rec.Rows(r.server, date)
-			read += n
+		for date := from; date < to; date++ {
+			rows, _ := r.rec.Rows(r.server, date)
+			read += rows
 		}
+		days = days[n:]
 	}
 	return true, nil
 }
