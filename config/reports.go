@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/units"
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/reports"
@@ -27,17 +28,21 @@ func defaultReports() Reports {
 	return Reports{Settings: reports.Settings{
 		MaxHomeservers: 1000,
 		ExpireAfter:    24 * time.Hour,
+		MaxStore:       defaultMaxStore,
 		// A proxy on the same machine.
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 	}}
 }
+
+// defaultMaxStore holds a year of reports of a thousand homeservers.
+const defaultMaxStore = 4 << 30
 
 // mostHomeservers keeps /metrics bearable.
 const mostHomeservers = 100_000
 
 // reports reads how usage reports are received.
 func (f *file) reports(n *yaml.Node, r *Reports) {
-	values := f.Mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to")
+	values := f.Mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to", "max_store")
 	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "listen_address":
@@ -59,6 +64,8 @@ func (f *file) reports(n *yaml.Node, r *Reports) {
 			}
 		case "forward_to":
 			r.ForwardTo = f.forwardTo(n)
+		case "max_store":
+			r.MaxStore = f.maxStore(n)
 		}
 	}
 }
@@ -70,6 +77,19 @@ func (f *file) listenAddress(n *yaml.Node) string {
 		f.Problem(n, "listen_address: %q: %s", address, err)
 	}
 	return address
+}
+
+// minMaxStore holds some days of reports of some homeservers.
+const minMaxStore = 1 << 20
+
+// maxStore reads a size such as 1GiB.
+func (f *file) maxStore(n *yaml.Node) int64 {
+	text := f.Text(n, "max_store")
+	size, err := units.ParseStrictBytes(text)
+	if err != nil || size < minMaxStore {
+		f.Problem(n, "max_store: %q is no size: write it as in 512MiB or 1GiB; the least is 1MiB", text)
+	}
+	return size
 }
 
 func (f *file) maxHomeservers(n *yaml.Node) int {

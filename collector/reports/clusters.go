@@ -196,6 +196,7 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	if err := r.store.keepPart(request.Context(), &r.clusters, sent, part, now); err != nil {
 		return r.storageError(err)
 	}
+	r.accepted.Add(1)
 	r.established.accepted(from, time.Now())
 	r.changes.Add(1)
 	return nil

@@ -9,7 +9,10 @@ import (
 
 // summary is what the receiver says of itself.
 type summary struct {
+	accepted uint64
 	rejected map[Reason]uint64
+	refused  map[Refusal]uint64
+	stored   Stored
 	overflow int
 	contexts []Context
 }
@@ -18,7 +21,7 @@ func (r *Receiver) summary() summary {
 	current := r.latest.current(r.options.Now())
 	_, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	return summary{
-		rejected: r.Rejected(),
+		accepted: r.Accepted(), rejected: r.Rejected(), refused: r.ConnectionsRefused(), stored: r.Stored(),
 		overflow: overflow + len(current) - len(r.latest.visible(current)),
 		contexts: r.latest.contexts(current),
 	}
@@ -38,6 +41,34 @@ func NewCollector(receiver func() *Receiver) metric.Described {
 // families are the families about the receiver of reports.
 func families() []metric.Family[summary] {
 	return []metric.Family[summary]{
+		{
+			Name: "active_users_exporter_reports_accepted_total", Kind: metric.Counter,
+			Help: "Usage reports, and parts of MongooseIM's, that were accepted and stored since the exporter started.",
+			Read: func(r summary, emit metric.Emit) { emit(float64(r.accepted)) },
+		},
+		{
+			Name: "active_users_exporter_reports_connections_refused_total", Kind: metric.Counter, Labels: []string{"reason"},
+			Help: "Connections to the receiver that were closed at once: one sender had too many (sender), or there were too many in all (total).",
+			Read: func(r summary, emit metric.Emit) {
+				for _, reason := range Refusals() {
+					emit(float64(r.refused[reason]), string(reason))
+				}
+			},
+		},
+		{
+			Name: "active_users_exporter_reports_store_bytes", Unit: "bytes", Kind: metric.Gauge,
+			Help: "Room that stored reports take, as of the last cleaning up and what was written since.",
+			Read: func(r summary, emit metric.Emit) { emit(float64(r.stored.Bytes)) },
+		},
+		{
+			Name: "active_users_exporter_reports_store_oldest_timestamp_seconds", Unit: "seconds", Kind: metric.Gauge,
+			Help: "Unix time at which the oldest stored report was received.",
+			Read: func(r summary, emit metric.Emit) {
+				if !r.stored.Oldest.IsZero() {
+					emit(metric.Seconds(r.stored.Oldest))
+				}
+			},
+		},
 		{
 			Name: "active_users_exporter_reports_rejected_total", Kind: metric.Counter, Labels: []string{"reason"},
 			Help: "Reports, or parts of reports, that were refused since the exporter started, by reason.",

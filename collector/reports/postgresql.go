@@ -211,8 +211,37 @@ func (d *postgresDatabase) purge(ctx context.Context, now time.Time, retention t
 			return fmt.Errorf("delete old reports: %w", err)
 		}
 	}
+	if _, err := d.db.ExecContext(ctx, `DELETE FROM usage_homeservers WHERE received_at < $1`, before); err != nil {
+		return fmt.Errorf("delete homeservers that are gone: %w", err)
+	}
 	if _, err := d.db.ExecContext(ctx, `DELETE FROM mongooseim_nodes WHERE changed_at < `+ago, retention.Seconds()); err != nil {
 		return fmt.Errorf("delete old reports: %w", err)
 	}
+	if _, err := d.db.ExecContext(ctx, `DELETE FROM mongooseim_nodes WHERE (client_id, node) NOT IN
+		(SELECT client_id, node FROM mongooseim_nodes ORDER BY changed_at DESC LIMIT $1)`, maxClusters); err != nil {
+		return fmt.Errorf("delete clusters that are gone: %w", err)
+	}
 	return nil
+}
+
+// size adds up what was written: what a database takes on its disk says nothing of
+// what a deletion gives back.
+func (d *postgresDatabase) size(ctx context.Context) (Stored, error) {
+	var row struct {
+		Bytes  int64
+		Oldest *int64
+	}
+	err := d.db.GetContext(ctx, &row, `SELECT COALESCE(SUM(octet_length(body) + $1), 0) AS bytes, MIN(received_at) AS oldest FROM usage_reports`, rowOverhead)
+	return storedOf(row.Bytes, row.Oldest), err
+}
+
+func (d *postgresDatabase) shrink(ctx context.Context, part float64) (deleted int64, err error) {
+	result, err := d.db.ExecContext(ctx, `DELETE FROM usage_reports WHERE id IN (
+		SELECT id FROM usage_reports LEFT JOIN (SELECT homeserver, reports FROM usage_homeservers) AS heard USING (homeserver)
+		ORDER BY COALESCE(reports, 1) > 1, usage_reports.received_at
+		LIMIT GREATEST(1, CAST(CAST($1 AS DOUBLE PRECISION) * (SELECT COUNT(*) FROM usage_reports) AS BIGINT)))`, part)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -54,6 +54,8 @@ type Settings struct {
 	ExpireAfter time.Duration
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// MaxStore is how many bytes of reports are kept at most, 0 for no limit.
+	MaxStore int64
 	// ForwardTo is a URL to which accepted reports are sent on, "" for none.
 	ForwardTo string
 }
@@ -94,12 +96,12 @@ type Receiver struct {
 	clusters clusters
 	forward  *forwarder // nil for none
 
-	tokens           atomic.Pointer[[]Token]
-	changes          atomic.Uint64
-	established      *established
-	connections      *connections
-	bySender, byName *limiters
-	all              *rate.Limiter
+	tokens            atomic.Pointer[[]Token]
+	changes, accepted atomic.Uint64
+	established       *established
+	connections       *connections
+	bySender, byName  *limiters
+	all               *rate.Limiter
 	// refusalLog and failureLog bound the lines of the log on refused reports and on
 	// those that could not be stored.
 	refusalLog, failureLog *rate.Limiter
@@ -128,7 +130,7 @@ const (
 func New(ctx context.Context, o Options) *Receiver {
 	r := &Receiver{
 		options: o, latest: latest{options: o, names: usagereport.Names(), homeservers: make(map[string]*homeserverState)},
-		clusters: clusters{nodes: make(map[node]*nodeReport)}, store: newStore(o.Location), established: newEstablished(),
+		clusters: clusters{nodes: make(map[node]*nodeReport)}, store: newStore(o.Location, o.MaxStore), established: newEstablished(),
 		bySender: newLimiters(senderEvery, senderBurst, maxKeys), byName: newLimiters(nameEvery, nameBurst, maxKeys),
 		all: rate.NewLimiter(allPerSecond, allBurst), refusalLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
 		failureLog: rate.NewLimiter(rate.Every(10*time.Second), 10),
@@ -213,10 +215,15 @@ func (r *Receiver) cleanup(ctx context.Context) {
 		if err := r.store.purge(ctx, r.options.Now(), r.options.Retention); err != nil && ctx.Err() == nil {
 			_ = level.Warn(r.options.Logger).Log("msg", "could not delete old reports", "err", err)
 		}
+		if err := r.store.fit(ctx); err != nil && ctx.Err() == nil {
+			_ = level.Warn(r.options.Logger).Log("msg", "the store of reports may grow beyond its limit", "err", err)
+		}
+		r.changes.Add(1)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(cleanupEvery):
+		case <-r.store.limits.full:
 		}
 	}
 }
@@ -251,6 +258,13 @@ func (r *Receiver) Shown() Shown {
 // Changes returns a number that is another one once Shown or Rejected may have
 // changed by anything but time.
 func (r *Receiver) Changes() uint64 { return r.changes.Load() }
+
+// Stored returns how much the store holds.
+func (r *Receiver) Stored() Stored { return r.store.holds() }
+
+// Accepted returns how many reports were accepted since the start, parts of
+// MongooseIM's as well.
+func (r *Receiver) Accepted() uint64 { return r.accepted.Load() }
 
 // Rejected returns how often something was refused, by reason.
 func (r *Receiver) Rejected() map[Reason]uint64 {
@@ -348,6 +362,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	if refused := r.keep(request.Context(), report, stored); refused != nil {
 		return usagereport.Report{}, refused
 	}
+	r.accepted.Add(1)
 	r.established.accepted(from, time.Now())
 	if r.forward != nil && !forwarded(request) {
 		r.forward.send(outgoing{original, request.UserAgent()})
@@ -410,8 +425,11 @@ func (r *Receiver) storageError(err error) *refusal {
 		_ = level.Error(r.options.Logger).Log("msg", "a report could not be stored", "err", err)
 	}
 	text := "the report could not be stored"
-	if errors.Is(err, errClosed) {
+	switch {
+	case errors.Is(err, errClosed):
 		text = "the store of reports cannot be opened for now"
+	case errors.Is(err, errFull):
+		text = "the store of reports is full for now"
 	}
 	return &refusal{http.StatusServiceUnavailable, Storage, text}
 }

@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/usagereport"
 	"active_users_exporter/test/must"
@@ -610,5 +611,40 @@ func TestPathsWithSlashes(t *testing.T) {
 	answer := r.put(http.MethodPut, "/nothing", report("a.example"), nil)
 	if answer.Code != http.StatusNotFound || answer.Header().Get("Content-Type") != "application/json" || r.Rejected()[reports.Malformed] != 1 {
 		t.Errorf("%d %s, rejected %v", answer.Code, answer.Body, r.Rejected())
+	}
+}
+
+// The store stays below its limit. What goes first are reports of homeservers that
+// reported once, which anybody can invent; who has reported before keeps its own.
+func TestTheStoreHasALimit(t *testing.T) {
+	for name, location := range map[string]string{"a folder": t.TempDir(), "a database": dbtest.PostgreSQL(t)} {
+		t.Run(name, func(t *testing.T) {
+			const limit = 1 << 20
+			r := start(t, location, func(o *reports.Options) { o.MaxStore, o.MaxHomeservers = limit, 1000 })
+			defer func() { must.Succeed(t, r.Close()) }()
+			for n := range 20 {
+				r.set(noon.Add(time.Duration(n) * time.Minute))
+				r.put(http.MethodPut, path, report("faithful.example", `"total_users":`+fmt.Sprint(n)), nil)
+			}
+			pad := `"pad":"` + strings.Repeat("x", 1500) + `"`
+			for n := range 2000 {
+				if answer := r.put(http.MethodPut, path, report(fmt.Sprintf("invented%d.example", n), pad), nil); answer.Code != http.StatusOK {
+					eventually(t, "room again", func() bool { return r.Stored().Bytes < limit })
+				}
+			}
+			eventually(t, "a store below its limit", func() bool { return r.Stored().Bytes <= limit })
+			faithful, invented := 0, 0
+			must.Succeed(t, reports.Each(t.Context(), at(t, location), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0), func(a reports.Archived) error {
+				if strings.Contains(string(a.Report), "faithful.example") {
+					faithful++
+				} else {
+					invented++
+				}
+				return nil
+			}))
+			if faithful != 20 || invented == 0 || invented > limit/1500 {
+				t.Errorf("%d reports of the faithful homeserver and %d of invented ones", faithful, invented)
+			}
+		})
 	}
 }

@@ -164,10 +164,52 @@ func (s *sqliteDatabase) purge(ctx context.Context, now time.Time, retention tim
 	// id is given twice.
 	const query = `DELETE FROM usage_reports WHERE id < COALESCE(
 		(SELECT id FROM usage_reports WHERE received_at >= ? AND received_at <= ? ORDER BY id LIMIT 1), (SELECT MAX(id) FROM usage_reports))`
-	if _, err := s.db.ExecContext(ctx, query, days.age(now).Add(-retention).UnixMilli(), days.plausible(now).UnixMilli()); err != nil {
+	before := days.age(now).Add(-retention).UnixMilli()
+	if _, err := s.db.ExecContext(ctx, query, before, days.plausible(now).UnixMilli()); err != nil {
 		return fmt.Errorf("delete old reports: %w", err)
 	}
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM usage_homeservers WHERE latest_at < ?`, before); err != nil {
+		return fmt.Errorf("delete homeservers that are gone: %w", err)
+	}
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM mongooseim_clusters WHERE received_at < ? OR client_id NOT IN
+		(SELECT client_id FROM mongooseim_clusters ORDER BY received_at DESC LIMIT ?)`, before, maxClusters); err != nil {
+		return fmt.Errorf("delete clusters that are gone: %w", err)
+	}
 	return nil
+}
+
+// size is that of the file without the pages that are free.
+func (s *sqliteDatabase) size(ctx context.Context) (Stored, error) {
+	var row struct {
+		Bytes  int64
+		Oldest *int64
+	}
+	err := s.db.GetContext(ctx, &row, `SELECT ((SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count))
+		* (SELECT page_size FROM pragma_page_size) AS bytes, (SELECT received_at FROM usage_reports ORDER BY id LIMIT 1) AS oldest`)
+	return storedOf(row.Bytes, row.Oldest), err
+}
+
+func storedOf(bytes int64, oldest *int64) Stored {
+	s := Stored{Bytes: bytes}
+	if oldest != nil {
+		s.Oldest = time.UnixMilli(*oldest)
+	}
+	return s
+}
+
+// shrink leaves the newest report, so that no id is given twice.
+func (s *sqliteDatabase) shrink(ctx context.Context, part float64) (deleted int64, err error) {
+	if err := s.countUp(ctx); err != nil {
+		return 0, err
+	}
+	result, err := s.db.ExecContext(ctx, `DELETE FROM usage_reports WHERE id IN (
+		SELECT id FROM usage_reports LEFT JOIN usage_homeservers USING (homeserver)
+		WHERE id < (SELECT MAX(id) FROM usage_reports)
+		ORDER BY COALESCE(reports, 1) > 1, id LIMIT MAX(1, CAST(? * (SELECT COUNT(*) FROM usage_reports) AS INTEGER)))`, part)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // keepPart stores what is known of the cluster. Of its nodes the one that

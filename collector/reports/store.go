@@ -30,7 +30,13 @@ type database interface {
 	// restoreClusters takes up what was stored of clusters within a time before
 	// now.
 	restoreClusters(ctx context.Context, c *clusters, now time.Time, within time.Duration) error
-	// purge deletes reports received longer ago than retention.
+	// size returns how much is stored.
+	size(ctx context.Context) (Stored, error)
+	// shrink deletes a part of the reports, between 0 and 1, and returns how many: of
+	// homeservers that reported once first, then the oldest.
+	shrink(ctx context.Context, part float64) (deleted int64, err error)
+	// purge deletes reports received longer ago than retention, homeservers that have
+	// not reported for as long, and clusters likewise or beyond maxClusters.
 	purge(ctx context.Context, now time.Time, retention time.Duration) error
 	close() error
 }
@@ -79,10 +85,18 @@ type store struct {
 	writing  sync.Mutex // one transaction at a time
 	queue    chan *pending
 	stopped  chan struct{}
+
+	measuring sync.Mutex // of what follows
+	limits    capacity
 }
 
-func newStore(location storage.Location) *store {
-	return &store{location: location, shared: location.Shared(), queue: make(chan *pending, maxQueue), stopped: make(chan struct{})}
+// newStore returns a store that is closed and will hold at most so many bytes; 0 for
+// no limit.
+func newStore(location storage.Location, most int64) *store {
+	return &store{
+		location: location, shared: location.Shared(), queue: make(chan *pending, maxQueue), stopped: make(chan struct{}),
+		limits: capacity{most: most, full: make(chan struct{}, 1)},
+	}
 }
 
 // open opens what is closed.
@@ -117,6 +131,9 @@ func (s *store) keep(ctx context.Context, homeserver string, received time.Time,
 	if !s.opened.Load() {
 		return errClosed
 	}
+	if !s.hasRoom(body) {
+		return errFull
+	}
 	p := &pending{homeserver, received, body, make(chan error, 1)}
 	// Who is alone waits for no other goroutine.
 	if len(s.queue) == 0 && s.writing.TryLock() {
@@ -134,6 +151,12 @@ func (s *store) keep(ctx context.Context, homeserver string, received time.Time,
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (s *store) hasRoom(body []byte) bool {
+	s.measuring.Lock()
+	defer s.measuring.Unlock()
+	return s.limits.takes(body)
 }
 
 // run writes what others leave in the queue.
