@@ -40,7 +40,7 @@ func TestLinterVariablesAreReadAgainWithTheTimeRange(t *testing.T) {
 
 func TestLinterPanels(t *testing.T) {
 	// Of Grafana's list of units, those we use; "suffix:" is a unit of one's own.
-	units := []string{"locale", "none", "short", "percentunit", "s", "bytes", "suffix: h", "suffix: s"}
+	units := []string{"locale", "none", "short", "percentunit", "s", "bytes", "suffix: d", "suffix: d", "suffix: h", "suffix: s"}
 	eachPanel(t, "", func(t *testing.T, p panel) {
 		if p.Title == "" || !strings.HasSuffix(p.Description, ".") || len(p.Targets) == 0 {
 			t.Errorf("title %q, description %q, %d queries; want all three, the description a sentence", p.Title, p.Description, len(p.Targets))
