@@ -60,9 +60,8 @@ func (b backfill) run(ctx context.Context) error {
 	for date := b.first; date <= b.last; date++ {
 		days[date] = &metric.Past[collector.Status]{At: (date + 1).Start()}
 	}
-	var store *history.Store
-	if kept := b.config.Storage; kept.Location.Shared() || history.Exists(kept.Location) {
-		store = history.NewReader(kept.Location, kept.KeyFile)
+	store := pastHistory(b.config.Storage)
+	if store != nil {
 		defer func() { _ = store.Close() }()
 	}
 	for _, s := range b.config.Servers {
@@ -91,33 +90,22 @@ func (b backfill) run(ctx context.Context) error {
 	return out.Flush()
 }
 
+// pastHistory opens the history to look at the past; nil if there is none.
+func pastHistory(s config.Storage) *history.Store {
+	if !s.Location.Shared() && !history.Exists(s.Location) {
+		return nil
+	}
+	return history.NewReader(s.Location, s.KeyFile)
+}
+
 // mostReads is how many times a server is read until all of its past is known.
 const mostReads = 100
 
 // server adds what is known of one chat server to the days.
 func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*metric.Past[collector.Status]) error {
-	reader := s.Source.NewReader(b.config.Clients)
-	defer func() { _ = reader.Close() }()
-	key := activity.Key{} // nothing of it is kept
-	if store != nil {
-		key = store.Key()
-	}
-	calendar := activity.NewCalendar(key, b.config.Clients)
-	if store != nil {
-		if _, err := store.Load(ctx, s.Name, calendar, b.config.Clients); err != nil {
-			return err
-		}
-	}
-	var facts collector.Facts
-	for read := range mostReads {
-		b.progress("%s: reading (%d)", s.Name, read+1)
-		var err error
-		if facts, err = reader.Read(ctx, time.Time{}, b.clock(), calendar); err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.KeepsVisits && !d.AllVisits }) {
-			break
-		}
+	calendar, facts, err := readPast(ctx, b.environment, b.config, s, store)
+	if err != nil {
+		return err
 	}
 	for date := b.first; date <= b.last; date++ {
 		b.progress("%s: %s", s.Name, date)
@@ -129,6 +117,35 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 	}
 	b.progress("%s: done\n", s.Name)
 	return nil
+}
+
+// readPast returns all visits of one chat server that are known, from the history and
+// from the server itself, and the facts of the server. The history may be nil.
+func readPast(ctx context.Context, e environment, c *config.Config, s config.Server, store *history.Store) (*activity.Calendar, collector.Facts, error) {
+	reader := s.Source.NewReader(c.Clients)
+	defer func() { _ = reader.Close() }()
+	key := activity.Key{} // nothing of it is kept
+	if store != nil {
+		key = store.Key()
+	}
+	calendar := activity.NewCalendar(key, c.Clients)
+	if store != nil {
+		if _, err := store.Load(ctx, s.Name, calendar, c.Clients); err != nil {
+			return nil, collector.Facts{}, err
+		}
+	}
+	var facts collector.Facts
+	for read := range mostReads {
+		e.progress("%s: reading (%d)", s.Name, read+1)
+		var err error
+		if facts, err = reader.Read(ctx, time.Time{}, e.clock(), calendar); err != nil {
+			return nil, collector.Facts{}, err
+		}
+		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.KeepsVisits && !d.AllVisits }) {
+			break
+		}
+	}
+	return calendar, facts, nil
 }
 
 // reports returns the stored usage reports of the days.
@@ -153,8 +170,8 @@ func (b backfill) reports(ctx context.Context) (all []metric.Past[usagereport.Ho
 }
 
 // progress tells people what is going on; programs are not told.
-func (b backfill) progress(format string, args ...any) {
-	if isTerminal(b.stderr) {
-		_, _ = fmt.Fprintf(b.stderr, "\r\x1b[K"+format, args...)
+func (e environment) progress(format string, args ...any) {
+	if isTerminal(e.stderr) {
+		_, _ = fmt.Fprintf(e.stderr, "\r\x1b[K"+format, args...)
 	}
 }

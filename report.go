@@ -29,8 +29,17 @@ func addReport(app *kingpin.Application) command {
 	source := addSourceFlags(cmd)
 	addStorageFlag(cmd, source)
 	addReportsFlag(cmd, source)
-	output := enved{cmd}.Choice("output", "Format: table, json or openmetrics.", "table", "json", "openmetrics")
+	output := enved{cmd}.Choice("output", "Format: table, json or openmetrics; html or text is a letter to people about a month or a week.", "table", "json", "openmetrics", "html", "text")
+	var month, week string
+	cmd.Flag("month", "The month (UTC) of the letter, as in 2026-11; the last one that is over if not set.").PlaceHolder("MONTH").StringVar(&month)
+	cmd.Flag("week", "The week (UTC, ISO 8601) of the letter, as in 2026-W45, instead of a month.").PlaceHolder("WEEK").StringVar(&week)
 	return func(ctx context.Context, e environment) error {
+		if *output == "html" || *output == "text" {
+			return writeLetter(ctx, e, *source, month, week, *output == "html")
+		}
+		if month != "" || week != "" {
+			return &usageError{fmt.Errorf("--month and --week are for --output=html and --output=text, not %s", *output)}
+		}
 		statuses, err := refreshOnce(ctx, *source, e)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package collector
 import (
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"active_users_exporter/collector/activity"
@@ -35,6 +36,17 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 		d.Active = append(d.Active, users)
 	}
 	return d
+}
+
+// PastSnapshot returns what daily visits say of all domains of a server at the end of a
+// UTC day: it is as if the exporter had been asked then.
+func PastSnapshot(date activity.Day, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
+	s := &Snapshot{At: (date + 1).Start(), Version: facts.Version, Database: facts.Database, calendar: cal}
+	for _, f := range facts.Domains {
+		s.Domains = append(s.Domains, PastDomain(date, f, cal, windows, classes))
+	}
+	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
+	return s
 }
 
 // WritePast writes the families about users at all of the moments, as

@@ -77,6 +77,17 @@ func (s *Snapshot) visitors(domain string, past *activity.Past, days int) (v Vis
 	return v
 }
 
+// VisitorsBetween counts the users of a domain who came on one of the days from first to
+// last. It returns false if the history does not reach back so far, or does not know
+// one of these days.
+func (s *Snapshot) VisitorsBetween(domain string, first, last activity.Day) (users int, ok bool) {
+	past, ok := s.past(domain, activity.AllDays)
+	if !ok || first <= activity.DayOf(s.At)-activity.Day(past.Days()) || !s.complete(domain, first, last) {
+		return 0, false
+	}
+	return past.Visitors(last, int(last-first)+1), true
+}
+
 // Timeline counts the past of one of the domains, as Visitors does.
 func (s *Snapshot) Timeline(domain string, days int) (t Timeline, ok bool) {
 	past, ok := s.past(domain, activity.AllDays)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/dustin/go-humanize"
@@ -219,7 +220,7 @@ func (v domainView) figures() (all []figure) {
 	return all
 }
 
-// changes are how the numbers of visitors have changed, as in "8 % more"; empty
+// changes are how the numbers of visitors have changed, as in "8 % more than"; empty
 // where it is not known.
 type changes struct{ Daily, Weekly, Monthly string }
 
@@ -250,7 +251,7 @@ func (c changes) of(w activity.Window) string {
 // inFull says also what a number is compared with.
 func (c changes) inFull(w activity.Window) string {
 	if text := c.of(w); text != "" {
-		return text + " than " + map[string]string{"1d": "a week", "7d": "the week", "30d": "the 30 days"}[w.String()] + " before"
+		return text + " " + map[string]string{"1d": "a week", "7d": "the week", "30d": "the 30 days"}[w.String()] + " before"
 	}
 	return ""
 }
@@ -263,14 +264,28 @@ func change(series []int, days int) string {
 	return compared(series[len(series)-1], series[len(series)-1-days])
 }
 
-// compared writes "8 % more", to be continued with "than".
+// compared writes "8 % more than", to be continued with what it is compared with.
 func compared(now, before int) string {
-	if before == 0 {
-		return humanize.Comma(int64(now)) + " more"
+	percent := 0
+	if before > 0 {
+		percent = int(math.Round(100 * float64(now-before) / float64(before)))
 	}
-	percent := int(math.Round(100 * float64(now-before) / float64(before)))
-	if percent < 0 {
-		return strconv.Itoa(-percent) + " % fewer"
+	switch {
+	case percent > 0:
+		return humanize.Comma(int64(percent)) + " % more than"
+	case percent < 0:
+		return strconv.Itoa(-percent) + " % fewer than"
+	case now > before: // nobody before, or far less than a percent
+		return humanize.Comma(int64(now-before)) + " more than"
+	case now < before:
+		return humanize.Comma(int64(before-now)) + " fewer than"
 	}
-	return humanize.Comma(int64(percent)) + " % more"
+	return "as many as"
+}
+
+// shortened leaves out what only a comparison needs.
+func shortened(compared string) string {
+	short, _ := strings.CutSuffix(compared, " than")
+	short, _ = strings.CutSuffix(short, " as")
+	return short
 }

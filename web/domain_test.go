@@ -256,15 +256,16 @@ func TestCompared(t *testing.T) {
 		now, before int
 		want        string
 	}{
-		{108, 100, "8 % more"},
-		{92, 100, "8 % fewer"},
-		{100, 100, "0 % more"},
-		{1003, 1000, "0 % more"},
-		{5, 0, "5 more"},
-		{0, 0, "0 more"},
-		{0, 5, "100 % fewer"},
-		{1994, 1000, "99 % more"},
-		{3000, 200, "1,400 % more"},
+		{108, 100, "8 % more than"},
+		{92, 100, "8 % fewer than"},
+		{100, 100, "as many as"},
+		{1003, 1000, "3 more than"},
+		{997, 1000, "3 fewer than"},
+		{5, 0, "5 more than"},
+		{0, 0, "as many as"},
+		{0, 5, "100 % fewer than"},
+		{1994, 1000, "99 % more than"},
+		{3000, 200, "1,400 % more than"},
 	} {
 		if got := compared(c.now, c.before); got != c.want {
 			t.Errorf("%d after %d: %q, want %q", c.now, c.before, got, c.want)

@@ -99,7 +99,7 @@ func TestLandingView(t *testing.T) {
 	}
 	view := landingView{Windows: windowNames(windows)}
 	view.add(collector.Status{Server: "new"}, nil, moment)
-	view.add(collector.Status{Server: "well", Attempted: moment, Up: true, Snapshot: snapshot, HistoryFailures: 1, Succeeded: moment}, []changes{{Monthly: "8 % more"}}, moment)
+	view.add(collector.Status{Server: "well", Attempted: moment, Up: true, Snapshot: snapshot, HistoryFailures: 1, Succeeded: moment}, []changes{{Monthly: "8 % more than"}}, moment)
 	view.add(collector.Status{Server: "gone", Attempted: moment, Err: errors.New("no such file")}, nil, moment)
 	view.add(collector.Status{Server: "empty", Attempted: moment, Up: true, Snapshot: &collector.Snapshot{At: moment}}, nil, moment)
 

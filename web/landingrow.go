@@ -84,7 +84,7 @@ func (l landingRow) of(d collector.Domain, c changes) landingRow {
 	l.Active = slices.Clone(l.Active)
 	for _, a := range d.Active { // not of every window, where the server has counted
 		if i := slices.IndexFunc(l.Active, func(f landingFigure) bool { return f.Window == a.Window }); i >= 0 {
-			l.Active[i].Users, l.Active[i].Change = humanize.Comma(int64(a.Users)), c.of(a.Window)
+			l.Active[i].Users, l.Active[i].Change = humanize.Comma(int64(a.Users)), shortened(c.of(a.Window))
 		}
 	}
 	if d.Retention != nil {

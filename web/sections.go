@@ -106,7 +106,7 @@ func visitorsSentence(t collector.Visitors) string {
 	}
 	sentence := fmt.Sprintf("Between %s and %s, %s came", date(t.Last-activity.Day(days)+1), date(t.Last), people(series[len(series)-1]))
 	if c := change(series, days); c != "" {
-		sentence += fmt.Sprintf(", %s than in the %d days before", c, days)
+		sentence += fmt.Sprintf(", %s in the %d days before", c, days)
 	}
 	return sentence + "."
 }

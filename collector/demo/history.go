@@ -16,6 +16,9 @@ func ProsodyHistory(ctx context.Context, store *history.Store, server string, no
 	began := now.AddDate(0, 0, 1-days)
 	for _, host := range []string{oldHost, newHost} {
 		calendar.RecordVisits(host, began)
+		for date := began; !date.After(now); date = date.AddDate(0, 0, 1) {
+			calendar.Observe(host, date)
+		}
 	}
 	for i, p := range population(now, users, seed+1) {
 		for _, s := range p.seen {
