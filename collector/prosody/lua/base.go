@@ -239,7 +239,7 @@ func baseLoad(c *Call) []Value {
 		return []Value{nil, "attempt to load a binary chunk"}
 	}
 	c.step(c.At, source.Len())
-	f, err := c.Load(chunk, source.String(), env)
+	f, err := c.Compile(chunk, source.String(), env)
 	if err != nil {
 		return []Value{nil, err.Error()}
 	}

@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -45,6 +46,19 @@ func (c *Call) inside() Position {
 // Run loads a program and calls it.
 func (c *Call) Run(chunk, source string, env Value) []Value {
 	return c.call(c.load(chunk, source, env), nil, c.inside())
+}
+
+// Compile reads a program, as the function load does. A program that is too large
+// ends the one that calls.
+func (c *Call) Compile(chunk, source string, env Value) (*Function, *Error) {
+	f, err := c.Load(chunk, source, env)
+	if failure, ok := errors.AsType[*Error](err); ok {
+		return nil, failure
+	}
+	if err != nil {
+		panic(err)
+	}
+	return f, nil
 }
 
 // Allocate counts memory that a function takes.

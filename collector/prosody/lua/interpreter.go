@@ -75,6 +75,7 @@ type Limits struct {
 }
 
 const (
+	tokenSize  = 96   // bytes that a token takes once it is read, about
 	maxCalls   = 1000 // calls within one another
 	maxNesting = 200  // of what is written, as in Lua
 )
@@ -120,16 +121,16 @@ func addAll(library *Table, functions []*Function) {
 	}
 }
 
-// Load reads a program whose global variables are in env. Errors are *Error
-// and name chunk as the place.
+// Load reads a program whose global variables are in env. Errors are *Error, or
+// *RefusalError if it is too large, and name chunk as the place.
 func (in *Interpreter) Load(chunk, source string, env Value) (f *Function, err error) {
 	defer recovered(&err)
 	return in.load(chunk, source, env), nil
 }
 
 func (in *Interpreter) load(chunk, source string, env Value) *Function {
-	code := parse(chunk, source)
-	in.allocate(Position{Chunk: chunk, Line: 1, Column: 1}, 8*len(source))
+	code, tokens := parse(chunk, source, in.left.Memory/tokenSize)
+	in.left.Memory -= tokens * tokenSize
 	return &Function{name: "main chunk", code: code, upvalues: []*cell{{value: env}}}
 }
 

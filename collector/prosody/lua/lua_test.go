@@ -74,7 +74,9 @@ func TestNothingRunsAway(t *testing.T) {
 		"ipairs without an end":         {`for _ in ipairs(setmetatable({}, { __index = function() return 1 end })) do end`, ""},
 		"table.move":                    {`table.move({}, 1, 1e9, 2)`, steps},
 		"table.sort":                    {`local t = {} for i = 1, 90000 do t[i] = i % 1000 end table.sort(t, function(a, b) return a < b end)`, ""},
-		"load":                          {`while true do load("x = 1") end`, steps},
+		"load":                          {`while true do load("x = 1") end`, ""},
+		"load of much, caught":          {`local s = ("x = 1 "):rep(100000) for i = 1, 9 do pcall(load, s) end`, ""},
+		"a long program":                {strings.Repeat("x = 1 ", 100000), memory},
 		"load without an end":           {`load(function() return "x = 1 " end)`, ""},
 	} {
 		err := run(c.program)

@@ -6,11 +6,14 @@ type parser struct {
 	token token // the one to be read
 	scope *scope
 	depth int
+	// left is how many tokens may still be read.
+	left int
 }
 
-// parse reads a program. Errors are panics of *Error.
-func parse(chunk, source string) *function {
-	p := &parser{lexer: lexer{source: source, at: Position{Chunk: chunk, Line: 1, Column: 1}}}
+// parse reads a program of at most so many tokens, and returns how many it has.
+// Errors are panics of *Error and *RefusalError.
+func parse(chunk, source string, limit int) (code *function, tokens int) {
+	p := &parser{lexer: lexer{source: source, at: Position{Chunk: chunk, Line: 1, Column: 1}}, left: limit}
 	p.token = p.next()
 	p.scope = newScope(nil)
 	p.scope.code = &function{chunk: chunk, variadic: true, captures: []capture{{name: "_ENV"}}}
@@ -18,11 +21,14 @@ func parse(chunk, source string) *function {
 	if p.token.kind != tokenEnd {
 		p.unexpected("")
 	}
-	return p.scope.code
+	return p.scope.code, limit - p.left
 }
 
 func (p *parser) advance() token {
 	t := p.token
+	if p.left--; p.left < 0 {
+		panic(&RefusalError{t.at, "the program takes too much memory"})
+	}
 	p.token = p.next()
 	return t
 }

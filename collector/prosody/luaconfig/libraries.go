@@ -184,7 +184,7 @@ func (e *evaluation) program(name, source string) func(*lua.Call) lua.Value {
 }
 
 func (e *evaluation) envload(c *lua.Call) []lua.Value {
-	f, err := e.Load(strings.TrimLeft(c.OptText(2, "chunk"), "=@"), c.Text(1), c.Arg(3))
+	f, err := c.Compile(strings.TrimLeft(c.OptText(2, "chunk"), "=@"), c.Text(1), c.Arg(3))
 	if err != nil {
 		return []lua.Value{nil, err.Error()}
 	}
