@@ -30,6 +30,7 @@ type exporter struct {
 	place       *place // of the server
 	binary      string
 	environment []string
+	complaints  bytes.Buffer // what the last report logged
 }
 
 const nobody = 65534
@@ -67,10 +68,11 @@ func (e *exporter) tryReport(at int64, arguments ...string) (figures, error) {
 	if at != 0 {
 		command.Env = append(command.Env, fmt.Sprintf("ACTIVE_USERS_NOW=%d", at))
 	}
-	var said, complaints bytes.Buffer
-	command.Stdout, command.Stderr = &said, &complaints
+	var said bytes.Buffer
+	e.complaints.Reset()
+	command.Stdout, command.Stderr = &said, &e.complaints
 	if err := command.Run(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, complaints.Bytes())
+		return nil, fmt.Errorf("%w\n%s", err, e.complaints.Bytes())
 	}
 	var samples []struct {
 		Name   string

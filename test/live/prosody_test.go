@@ -43,6 +43,8 @@ modules_enabled:append { "account_activity", "measure_active_users" }
 %[7]s
 VirtualHost "example.com"
 VirtualHost "second.example"
+VirtualHost "plain.example"
+	authentication = "internal_plain"
 Component "rooms.example.com" "muc"
 `
 
@@ -85,6 +87,15 @@ func (s *xmppServer) create(t *testing.T, domain string, users ...string) {
 	}
 }
 
+// registerInBand makes accounts as in-band registration does: first without a
+// password.
+func (s *xmppServer) registerInBand(t *testing.T, domain string, users ...string) {
+	t.Helper()
+	for _, user := range users {
+		s.lua(t, fmt.Sprintf(`(function(u) assert(u.create_user(%[1]q, nil, %[2]q)); assert(u.set_password(%[1]q, "pw", %[2]q)) end)(require "core.usermanager")`, user, domain))
+	}
+}
+
 // seen sets when somebody was last there, through Prosody's own storage.
 func (s *xmppServer) seen(t *testing.T, user string, days int) {
 	t.Helper()
@@ -102,7 +113,7 @@ func (s *xmppServer) page() string { return "http://127.0.0.1:" + s.pages + "/me
 // names for them.
 func (s *xmppServer) own(t *testing.T) figures {
 	t.Helper()
-	for _, domain := range []string{"example.com", "second.example"} {
+	for _, domain := range []string{"example.com", "second.example", "plain.example"} {
 		s.lua(t, fmt.Sprintf("prosody.hosts[%q].modules.measure_active_users.module.environment.update_calculations()", domain))
 	}
 	response, err := http.Get(s.page())
@@ -145,6 +156,10 @@ func checkProsody(t *testing.T, b *bench, storage string) {
 		s.login(t, "example.com", user).Leave(t, "good-bye")
 	}
 	s.login(t, "second.example", "only").Leave(t, "good-bye")
+	s.registerInBand(t, "plain.example", "here", "gone", "away")
+	s.login(t, "plain.example", "here")
+	s.login(t, "plain.example", "gone").Leave(t, "good-bye")
+	s.login(t, "plain.example", "away").Leave(t, "good-bye")
 	for user, days := range map[string]int{"phone": 3, "week": 7, "month": 30, "past": 40} {
 		s.seen(t, user, days) // ten minutes within the day
 	}
@@ -160,13 +175,21 @@ func checkProsody(t *testing.T, b *bench, storage string) {
 	b.row.compare(t, "by the socket", own, found.pick("chat_active_users"))
 	b.row.compare(t, "accounts and people online", figures{
 		`chat_registered_users{domain="example.com",type="native"}`: 8, `chat_registered_users{domain="second.example",type="native"}`: 1,
+		`chat_registered_users{domain="plain.example",type="native"}`: 3, `chat_online_users{domain="plain.example"}`: 1,
 		`chat_online_users{domain="example.com"}`: 2, `chat_online_users{domain="second.example"}`: 0,
 	}, found.pick("chat_registered_users", "chat_online_users"))
 
-	// The phone has been connected for three days, which no record tells.
+	// The phone has been connected for three days, which no record tells. Accounts
+	// on plain.example are said to be disabled, which is hard to believe.
 	stored := maps.Clone(own)
 	stored[`chat_active_users{domain="example.com",window="1d"}`]--
+	for _, window := range []string{"1d", "7d", "30d"} {
+		stored[fmt.Sprintf(`chat_active_users{domain="plain.example",window=%q}`, window)] = 0
+	}
 	b.row.compare(t, "from records alone", stored, e.report(t, 0, "--server=prosody="+s.config).pick("chat_active_users"))
+	if !strings.Contains(e.complaints.String(), "plain.example: the 3 accounts with activity are all disabled") {
+		t.Errorf("no warning: %s", e.complaints.String())
+	}
 
 	checkModules(t, b, s, e, socket)
 

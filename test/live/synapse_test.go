@@ -367,23 +367,28 @@ func checkStandby(t *testing.T, b *bench, e *exporter, server *dbtest.Server) {
 				"VACUUM user_daily_visits", "VACUUM FULL user_ips")
 		}
 	})
-	read := func() error {
+	read := func() (figures, error) {
 		found, err := e.tryReport(now, "--server=synapse="+standby.Location)
-		if err == nil {
-			b.row.compare(t, "the standby", wanted, found.pick("chat_active", "chat_r30v2", "chat_registered", usage))
-		}
-		return err
+		return found.pick("chat_active", "chat_r30v2", "chat_registered", usage), err
 	}
 	const readings = 10
 	cancelled := 0
 	for range readings {
-		if err := read(); err != nil {
+		found, err := read()
+		if err != nil {
 			cancelled++ // no figures, rather than wrong ones
-			t.Logf("the standby: %v", err)
+			continue
 		}
+		b.row.compareAgain(t, "the standby meanwhile", wanted, found)
 	}
 	done.Store(true)
 	churn.Wait()
-	waitFor(t, "the standby to be readable again", func() bool { return read() == nil })
 	t.Logf("%d of %d readings of the standby were cancelled", cancelled, readings)
+	var found figures
+	waitFor(t, "the standby to be readable again", func() (ok bool) {
+		var err error
+		found, err = read()
+		return err == nil
+	})
+	b.row.compare(t, "the standby", wanted, found)
 }
