@@ -21,7 +21,7 @@ lint: ## the linters of CI
 ci: ## all of what CI does; installs Debian packages
 	bash .ci/run
 
-live: ## compares with the newest real chat servers while they run; on Debian, as root; writes docs/reliability.md
+live: ## compares with the newest real chat servers while they run; on Debian, as root; writes the table in docs/reliability.md and README.md
 	test/live/run --write
 
 bench: ## all benchmarks, at their small sizes: a table of ratios, which docs/benchmarks.md explains

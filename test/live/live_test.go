@@ -16,7 +16,7 @@ import (
 // settings are what test/live/run passes on.
 type settings struct {
 	program string // the exporter, statically linked
-	roots   string // the folder of chat/ and data/
+	roots   string // the folder of the roots: chat/, data/, stable/
 	summary string // where the table of results is written
 	mistake string // a deliberate one: "", "visit" or "message"
 }
@@ -46,21 +46,18 @@ func TestRealServers(t *testing.T) {
 		sum.add(row)
 		t.Run(step.name(), func(t *testing.T) {
 			t.Parallel()
-			chat := openRoot(filepath.Join(s.roots, "chat"), s)
-			data := openRoot(filepath.Join(s.roots, "data"), s)
-			for _, r := range []*root{chat, data} {
-				if r.made() || r == data && !step.needsData {
-					continue
+			roots := make(map[string]*root)
+			for _, name := range step.roots {
+				roots[name] = &root{filepath.Join(s.roots, name)}
+				if !roots[name].made() {
+					row.missing = fmt.Sprintf("no root %q could be made", name)
+					t.Skip(row.missing)
 				}
-				row.missing = fmt.Sprintf("no root %q could be made", r.name())
-				t.Skip(row.missing)
 			}
-			row.missing, row.version = "", chat.version(step.packaged)
-			if step.packaged == "prometheus" {
-				row.version = data.version(step.packaged)
-			}
+			main := roots[step.roots[0]]
+			row.missing, row.version = "", main.version(step.packaged)
 			defer func() { row.failed = t.Failed() }()
-			step.run(t, &bench{chat: chat, data: data, settings: s, row: row})
+			step.run(t, &bench{chat: main, data: roots["data"], settings: s, row: row})
 			if row.figures == 0 && !t.Failed() {
 				t.Error("nothing was compared")
 			}
@@ -71,8 +68,8 @@ func TestRealServers(t *testing.T) {
 // A step compares one server with one kind of storage.
 type step struct {
 	server, storage string
-	packaged        string // the Debian package whose version is shown
-	needsData       bool   // the root with MySQL and Prometheus
+	packaged        string   // the Debian package whose version is shown
+	roots           []string // that of the server, and the one with MySQL if it is needed
 	run             func(*testing.T, *bench)
 }
 
@@ -81,25 +78,30 @@ func (s step) name() string {
 }
 
 func steps() []step {
+	newest, withMySQL, stable := []string{"chat"}, []string{"chat", "data"}, []string{"stable"}
 	return []step{
-		{"Synapse", "SQLite", "matrix-synapse", false, synapseOnSQLite},
-		{"Synapse", "PostgreSQL, and its hot standby", "matrix-synapse", false, synapseOnPostgreSQL},
-		{"Prosody", "files", "prosody", false, prosodyOnFiles},
-		{"Prosody", "SQLite", "prosody", false, prosodyOnSQLite},
-		{"Prosody", "PostgreSQL", "prosody", false, prosodyOnPostgreSQL},
-		{"Prosody", "MySQL", "prosody", true, prosodyOnMySQL},
-		{"ejabberd", "SQLite", "ejabberd", false, ejabberdOnSQLite},
-		{"ejabberd", "PostgreSQL", "ejabberd", false, ejabberdOnPostgreSQL},
-		{"ejabberd", "PostgreSQL, legacy schema, sessions in it", "ejabberd", false, ejabberdWithSessionsInSQL},
-		{"ejabberd", "MySQL, TLS", "ejabberd", true, ejabberdOnMySQL},
-		{"ejabberd", "Mnesia", "ejabberd", false, ejabberdOnMnesia},
-		{"Prometheus", "scrapes, rules, dashboards", "prometheus", true, prometheus},
+		{"Synapse", "SQLite", "matrix-synapse", newest, synapseOnSQLite},
+		{"Synapse", "PostgreSQL, and its hot standby", "matrix-synapse", newest, synapseOnPostgreSQL},
+		{"Prosody", "files", "prosody", newest, prosodyOnFiles},
+		{"Prosody", "SQLite", "prosody", newest, prosodyOnSQLite},
+		{"Prosody", "PostgreSQL", "prosody", newest, prosodyOnPostgreSQL},
+		{"Prosody", "MySQL", "prosody", withMySQL, prosodyOnMySQL},
+		{"Prosody of Debian 13", "files", "prosody", stable, prosodyOnFiles},
+		{"Prosody of Debian 13", "SQLite", "prosody", stable, prosodyOnSQLite},
+		{"ejabberd", "SQLite", "ejabberd", newest, ejabberdOnSQLite},
+		{"ejabberd", "PostgreSQL", "ejabberd", newest, ejabberdOnPostgreSQL},
+		{"ejabberd", "PostgreSQL, legacy schema, sessions in it", "ejabberd", newest, ejabberdWithSessionsInSQL},
+		{"ejabberd", "MySQL, TLS", "ejabberd", withMySQL, ejabberdOnMySQL},
+		{"ejabberd", "Mnesia", "ejabberd", newest, ejabberdOnMnesia},
+		{"ejabberd of Debian 13", "SQLite", "ejabberd", stable, ejabberdOnSQLite},
+		{"Prometheus", "scrapes, rules, dashboards", "prometheus", []string{"data"}, prometheus},
 	}
 }
 
 // bench is what a step works with.
 type bench struct {
 	settings
-	chat, data *root
-	row        *row
+	chat *root // the root of the server
+	data *root // that with MySQL, where it is needed
+	row  *row
 }

@@ -26,7 +26,7 @@ import (
 func prometheus(t *testing.T, b *bench) {
 	folder := t.TempDir()
 	for _, name := range []string{"prometheus", "promtool"} {
-		wrap(t, b.data, name, filepath.Join(folder, name))
+		wrap(t, b.chat, name, filepath.Join(folder, name))
 	}
 	runHere(t, nil, "promtool", append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, match(t, "../../alerts/*.rules.yml")...)...)
 	runHere(t, nil, "promtool", append([]string{"test", "rules"}, match(t, "../../alerts/*.tests.yml")...)...)

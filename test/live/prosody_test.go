@@ -96,10 +96,18 @@ func (s *xmppServer) registerInBand(t *testing.T, domain string, users ...string
 	}
 }
 
-// seen sets when somebody was last there, through Prosody's own storage.
+// seen sets when somebody was last there, through Prosody's own storage: in the
+// store of Prosody 13, and in that of mod_lastlog2 if mod_measure_active_users has
+// loaded it, as Debian 13's does.
 func (s *xmppServer) seen(t *testing.T, user string, days int) {
 	t.Helper()
-	s.lua(t, fmt.Sprintf(`require "core.storagemanager".open("example.com", "account_activity"):set(%q, { timestamp = os.time() - %d * 86400 + 600 })`, user, days))
+	s.store(t, user, fmt.Sprintf("{ timestamp = os.time() - %d * 86400 + 600 }", days), fmt.Sprintf("{ login = { timestamp = os.time() - %d * 86400 + 600 } }", days))
+}
+
+func (s *xmppServer) store(t *testing.T, user, activity, lastlog2 string) {
+	t.Helper()
+	s.lua(t, fmt.Sprintf(`(function(open) open("example.com", "account_activity"):set(%[1]q, %[2]s); `+
+		`if prosody.hosts["example.com"].modules.lastlog2 then open("example.com", "lastlog2"):set(%[1]q, %[3]s) end end)(require "core.storagemanager".open)`, user, activity, lastlog2))
 }
 
 func (s *xmppServer) login(t *testing.T, domain, user string) *xmpptest.Client {
@@ -199,7 +207,7 @@ func checkProsody(t *testing.T, b *bench, storage string) {
 	page := e.configure(t, fmt.Sprintf("servers: [{software: prosody, from: %s, metrics_url: %q}]", s.config, s.page()))
 	b.row.compare(t, "by the page", own, e.report(t, 0, "--config.file="+page).pick("chat_active_users"))
 
-	s.lua(t, `require "core.storagemanager".open("example.com", "account_activity"):set("month", nil)`)
+	s.store(t, "month", "nil", "nil")
 	b.row.notice(t, "a record was removed", own, s.asRoot(e).report(t, 0, "--config.file="+socket).pick("chat_active_users"))
 }
 

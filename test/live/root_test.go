@@ -20,13 +20,8 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// root is a folder with Debian sid in it, which test/live/root has made.
-type root struct {
-	path     string
-	settings settings
-}
-
-func openRoot(path string, s settings) *root { return &root{path, s} }
+// root is a folder with a Debian in it, which test/live/root has made.
+type root struct{ path string }
 
 func (r *root) name() string { return filepath.Base(r.path) }
 
