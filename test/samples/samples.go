@@ -19,19 +19,41 @@ import (
 // Now is the moment at which the real Synapse counted its sample.
 func Now() time.Time { return time.Unix(1794236747, 0).UTC() }
 
-// Unpack lays real servers' records into the directory: homeserver.db and the
-// data directory prosody. It takes them from the project, whose top folder is
+// Unpack lays real servers' records into the directory: homeserver.db, the folder
+// dendrite with its configuration and databases, and the data directory prosody. It takes them from the project, whose top folder is
 // root.
 func Unpack(root, directory string) error {
-	database, err := gunzip(filepath.Join(root, "test/testdata/synapse/homeserver-sqlite-day69.db.gz"))
-	if err != nil {
+	dendrite := filepath.Join(directory, "dendrite")
+	if err := os.Mkdir(dendrite, 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(directory, "homeserver.db"), database, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dendrite, "dendrite.yaml"), []byte(dendriteYAML), 0o600); err != nil {
 		return err
+	}
+	for packed, path := range map[string]string{
+		"test/testdata/synapse/homeserver-sqlite-day69.db.gz":          "homeserver.db",
+		"collector/dendrite/testdata/dendrite-sqlite.db.gz":            "dendrite/userapi.db",
+		"collector/dendrite/testdata/dendrite-sqlite-roomserver.db.gz": "dendrite/roomserver.db",
+	} {
+		database, err := gunzip(filepath.Join(root, packed))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(directory, path), database, 0o600); err != nil {
+			return err
+		}
 	}
 	return Untar(filepath.Join(root, "collector/prosody/testdata/12-int/data_online.tar.gz"), directory, map[string]string{"data": "prosody"})
 }
+
+// dendriteYAML is a configuration of Dendrite with a database for each component.
+const dendriteYAML = `version: 2
+global:
+  server_name: garden.example
+  report_stats: {enabled: true}
+user_api: {account_database: {connection_string: "file:userapi.db"}}
+room_server: {database: {connection_string: "file:roomserver.db"}}
+`
 
 // Untar unpacks the files of an archive, with its first folders renamed.
 func Untar(from, directory string, rename map[string]string) error {
