@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 		"collector/history",
 		"collector/reports",
 		"collector/sqldb",
+		"collector/synapse/invented",
 	},
 	"collector/dendrite": {
 		"collector",
@@ -139,6 +140,9 @@ var rooms = map[string][]string{
 		"collector/usagereport",
 		"config/document",
 	},
+	"collector/synapse/invented": {
+		"collector/sqldb",
+	},
 	"collector/synapse/mas": {
 		"collector",
 		"collector/activity",
@@ -186,6 +190,7 @@ var rooms = map[string][]string{
 	"collector/storage/disktest": {},
 	"collector/synapse/synapsetest": {
 		"collector/sqldb",
+		"collector/synapse/invented",
 	},
 	"collector/webapi/webapitest": {
 		"collector/failure",

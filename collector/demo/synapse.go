@@ -4,45 +4,14 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/synapse/invented"
 )
 
 // homeserver is the invented homeserver's name.
 const homeserver = "matrix.demo.example"
-
-// synapseSchema is the part of Synapse's schema 94 that its statistics of
-// users are counted from, with its indexes.
-const synapseSchema = `
-CREATE TABLE schema_version (version INTEGER NOT NULL, upgraded BOOL NOT NULL);
-INSERT INTO schema_version VALUES (94, 0);
-CREATE TABLE users (
-	name TEXT UNIQUE, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL,
-	appservice_id TEXT, user_type TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL
-);
-CREATE INDEX users_creation_ts ON users (creation_ts);
-CREATE TABLE user_ips (
-	user_id TEXT NOT NULL, access_token TEXT NOT NULL, device_id TEXT, ip TEXT NOT NULL,
-	user_agent TEXT NOT NULL, last_seen BIGINT NOT NULL
-);
-CREATE UNIQUE INDEX user_ips_user_token_ip_unique_index ON user_ips (user_id, access_token, ip);
-CREATE INDEX user_ips_device_id ON user_ips (user_id, device_id, last_seen);
-CREATE INDEX user_ips_last_seen ON user_ips (user_id, last_seen);
-CREATE INDEX user_ips_last_seen_only ON user_ips (last_seen);
-CREATE TABLE user_daily_visits (user_id TEXT NOT NULL, device_id TEXT, timestamp BIGINT NOT NULL, user_agent TEXT);
-CREATE INDEX user_daily_visits_uts_idx ON user_daily_visits (user_id, timestamp);
-CREATE INDEX user_daily_visits_ts_idx ON user_daily_visits (timestamp);
-CREATE TABLE devices (user_id TEXT NOT NULL, device_id TEXT NOT NULL, user_agent TEXT, last_seen BIGINT, UNIQUE (user_id, device_id));
-CREATE TABLE monthly_active_users (user_id TEXT NOT NULL, timestamp BIGINT NOT NULL);
-CREATE UNIQUE INDEX monthly_active_users_users ON monthly_active_users (user_id);
-CREATE INDEX monthly_active_users_time_stamp ON monthly_active_users (timestamp);
-CREATE TABLE rooms (room_id TEXT PRIMARY KEY NOT NULL);
-CREATE TABLE events (
-	stream_ordering INTEGER PRIMARY KEY, type TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT, received_ts BIGINT
-)`
 
 // userIPsMaxAge is after how many days Synapse deletes rows of user_ips
 // (option user_ips_max_age).
@@ -51,112 +20,116 @@ const userIPsMaxAge = 28 * day
 // Synapse makes the SQLite database of an invented Synapse at path, which must
 // not exist, with the given number of users.
 func Synapse(ctx context.Context, path string, now time.Time, users int, seed uint64) error {
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
-		return err
-	}
-	if err := fillSynapse(ctx, db, now, population(now, users, seed)); err != nil {
-		_ = db.Close()
-		return fmt.Errorf("fill %s: %w", path, err)
-	}
-	return db.Close()
+	p := synapsePeople{now: now, people: population(now, users, seed)}
+	return invented.WriteSQLite(ctx, path, invented.Tables(map[string]iter.Seq[[]any]{
+		"users": p.accounts, "user_daily_visits": p.visits, "user_ips": p.addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
+	}))
 }
 
-// fillSynapse writes everything in one transaction.
-func fillSynapse(ctx context.Context, db *sqlx.DB, now time.Time, people []person) error {
-	tx, err := db.BeginTxx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, synapseSchema); err != nil {
-		return err
-	}
-	statements := make(map[string]*sqlx.Stmt)
-	for table, columns := range map[string]string{
-		"users":             "?, ?, ?, ?, NULL, ?",
-		"user_ips":          "?, ?, ?, ?, ?, ?",
-		"user_daily_visits": "?, ?, ?, ?",
-		"devices":           "?, ?, ?, ?",
-		"rooms":             "?",
-		"events":            "?, ?, ?, ?, ?",
-	} {
-		statement, err := tx.PreparexContext(ctx, "INSERT INTO "+table+" VALUES ("+columns+")") //nolint:sqlclosecheck // it is, when the rows are written
-		if err != nil {
-			return err
-		}
-		defer func() { _ = statement.Close() }()
-		statements[table] = statement
-	}
-	w := synapseWriter{now: now, insertInto: func(table string, values ...any) error {
-		_, err := statements[table].ExecContext(ctx, values...)
-		return err
-	}}
-	for i, p := range people {
-		w.person(i, p)
-	}
-	w.conversations(people)
-	if w.err != nil {
-		return w.err
-	}
-	return tx.Commit()
+// synapsePeople are invented people with a Synapse. Its methods are the rows of its
+// tables.
+type synapsePeople struct {
+	now    time.Time
+	people []person
 }
 
-// synapseWriter writes rows until one fails.
-type synapseWriter struct {
-	insertInto func(table string, values ...any) error
-	now        time.Time
-	err        error
-}
-
-func (w *synapseWriter) insert(table string, values ...any) {
-	if w.err == nil {
-		w.err = w.insertInto(table, values...)
-	}
-}
-
-// person writes an account, its newest sightings by client in user_ips and, of
-// native accounts, a visit for each day.
-func (w *synapseWriter) person(number int, p person) {
-	id := fmt.Sprintf("@%s:%s", p.name, homeserver)
-	var bridge any
-	if p.kind == bridged {
-		bridge = "irc"
-	}
-	created := w.now.Add(-time.Duration(p.joined) * day).Unix()
-	w.insert("users", id, created, p.kind == guest, bridge, p.kind == deactivated)
-	newest := make(map[string]time.Time)
-	for _, s := range p.seen {
-		newest[s.client] = s.last
-		if p.kind == native || p.kind == deactivated {
-			w.insert("user_daily_visits", id, device(s.client), s.last.Truncate(day).UnixMilli(), s.client)
-		}
-	}
-	for client, at := range newest {
-		w.insert("devices", id, device(client), client, at.UnixMilli())
-		if w.now.Sub(at) < userIPsMaxAge {
-			w.insert("user_ips", id, "token "+device(client), device(client), fmt.Sprintf("192.0.2.%d", number%256), client, at.UnixMilli())
+// all yields the rows that each person has.
+func (s synapsePeople) all(yield func([]any) bool, rows func(number int, p person, id string) [][]any) {
+	for number, p := range s.people {
+		for _, row := range rows(number, p, userID(p)) {
+			if !yield(row) {
+				return
+			}
 		}
 	}
 }
 
-// conversations fills rooms of about ten people, of whom all who came today say
-// something, half of the rooms encrypted.
-func (w *synapseWriter) conversations(people []person) {
-	const size = 10
-	for number := range len(people) / size {
-		w.insert("rooms", roomID(number))
+func userID(p person) string { return fmt.Sprintf("@%s:%s", p.name, homeserver) }
+
+func (s synapsePeople) accounts(yield func([]any) bool) {
+	s.all(yield, func(_ int, p person, id string) [][]any {
+		var bridge any
+		if p.kind == bridged {
+			bridge = "irc"
+		}
+		return [][]any{{id, s.now.Add(-time.Duration(p.joined) * day).Unix(), p.kind == guest, bridge, p.kind == deactivated}}
+	})
+}
+
+// visits are those of native accounts, which Synapse keeps alone.
+func (s synapsePeople) visits(yield func([]any) bool) {
+	s.all(yield, func(_ int, p person, id string) (rows [][]any) {
+		if p.kind == bridged || p.kind == guest {
+			return nil
+		}
+		for _, seen := range p.seen {
+			rows = append(rows, []any{id, device(seen.client), seen.last.Truncate(day).UnixMilli(), seen.client})
+		}
+		return rows
+	})
+}
+
+// latest returns when a person was last seen with each client, in the order in which
+// these were first used.
+func (p person) latest() (clients []string, at map[string]time.Time) {
+	at = make(map[string]time.Time)
+	for _, seen := range p.seen {
+		if _, known := at[seen.client]; !known {
+			clients = append(clients, seen.client)
+		}
+		at[seen.client] = seen.last
 	}
-	for i, p := range people {
+	return clients, at
+}
+
+func (s synapsePeople) devices(yield func([]any) bool) {
+	s.all(yield, func(_ int, p person, id string) (rows [][]any) {
+		clients, at := p.latest()
+		for _, client := range clients {
+			rows = append(rows, []any{id, device(client), at[client].UnixMilli(), client})
+		}
+		return rows
+	})
+}
+
+// addresses are what Synapse has not pruned.
+func (s synapsePeople) addresses(yield func([]any) bool) {
+	s.all(yield, func(number int, p person, id string) (rows [][]any) {
+		clients, at := p.latest()
+		for _, client := range clients {
+			if s.now.Sub(at[client]) < userIPsMaxAge {
+				rows = append(rows, []any{id, "token " + device(client), device(client), fmt.Sprintf("192.0.2.%d", number%256), client, at[client].UnixMilli()})
+			}
+		}
+		return rows
+	})
+}
+
+// roomSize is about how many people share a room.
+const roomSize = 10
+
+func (s synapsePeople) rooms(yield func([]any) bool) {
+	for number := range len(s.people) / roomSize {
+		if !yield([]any{roomID(number)}) {
+			return
+		}
+	}
+}
+
+// events are what people say: everybody who ever came says something within two days,
+// half of the rooms are encrypted.
+func (s synapsePeople) events(yield func([]any) bool) {
+	s.all(yield, func(i int, p person, id string) [][]any {
 		if len(p.seen) == 0 {
-			continue
+			return nil
 		}
-		number, kind := i/size, "m.room.message"
+		number, kind := i/roomSize, "m.room.message"
 		if number%2 == 0 {
 			kind = "m.room.encrypted"
 		}
-		w.insert("events", i+1, kind, roomID(number), fmt.Sprintf("@%s:%s", p.name, homeserver), w.now.Add(-2*day+time.Duration(i)*2*day/time.Duration(len(people))).UnixMilli())
-	}
+		at := s.now.Add(-2*day + time.Duration(i)*2*day/time.Duration(len(s.people)))
+		return [][]any{{i + 1, kind, roomID(number), id, at.UnixMilli()}}
+	})
 }
 
 func roomID(number int) string { return fmt.Sprintf("!room%d:%s", number, homeserver) }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
+
+	"active_users_exporter/collector/synapse/invented"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jmoiron/sqlx"
-
-	"active_users_exporter/collector/sqldb"
 )
 
 // FillPostgreSQL makes and fills the tables in an empty database.
@@ -46,43 +44,5 @@ func (p Population) FillPostgreSQL(ctx context.Context, location string) error {
 
 // FillSQLite makes a database at path, which must not be there.
 func (p Population) FillSQLite(ctx context.Context, path string) error {
-	db, err := sqldb.CreateSQLite(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	tx, err := db.BeginTxx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, t := range p.Tables() {
-		if err := fill(ctx, tx, t); err != nil {
-			_ = tx.Rollback()
-			return fmt.Errorf("fill %s: %w", t.Name, err)
-		}
-	}
-	return tx.Commit()
-}
-
-func fill(ctx context.Context, tx *sqlx.Tx, t Table) error {
-	create := strings.ReplaceAll(t.Create, "BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY") // as Synapse's events has it
-	if _, err := tx.ExecContext(ctx, create); err != nil {
-		return err
-	}
-	insert, err := tx.PreparexContext(ctx, `INSERT INTO `+t.Name+` (`+strings.Join(t.Columns, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(t.Columns)-1)+`)`) //nolint:sqlclosecheck // it is
-	if err != nil {
-		return err
-	}
-	defer func() { _ = insert.Close() }()
-	for row := range t.Rows {
-		if _, err := insert.ExecContext(ctx, row...); err != nil {
-			return err
-		}
-	}
-	for _, index := range t.Indexes {
-		if _, err := tx.ExecContext(ctx, index); err != nil {
-			return err
-		}
-	}
-	return nil
+	return invented.WriteSQLite(ctx, path, p.Tables())
 }

@@ -4,72 +4,15 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"active_users_exporter/collector/synapse/invented"
 )
 
-// A Table is one of Synapse's, as far as it is read, with its indexes.
-type Table struct {
-	Name    string
-	Columns []string
-	Create  string
-	Indexes []string
-	Rows    iter.Seq[[]any]
-}
-
 // Tables are all tables of the homeserver, each with what happened.
-func (p Population) Tables() []Table {
-	return []Table{
-		{
-			Name: "users", Columns: []string{"name", "creation_ts", "is_guest", "appservice_id", "deactivated"},
-			Create:  `CREATE TABLE users (name TEXT, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL, appservice_id TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL, UNIQUE (name))`,
-			Indexes: []string{`CREATE INDEX users_creation_ts ON users (creation_ts)`},
-			Rows:    p.users,
-		},
-		{
-			Name: "user_daily_visits", Columns: []string{"user_id", "device_id", "timestamp", "user_agent"},
-			Create: `CREATE TABLE user_daily_visits (user_id TEXT NOT NULL, device_id TEXT, timestamp BIGINT NOT NULL, user_agent TEXT)`,
-			Indexes: []string{
-				`CREATE INDEX user_daily_visits_uts_idx ON user_daily_visits (user_id, timestamp)`,
-				`CREATE INDEX user_daily_visits_ts_idx ON user_daily_visits (timestamp)`,
-			},
-			Rows: p.visits,
-		},
-		{
-			Name: "user_ips", Columns: []string{"user_id", "access_token", "device_id", "ip", "user_agent", "last_seen"},
-			Create: `CREATE TABLE user_ips (user_id TEXT NOT NULL, access_token TEXT NOT NULL, device_id TEXT, ip TEXT NOT NULL, user_agent TEXT NOT NULL, last_seen BIGINT NOT NULL)`,
-			Indexes: []string{
-				`CREATE UNIQUE INDEX user_ips_user_token_ip_unique_index ON user_ips (user_id, access_token, ip)`,
-				`CREATE INDEX user_ips_device_id ON user_ips (user_id, device_id, last_seen)`,
-				`CREATE INDEX user_ips_last_seen ON user_ips (user_id, last_seen)`,
-				`CREATE INDEX user_ips_last_seen_only ON user_ips (last_seen)`,
-			},
-			Rows: p.addresses,
-		},
-		{
-			Name: "devices", Columns: []string{"user_id", "device_id", "last_seen", "user_agent"},
-			Create: `CREATE TABLE devices (user_id TEXT NOT NULL, device_id TEXT NOT NULL, last_seen BIGINT, user_agent TEXT, UNIQUE (user_id, device_id))`,
-			Rows:   p.devices,
-		},
-		{
-			Name: "monthly_active_users", Columns: []string{"user_id", "timestamp"},
-			Create: `CREATE TABLE monthly_active_users (user_id TEXT NOT NULL, timestamp BIGINT NOT NULL)`,
-			Indexes: []string{
-				`CREATE UNIQUE INDEX monthly_active_users_users ON monthly_active_users (user_id)`,
-				`CREATE INDEX monthly_active_users_time_stamp ON monthly_active_users (timestamp)`,
-			},
-			Rows: func(func([]any) bool) {},
-		},
-		{
-			Name: "rooms", Columns: []string{"room_id"},
-			Create: `CREATE TABLE rooms (room_id TEXT PRIMARY KEY NOT NULL)`,
-			Rows:   p.rooms,
-		},
-		{
-			Name: "events", Columns: []string{"stream_ordering", "type", "room_id", "sender", "received_ts"},
-			Create:  `CREATE TABLE events (stream_ordering BIGINT PRIMARY KEY, type TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT, received_ts BIGINT)`,
-			Indexes: []string{`CREATE INDEX events_room_stream ON events (room_id, stream_ordering)`},
-			Rows:    p.events,
-		},
-	}
+func (p Population) Tables() []invented.Table {
+	return invented.Tables(map[string]iter.Seq[[]any]{
+		"users": p.users, "user_daily_visits": p.visits, "user_ips": p.addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
+	})
 }
 
 func (p Population) users(yield func([]any) bool) {
