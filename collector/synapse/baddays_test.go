@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -26,25 +27,40 @@ import (
 type homeserver struct {
 	t    *testing.T
 	path string
+	db   *sqlx.DB
 }
 
-func newHomeserver(t *testing.T) homeserver {
+func newHomeserver(t *testing.T) *homeserver {
 	t.Helper()
-	h := homeserver{t, filepath.Join(t.TempDir(), "homeserver.db")}
+	h := &homeserver{t: t, path: filepath.Join(t.TempDir(), "homeserver.db")}
 	must.Succeed(t, synapsetest.Population{Users: 1, Days: 1, Now: noon}.FillSQLite(t.Context(), h.path))
+	h.open()
+	t.Cleanup(h.close)
 	h.run(`DELETE FROM user_ips`, `DELETE FROM devices`, `DELETE FROM user_daily_visits`, `DELETE FROM events`, `DELETE FROM users`)
 	return h
 }
 
-func (h homeserver) run(statements ...string) {
+func (h *homeserver) open() {
 	h.t.Helper()
-	create(h.t, h.path, statements...)
+	h.db = must.Get(sqldb.CreateSQLite(h.path))(h.t)
+	h.db.SetMaxOpenConns(1)
+	h.run(`PRAGMA journal_mode = delete`, `PRAGMA synchronous = off`)
+}
+
+func (h *homeserver) close() { must.Succeed(h.t, h.db.Close()) }
+
+func (h *homeserver) run(statements ...string) {
+	h.t.Helper()
+	for _, s := range statements {
+		_, err := h.db.ExecContext(h.t.Context(), s)
+		must.Succeed(h.t, err)
+	}
 }
 
 func name(user string) string { return "@" + user + ":" + synapsetest.Server }
 
 // visit is a request: Synapse writes the visit of the day and the last-seen time.
-func (h homeserver) visit(user string, at time.Time) {
+func (h *homeserver) visit(user string, at time.Time) {
 	h.t.Helper()
 	midnight := activity.DayOf(at).Start().UnixMilli()
 	h.run(
@@ -57,25 +73,27 @@ func (h homeserver) visit(user string, at time.Time) {
 }
 
 // message is an event of the room.
-func (h homeserver) message(at time.Time) {
+func (h *homeserver) message(at time.Time) {
 	h.t.Helper()
 	h.run(fmt.Sprintf(`INSERT INTO events (stream_ordering, type, room_id, sender, received_ts)
 		SELECT COALESCE(MAX(stream_ordering), 0) + 1, 'm.room.message', '!r:x', '@a:x', %d FROM events`, at.UnixMilli()))
 }
 
 // backup keeps the file, and returns what puts it back.
-func (h homeserver) backup() (restore func()) {
+func (h *homeserver) backup() (restore func()) {
 	h.t.Helper()
 	content := must.Get(os.ReadFile(h.path))(h.t)
 	return func() {
 		h.t.Helper()
+		h.close()
 		must.Succeed(h.t, os.WriteFile(h.path, content, 0o600))
+		h.open()
 	}
 }
 
 // refresher reads the homeserver as a process that has just been started; with an
 // empty folder it keeps nothing.
-func (h homeserver) refresher(folder string, now *time.Time) (r *collector.Refresher, stop func()) {
+func (h *homeserver) refresher(folder string, now *time.Time) (r *collector.Refresher, stop func()) {
 	h.t.Helper()
 	source := must.Get(sqldb.ParseSource("sqlite:" + h.path))(h.t)
 	options := collector.RefresherOptions{
@@ -92,14 +110,14 @@ func (h homeserver) refresher(folder string, now *time.Time) (r *collector.Refre
 }
 
 // figures refreshes, and returns everything that is counted from activity.
-func (h homeserver) figures(r *collector.Refresher) collector.Domain {
+func (h *homeserver) figures(r *collector.Refresher) collector.Domain {
 	h.t.Helper()
 	return refresh(h.t, r).Domain
 }
 
 // same compares figures with those of somebody who reads everything for the first
 // time, at the same moment.
-func (h homeserver) same(when string, got collector.Domain, now time.Time) {
+func (h *homeserver) same(when string, got collector.Domain, now time.Time) {
 	h.t.Helper()
 	fresh, _ := h.refresher("", &now)
 	if diff := cmp.Diff(h.figures(fresh), got, cmpopts.EquateComparable(activity.Window{})); diff != "" {
@@ -110,7 +128,7 @@ func (h homeserver) same(when string, got collector.Domain, now time.Time) {
 // However long nothing was read, the day of the last refresh was not over then, and
 // the next one was not known at all.
 func TestNoRefreshForALongTime(t *testing.T) {
-	for _, gap := range []int{1, 2, 30, 58, 59, 60, 61, 62, 63, 70, 71, 72, 73, 82, 120, 398, 399, 400, 410} {
+	for _, gap := range []int{1, 30, 59, 60, 61, 62, 63, 71, 72, 82, 120, 399, 400, 410} {
 		for name, restarted := range map[string]bool{"the exporter was off": true, "the server was away": false} {
 			t.Run(fmt.Sprint(name, " for ", gap, " days"), func(t *testing.T) {
 				h := newHomeserver(t)
@@ -142,10 +160,10 @@ func TestNoRefreshForALongTime(t *testing.T) {
 // A backup was restored, and somebody used it before the next refresh: what happened
 // after the backup did not happen.
 func TestARestoredBackupThatIsUsed(t *testing.T) {
-	for name, since := range map[string]func(h homeserver, at time.Time){
-		"visits alone": func(homeserver, time.Time) {},
-		"messages":     func(h homeserver, at time.Time) { h.message(at) },
-		"an account":   func(h homeserver, at time.Time) { h.visit("new", at) },
+	for name, since := range map[string]func(h *homeserver, at time.Time){
+		"visits alone": func(*homeserver, time.Time) {},
+		"messages":     func(h *homeserver, at time.Time) { h.message(at) },
+		"an account":   func(h *homeserver, at time.Time) { h.visit("new", at) },
 	} {
 		for _, age := range []time.Duration{2 * time.Hour, 2 * day, 10 * day} {
 			if name == "visits alone" && age < day {
