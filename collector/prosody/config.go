@@ -48,7 +48,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 	item.Locate(func(location, folder string) error {
 		unset, err := o.locate(location, folder)
 		if len(unset) > 0 {
-			item.Warn("%s asks for environment variables that the exporter does not have: %s; those that Prosody has must be set for the exporter as well", filepath.Base(location), strings.Join(unset, ", "))
+			item.Warn("Prosody's configuration asks for environment variables that the exporter does not have: %s; those that Prosody has must be set for the exporter as well", strings.Join(unset, ", "))
 		}
 		return err
 	})

@@ -73,14 +73,14 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	for i, h := range served {
 		of, err := hostOptions{c, h}.records(dataPath)
 		if own := (hostOptions{c, h}).own(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
-			err = fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: each place is a server of its own here%s", h.Name, own, because(err))
+			err = fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: make each place a server of its own here%s", h.Name, own, because(err))
 			return found, &optionError{c.Places[luaconfig.Place{Section: h.Name, Option: own}], err}
 		}
 		if err != nil {
 			return found, err
 		}
 		if i > 0 && !reflect.DeepEqual(of, found) {
-			return found, fmt.Errorf("virtual host %q has its records elsewhere than %q: each place is a server of its own here", h.Name, served[0].Name)
+			return found, fmt.Errorf("virtual host %q has its records elsewhere than %q: make each place a server of its own here", h.Name, served[0].Name)
 		}
 		found = of
 	}

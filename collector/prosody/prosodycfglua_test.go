@@ -255,7 +255,7 @@ func TestEnvironmentThatTheExporterLacks(t *testing.T) {
 	for content, want := range map[string][]string{
 		`VirtualHost(ENV_TEST_SET)`: nil,
 		`VirtualHost(ENV_TEST_UNSET or os.getenv("TEST_OTHER") or os.getenv("TEST_SET"))`: {
-			"prosody.cfg.lua asks for environment variables that the exporter does not have: TEST_OTHER, TEST_UNSET; those that Prosody has must be set for the exporter as well",
+			"Prosody's configuration asks for environment variables that the exporter does not have: TEST_OTHER, TEST_UNSET; those that Prosody has must be set for the exporter as well",
 		},
 	} {
 		directory := configtest.Files(t, map[string]string{"prosody.cfg.lua": content})
