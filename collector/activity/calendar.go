@@ -25,6 +25,8 @@ type Calendar struct {
 	classes *Classes
 	domains map[string]*domain
 	recent  recent
+	// observed are days that domains share; see shareObserved.
+	observed []Day
 }
 
 // recent is where the last visit went: the next one mostly goes there as well,
@@ -63,7 +65,7 @@ func NewCalendar(key Key, classes *Classes) *Calendar {
 // Clone returns a copy that can be changed without a change of c. It takes little
 // memory: the two calendars share their days until one of them changes one.
 func (c *Calendar) Clone() *Calendar {
-	clone := &Calendar{k0: c.k0, k1: c.k1, classes: c.classes, domains: make(map[string]*domain, len(c.domains))}
+	clone := &Calendar{k0: c.k0, k1: c.k1, classes: c.classes, domains: make(map[string]*domain, len(c.domains)), observed: c.observed}
 	for name, d := range c.domains {
 		clone.domains[name] = &domain{
 			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free), d.changed},

@@ -12,6 +12,17 @@ import (
 func (c *Calendar) Observe(name string, now time.Time) {
 	d := c.domain([]byte(name))
 	d.observe(DayOf(now), DayOf(now))
+	c.shareObserved(d)
+}
+
+// shareObserved lets domains with the same days share them: as a rule all domains of
+// a server have the same, and there may be thousands.
+func (c *Calendar) shareObserved(d *domain) {
+	if slices.Equal(c.observed, d.observed) {
+		d.observed = c.observed
+		return
+	}
+	c.observed = d.observed
 }
 
 // observe adds the days from first to last. Calendars share the days, which are

@@ -69,6 +69,7 @@ func (c *Calendar) State(name string) State {
 func (c *Calendar) Restore(name string, s State) {
 	c.recent = recent{}
 	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed}
+	c.shareObserved(d)
 	d.hashes, d.changed = s.Hashes, s.Changed
 	for n, hash := range d.hashes {
 		if hash == unused {
