@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -94,18 +95,25 @@ func importLogins(ctx context.Context, e environment, store *history.Store, c *c
 		return err
 	}
 	oldest := e.clock().Add(-c.Storage.Retention)
-	logins, domains := 0, []string(nil)
+	logins, archived := 0, make(map[string][2]activity.Day) // the first and last day by domain
 	if err := prosody.ArchivedLogins(ctx, source, func(l prosody.Login) {
 		if l.At.Before(oldest) || l.At.After(e.clock()) {
 			return
 		}
 		calendar.RecordLogin(l.Domain, []byte(l.User), activity.Unknown, l.At)
 		logins++
-		if !slices.Contains(domains, l.Domain) {
-			domains = append(domains, l.Domain)
+		date := activity.DayOf(l.At)
+		days, known := archived[l.Domain]
+		if !known {
+			days = [2]activity.Day{date, date}
 		}
+		archived[l.Domain] = [2]activity.Day{min(days[0], date), max(days[1], date)}
 	}); err != nil {
 		return err
+	}
+	domains := slices.Sorted(maps.Keys(archived))
+	for _, domain := range domains {
+		calendar.ObserveDays(domain, archived[domain][0], archived[domain][1])
 	}
 	// The zero moment: the next refresh reads everything.
 	if err := store.Save(ctx, server, domains, calendar, c.Clients, history.Moment{At: time.UnixMilli(0), FullRead: time.UnixMilli(0)}); err != nil {

@@ -15,6 +15,14 @@ func (c *Calendar) Observe(name string, now time.Time) {
 	c.shareObserved(d)
 }
 
+// ObserveDays notes that all visits of some days, first and last included, are known
+// from elsewhere.
+func (c *Calendar) ObserveDays(name string, first, last Day) {
+	d := c.domain([]byte(name))
+	d.observe(first, last)
+	c.shareObserved(d)
+}
+
 // shareObserved lets domains with the same days share them: as a rule all domains of
 // a server have the same, and there may be thousands.
 func (c *Calendar) shareObserved(d *domain) {

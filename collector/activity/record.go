@@ -83,16 +83,14 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 }
 
 // RecordLogin takes a login that is known from elsewhere as a visit on its day,
-// for domains whose visits are recorded here: what is recorded is then complete
-// from the first such day to the last one.
+// for domains whose visits are recorded here: what is recorded then begins with the
+// first such day. ObserveDays says from when to when such logins are complete.
 func (c *Calendar) RecordLogin(name string, user []byte, client Client, at time.Time) {
 	d := c.domain([]byte(name))
 	date := DayOf(at)
-	if !d.recorded {
+	if !d.recorded || date < d.since {
 		d.recorded, d.since = true, date
 	}
-	// The archive has what came in between.
-	d.observe(min(date, d.since), max(date, d.since))
-	d.since = min(date, d.since)
+	d.observe(date, date)
 	c.Visit([]byte(name), user, client, date)
 }
