@@ -2,7 +2,6 @@ package ejabberd
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -24,6 +23,7 @@ type ejabberdYML struct {
 	read   []string // the files
 	top    options
 	names  names // of define_macro and define_keyword
+	source map[*yaml.Node]string
 	warn   func(format string, args ...any)
 }
 
@@ -45,9 +45,9 @@ func readEjabberdYML(o *Options, path string, warn func(format string, args ...a
 	o.Modules = make(map[string][]string)
 	for _, host := range hosts {
 		o.Modules[host] = c.modules(host)
-		source, err := c.source(host, c.part(c.top["host_config"], host))
+		source, err := c.database(host, c.part(c.top["host_config"], host))
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 		o.Databases = addDatabase(o.Databases, source, host)
 	}
@@ -55,7 +55,7 @@ func readEjabberdYML(o *Options, path string, warn func(format string, args ...a
 }
 
 func parseEjabberdYML(path string, warn func(format string, args ...any)) (*ejabberdYML, error) {
-	c := &ejabberdYML{folder: filepath.Dir(path), warn: warn}
+	c := &ejabberdYML{folder: filepath.Dir(path), warn: warn, source: make(map[*yaml.Node]string)}
 	var err error
 	if c.top, err = c.file(path); err != nil {
 		return nil, err
@@ -117,19 +117,17 @@ func (c *ejabberdYML) file(path string) (options, error) {
 	if root == nil {
 		return top, nil
 	}
+	c.remember(root, path)
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d:%d: not a configuration of ejabberd, which is a mapping of options to values", path, root.Line, root.Column)
+		return nil, c.wrong(root, "not a configuration of ejabberd, which is a mapping of options to values")
 	}
-	top.addAll(root, func(key *yaml.Node) {
-		c.warn("%s:%d: option %s is there twice: the last one counts, if ejabberd takes the file at all", path, key.Line, key.Value)
-	})
+	top.addAll(root, c.warnTwice)
 	for name, limits := range c.included(top["include_config_file"]) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
 		if rest, err := filepath.Rel(c.folder, name); err != nil || !filepath.IsLocal(rest) {
-			at := top["include_config_file"]
-			return nil, fmt.Errorf("%s:%d:%d: include_config_file names a file outside of %s, which is not read: give the location of the database instead", path, at.Line, at.Column, c.folder)
+			return nil, c.wrong(top["include_config_file"], "include_config_file names a file outside of %s, which is not read: give the location of the database instead", c.folder)
 		}
 		more, err := c.file(filepath.Clean(name))
 		if err != nil {
@@ -142,6 +140,23 @@ func (c *ejabberdYML) file(path string) (options, error) {
 		}
 	}
 	return top, nil
+}
+
+// remember notes which file nodes are from.
+func (c *ejabberdYML) remember(n *yaml.Node, file string) {
+	c.source[n] = file
+	for _, inside := range n.Content {
+		c.remember(inside, file)
+	}
+}
+
+// wrong returns an error about a node, with its place.
+func (c *ejabberdYML) wrong(at *yaml.Node, format string, args ...any) error {
+	return fmt.Errorf("%s:%d:%d: %s", c.source[at], at.Line, at.Column, fmt.Sprintf(format, args...))
+}
+
+func (c *ejabberdYML) warnTwice(key *yaml.Node) {
+	c.warn("%s", c.wrong(key, "option %s is there twice: the last one counts, if ejabberd takes the file at all", key.Value))
 }
 
 // include says which options are taken from a file that is included: those of
@@ -160,7 +175,9 @@ func (i include) takes(option string) bool {
 func (c *ejabberdYML) included(n *yaml.Node) map[string]include {
 	files := make(map[string]include)
 	for _, name := range c.texts(n) {
-		files[name] = include{}
+		if name != "" { // nothing behind the colon
+			files[name] = include{}
+		}
 	}
 	for name, limits := range c.options(n) {
 		l := c.options(limits)
@@ -169,24 +186,31 @@ func (c *ejabberdYML) included(n *yaml.Node) map[string]include {
 	return files
 }
 
-// source returns the database of a virtual host with options of its own; the
+// database returns the database of a virtual host with options of its own; the
 // zero Source if there is none.
-func (c *ejabberdYML) source(host string, own options) (sqldb.Source, error) {
+func (c *ejabberdYML) database(host string, own options) (source sqldb.Source, err error) {
+	at := func(name string) *yaml.Node {
+		return cmp.Or(own[name], c.top[name], own["sql_type"], c.top["sql_type"], c.top["odbc_type"])
+	}
 	switch kind, database := c.location(host, own); kind {
 	case "":
 		return sqldb.Source{}, nil
 	case "sqlite":
 		if !filepath.IsAbs(database.Database) {
-			return sqldb.Source{}, errors.New("sql_database is no absolute path: give the location as sqlite:/path/to/ejabberd.db")
+			return sqldb.Source{}, c.wrong(at("sql_database"), "sql_database is no absolute path: give the location as sqlite:/path/to/ejabberd.db")
 		}
-		return sqldb.ParseSource("sqlite:" + database.Database)
+		source, err = sqldb.ParseSource("sqlite:" + database.Database)
 	case "pgsql":
-		return database.PostgreSQL()
+		source, err = database.PostgreSQL()
 	case "mysql":
-		return database.MySQL()
+		source, err = database.MySQL()
 	default:
-		return sqldb.Source{}, fmt.Errorf("sql_type: databases of kind %q cannot be read: give the location of the database itself, if it is of another kind", kind)
+		return sqldb.Source{}, c.wrong(at("sql_type"), "sql_type: databases of kind %q cannot be read: give the location of the database itself, if it is of another kind", kind)
 	}
+	if err != nil {
+		err = c.wrong(at("sql_server"), "sql_server, sql_port and the like make no location of a database: %s", err)
+	}
+	return source, err
 }
 
 // location returns the kind of the database and where it is, with the defaults of
@@ -228,8 +252,8 @@ func (c *ejabberdYML) options(n *yaml.Node) options {
 	o := make(options)
 	if n = c.names.resolve(n); n != nil && n.Kind == yaml.MappingNode {
 		o.addAll(n, func(key *yaml.Node) {
-			if strings.HasPrefix(key.Value, "sql_") {
-				c.warn("line %d: option %s is there twice: the last one counts, if ejabberd takes the file at all", key.Line, key.Value)
+			if strings.HasPrefix(key.Value, "sql_") { // others are read by name alone
+				c.warnTwice(key)
 			}
 		})
 	}

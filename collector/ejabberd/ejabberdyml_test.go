@@ -161,7 +161,7 @@ func TestWarningsOfEjabberdYML(t *testing.T) {
 		t.Fatalf("%v, error %v", got, err)
 	}
 	want := []string{
-		path + ":4: option sql_database is there twice: the last one counts, if ejabberd takes the file at all",
+		path + ":4:1: option sql_database is there twice: the last one counts, if ejabberd takes the file at all",
 		"sql_database: @SECRET_NAME@ is not defined: if it is in the environment of ejabberd (EJABBERD_MACRO_SECRET_NAME), it must be in that of the exporter too",
 	}
 	if diff := cmp.Diff(want, warnings); diff != "" {

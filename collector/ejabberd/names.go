@@ -59,8 +59,13 @@ func aliased(n *yaml.Node) *yaml.Node {
 // ejabberd defines more, and goes before both (25.03): EJABBERD_MACRO_DB is DB.
 type names struct{ macros, keywords options }
 
-// maxNesting is how deep macros may stand in macros.
-const maxNesting = 10
+const (
+	// maxNesting is how deep macros may stand in macros.
+	maxNesting = 10
+	// maxText is where a text in which macros are replaced is cut off: the name of
+	// no host or database is as long.
+	maxText = 4 << 10
+)
 
 var (
 	anyName     = regexp.MustCompile(`@(\w+)@`)
@@ -111,7 +116,7 @@ func (d names) textWithin(n *yaml.Node, depth int) string {
 		return ""
 	}
 	text := n.Value
-	if depth > maxNesting {
+	if depth > maxNesting || len(text) > maxText { // a password may be as long
 		return text
 	}
 	known := slices.AppendSeq(slices.Collect(maps.Keys(d.macros)), maps.Keys(d.keywords))
@@ -129,6 +134,7 @@ func (d names) textWithin(n *yaml.Node, depth int) string {
 		}
 		if value != nil && isQuoted(value) && strings.Contains(text, "@"+name+"@") {
 			text = strings.ReplaceAll(text, "@"+name+"@", d.textWithin(value, depth+1))
+			text = text[:min(len(text), maxText)]
 		}
 	}
 	return text

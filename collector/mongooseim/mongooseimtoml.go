@@ -161,7 +161,7 @@ func invalidTOML(path, content string, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: not a configuration of MongooseIM", path)
 	}
-	before := content[:min(at.Position.Start, len(content))]
+	before := content[:max(0, min(at.Position.Start, len(content)))] // -1 for what is no text
 	column := len(before) - strings.LastIndexByte(before, '\n')
 	reason := "something else is expected here"
 	if plainReason.MatchString(at.Message) {

@@ -15,10 +15,15 @@ import (
 type pyYAML struct {
 	file string
 	root *yaml.Node // nil for an empty file
+	seen int        // keys, to end merges of merges of merges
 }
 
-// maxMerges is how deep merged mappings (<<) may lie in one another.
-const maxMerges = 32
+const (
+	// maxMerges is how deep merged mappings (<<) may lie in one another.
+	maxMerges = 32
+	// maxKeys is how many keys are read of a file: far more than any has.
+	maxKeys = 1_000_000
+)
 
 // parsePyYAML parses a file, which must hold one document. Its errors quote no
 // value, for that may be a password.
@@ -27,7 +32,7 @@ func parsePyYAML(file string, content []byte) (*pyYAML, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pyYAML{file, root}, nil
+	return &pyYAML{file: file, root: root}, nil
 }
 
 // wrong returns an error about a node.
@@ -42,6 +47,9 @@ type pair struct{ key, value *yaml.Node }
 // merged comes first, and what comes later wins.
 func (f *pyYAML) pairs(n *yaml.Node, depth int) (all []pair, err error) {
 	n = aliased(n)
+	if f.seen += len(n.Content); f.seen > maxKeys {
+		return nil, f.wrong(n, "the file merges too many mappings")
+	}
 	if n.Kind != yaml.MappingNode || depth > maxMerges {
 		return nil, f.wrong(n, "want a mapping of keys to values")
 	}
