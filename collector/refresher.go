@@ -27,7 +27,7 @@ type RefresherOptions struct {
 	StaleAfter time.Duration
 	Windows    []activity.Window
 	Cohorts    bool // whether to follow newcomers week by week
-	HalfYear   bool // whether to count the visitors of half a year
+	HalfYear   bool // whether to count the visitors of a month and of half a year
 	Classes    *activity.Classes
 	Key        activity.Key
 	// History keeps what is known across restarts; nil if nothing does.

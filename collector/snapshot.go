@@ -39,6 +39,7 @@ type Domain struct {
 	Cohorts    []activity.Cohort            // empty unless asked for
 	History    Count                        // days of visits at hand, without those on which the exporter was off
 	Daily      []Count                      // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins; not known of days on which the exporter was off
+	Month      Count                        // visitors of the last MonthDays, if the server itself keeps visits; unknown unless asked for
 	HalfYear   Count                        // visitors of the last HalfYearDays; unknown unless asked for
 	Registered []Accounts                   // sorted by type; empty if unknown
 	Created    []Accounts                   // the same
@@ -87,7 +88,10 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
 		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
 		d.addHistory(now, f, cal, r.options.Classes)
-		d.addVisitors(now, cal, r.options.HalfYear)
+		d.addVisitors(now, cal)
+		if r.options.HalfYear {
+			d.addMembers(now, f, cal)
+		}
 		if r.options.Cohorts {
 			d.Cohorts = cal.Cohorts(f.Name, now)
 		}
@@ -167,14 +171,14 @@ func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calend
 const (
 	// DailyDays is how far back Domain.Daily goes.
 	DailyDays = 30
-	// HalfYearDays is what NodeInfo calls half a year.
-	HalfYearDays = 180
+	// MonthDays and HalfYearDays are what NodeInfo calls a month and half a year.
+	MonthDays, HalfYearDays = 30, 180
 )
 
 // addVisitors adds the numbers of those who came on past days, as far as these
 // are known completely. Today is left out of Daily: it would look like a fall
 // until the evening.
-func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar, halfYear bool) {
+func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar) {
 	if !d.History.Known {
 		return
 	}
@@ -186,7 +190,18 @@ func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar, halfYear boo
 		}
 		d.Daily = append(d.Daily, visitors)
 	}
-	if halfYear && days >= HalfYearDays { // days so old have to be unpacked, which takes time
+}
+
+// addMembers adds what NodeInfo publishes beside active users. A server that keeps
+// visits has those of native accounts alone, while its last-seen times are those of
+// guests and bridged users as well: then the month is counted from visits, too, so
+// that it is one of the same people as half a year.
+func (d *Domain) addMembers(now time.Time, f DomainFacts, cal *activity.Calendar) {
+	today := activity.DayOf(now)
+	if d.History.Known && f.KeepsVisits {
+		d.Month = Known(cal.Visitors(d.Name, today, MonthDays).Users)
+	}
+	if d.History.Known && cal.HistoryDays(d.Name, now) >= HalfYearDays { // days so old have to be unpacked, which takes time
 		d.HalfYear = Known(cal.Visitors(d.Name, today, HalfYearDays).Users)
 	}
 }

@@ -62,3 +62,33 @@ func TestVisitorsOfPastDays(t *testing.T) {
 		}
 	}
 }
+
+// What NodeInfo publishes of a server that keeps visits is about native accounts, who
+// alone have visits, and not about guests and bridged users, who were seen as well.
+func TestAMonthAndHalfAYearAreOfTheSamePeople(t *testing.T) {
+	today := activity.DayOf(now)
+	for _, keeps := range []bool{true, false} {
+		r := collector.NewRefresher(collector.RefresherOptions{
+			Interval: time.Hour, StaleAfter: time.Hour, HalfYear: true, Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
+			Now: func() time.Time { return now }, Logger: log.NewNopLogger(),
+			Reader: fakeReader(func(_ context.Context, _ time.Time, rec activity.Recorder) (collector.Facts, error) {
+				domain := []byte("example.org")
+				for _, user := range []string{"native", "guest", "bridged"} {
+					rec.Seen(domain, []byte(user), activity.Unknown, now.Add(-time.Hour))
+				}
+				for _, ago := range []activity.Day{0, 185} {
+					rec.Visit(domain, []byte("native"), activity.Unknown, today-ago)
+				}
+				rec.Visit(domain, []byte("earlier"), activity.Unknown, today-30)
+				return collector.Facts{Domains: []collector.DomainFacts{{Name: "example.org", HasLastSeen: true, KeepsVisits: keeps}}}, nil
+			}),
+		})
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d := r.Status().Snapshot.Domains[0]
+		if keeps && (d.Month != collector.Known(1) || d.HalfYear != collector.Known(2)) || !keeps && d.Month.Known {
+			t.Errorf("keeps visits %v: month %+v, half a year %+v", keeps, d.Month, d.HalfYear)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -164,20 +165,37 @@ func nodeInfoOf(p published, how NodeInfo) nodeInfo {
 		Services:  nodeInfoServices{Inbound: []string{}, Outbound: []string{}},
 	}
 	users := &document.Usage.Users
+	// Guests have not registered, and bridges are no people. Who has deactivated the
+	// account since the last visit is no longer one of the members.
+	most := math.MaxInt
 	for _, a := range p.Registered {
-		if a.Type == collector.Native { // guests have not registered, and bridges are no people
+		if a.Type == collector.Native {
+			most = a.Users
 			users.Total = rounded(a.Users, how)
 		}
 	}
-	for _, a := range p.Active {
-		if a.Window == activity.Monthly() {
-			users.ActiveMonth = rounded(a.Users, how)
-		}
+	month := activeMonth(p.Domain)
+	if month.Known {
+		users.ActiveMonth = rounded(min(month.Number, most), how)
 	}
-	if p.HalfYear.Known {
-		users.ActiveHalfYear = rounded(p.HalfYear.Number, how)
+	if p.HalfYear.Known { // which is a month and more, also if the server itself knows of more active users than the visits
+		users.ActiveHalfYear = rounded(min(max(month.Number, p.HalfYear.Number), most), how)
 	}
 	return document
+}
+
+// activeMonth returns how many people were active in a month, of those who are in
+// Domain.HalfYear as well.
+func activeMonth(d collector.Domain) collector.Count {
+	if d.Month.Known {
+		return d.Month
+	}
+	for _, a := range d.Active {
+		if a.Window == activity.Monthly() {
+			return collector.Known(a.Users)
+		}
+	}
+	return collector.Count{}
 }
 
 // rounded returns the nearest number that may be published, nil if there is

@@ -57,6 +57,21 @@ func TestNodeInfoDocument(t *testing.T) {
 			`{"version":"2.1","software":{"name":"ejabberd","version":"26.7"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{}},"metadata":{}}`,
 		},
+		"guests and bridged users are active, too": {
+			published{collector.Domain{Active: month, Registered: accounts, Month: collector.Known(160), HalfYear: collector.Known(170)}, "synapse", "matrix", "1.160"},
+			`{"version":"2.1","software":{"name":"synapse","version":"1.160"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
+				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":160,"activeHalfyear":170}},"metadata":{}}`,
+		},
+		"members have deactivated their accounts": {
+			published{collector.Domain{Registered: accounts, Month: collector.Known(600), HalfYear: collector.Known(700)}, "synapse", "matrix", "1.160"},
+			`{"version":"2.1","software":{"name":"synapse","version":"1.160"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
+				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":510,"activeHalfyear":510}},"metadata":{}}`,
+		},
+		"the server itself has counted more": {
+			published{collector.Domain{Active: month, Registered: accounts, HalfYear: collector.Known(150)}, "prosody", "xmpp", "13.0.1"},
+			`{"version":"2.1","software":{"name":"prosody","version":"13.0.1"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
+				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200,"activeHalfyear":200}},"metadata":{}}`,
+		},
 		"a few people": {
 			published{collector.Domain{Registered: []collector.Accounts{{Type: collector.Native, Users: 12}}, HalfYear: collector.Known(3)}, "mongooseim", "xmpp", "6.8.0"},
 			`{"version":"2.1","software":{"name":"mongooseim","version":"6.8.0"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +

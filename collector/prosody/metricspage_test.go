@@ -1,6 +1,7 @@
 package prosody_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -105,5 +108,37 @@ func TestRecordsAndPage(t *testing.T) {
 	must.Succeed(t, err)
 	if len(facts.Domains) != 2 || !facts.Domains[0].HasLastSeen || facts.Domains[0].ActiveByServer[activity.Daily()] != 7 || facts.Domains[1].Name != `a"b` {
 		t.Errorf("%+v", facts.Domains)
+	}
+}
+
+// Of what the page and the records say, the larger figure is shown, and the same under
+// Prosody's own name.
+func TestTheLargerOfRecordsAndPage(t *testing.T) {
+	for page, want := range map[int]int{0: 3, 2: 3, 3: 3, 7: 7} {
+		folder := t.TempDir()
+		for _, user := range []string{"a", "b", "c"} {
+			write(t, filepath.Join(folder, "example%2eorg/lastlog2", user+".dat"), login("1749988700"))
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, "prosody_mod_measure_active_users__active_users_1d{host=\"example.org\"} %d\n# EOF\n", page)
+		}))
+		t.Cleanup(server.Close)
+		r := collector.NewRefresher(collector.RefresherOptions{
+			Server: "xmpp", Software: "prosody", Interval: time.Hour, StaleAfter: time.Hour, Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
+			Reader: prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL, ServerNames: true}, activity.SynapseClasses()),
+			Now:    func() time.Time { return now }, Logger: log.NewNopLogger(),
+		})
+		must.Succeed(t, r.Refresh(t.Context()))
+		if got := r.Status().Snapshot.Domains[0].Active[0].Users; got != want {
+			t.Errorf("the page says %d, the records 3: %d are shown, want %d", page, got, want)
+		}
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(prosody.NewCollector(func() []collector.Status { return []collector.Status{r.Status()} }))
+		for _, family := range must.Get(registry.Gather())(t) {
+			if family.GetName() == "prosody_mod_measure_active_users__active_users_1d" && family.GetMetric()[0].GetGauge().GetValue() != float64(want) {
+				t.Errorf("under Prosody's own name: %v, want %d", family, want)
+			}
+		}
+		r.Close()
 	}
 }

@@ -32,7 +32,8 @@ type Options struct {
 	// StatusURL is the page of mod_http_status, "" for none.
 	StatusURL string
 	// MetricsURL is the page of mod_http_openmetrics, "" for none: for servers
-	// whose records cannot be reached, or without their AdminSocket.
+	// whose records cannot be reached, or without their AdminSocket. Where there are
+	// records as well, the larger figure counts.
 	MetricsURL string
 	// ServerNames asks for Prosody's own metric names as well.
 	ServerNames bool
