@@ -13,7 +13,15 @@ import (
 // errMissing is the error of a file that is not there, which a program may
 // catch. What else keeps the exporter from reading a file may not keep Prosody
 // from it, so it ends the reading.
-var errMissing = errors.New("does not exist")
+var errMissing error = missing{}
+
+type missing struct{}
+
+// Error implements error.
+func (missing) Error() string { return "does not exist" }
+
+// Is lets errors.Is find that it is fs.ErrNotExist.
+func (missing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // readFile returns the content of a regular file.
 func readFile(path string) (string, error) {
