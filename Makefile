@@ -7,7 +7,7 @@ BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cd --date=format-local:%Y%m%d-%H:%M:%S 2>/dev/null)
 LDFLAGS := -s -w -X $(PKG).Version=$(VERSION) -X $(PKG).Revision=$(REVISION) -X $(PKG).Branch=$(BRANCH) -X $(PKG).BuildDate=$(DATE)
 
-.PHONY: build test lint ci live bench screenshots deb release reproducible
+.PHONY: build test lint ci live bench accessible screenshots deb release reproducible
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o active_users_exporter .
 
@@ -28,6 +28,9 @@ bench: ## all benchmarks, at their small sizes: a table of ratios, which docs/be
 	@mkdir -p dist
 	@go test -run='^$$' -bench=. -benchtime=3x -count=1 ./... >dist/bench.txt 2>&1 || { cat dist/bench.txt; exit 1; }
 	@awk '/^Benchmark/ { sub(/-[0-9]+$$/, "", $$1); for (i = 3; i < NF; i += 2) if ($$i != 0 || $$(i+1) != "ns/op") printf "%-34s %-28s %10s\n", $$1, $$(i+1), $$i } /SKIP/' dist/bench.txt
+
+accessible: build ## axe-core looks at the pages; downloads it with npm
+	.ci/axe/look ./active_users_exporter
 
 screenshots: build ## pictures of the dashboards in docs/; downloads Grafana's components with npm
 	.ci/panels/draw ./active_users_exporter docs

@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Module is one module of a chat server on one domain.
@@ -44,6 +46,72 @@ func (m Module) Trouble() string {
 		return "error"
 	}
 	return ""
+}
+
+// A ModuleChange says that a module was seen in another state than before.
+type ModuleChange struct {
+	At           time.Time // of the refresh that noticed it
+	Domain, Name string
+	From, To     string // see Module.State
+}
+
+// State says in a few words how the module is: what its trouble is, "ok", or
+// "not loaded".
+func (m Module) State() string {
+	if trouble := m.Trouble(); trouble != "" {
+		return trouble
+	}
+	if !m.Loaded {
+		return "not loaded"
+	}
+	return "ok"
+}
+
+const (
+	// changesKept is how long changes of modules are kept, mostChanges how many.
+	changesKept = 14 * 24 * time.Hour
+	mostChanges = 200
+)
+
+// noteModules takes over the changes of modules that an earlier snapshot knows, and
+// adds those since then.
+func (s *Snapshot) noteModules(earlier *Snapshot, now time.Time) {
+	if earlier == nil || earlier.ModulesAt.IsZero() || s.ModulesAt.IsZero() {
+		return
+	}
+	for _, c := range earlier.ModuleChanges {
+		if now.Sub(c.At) <= changesKept {
+			s.ModuleChanges = append(s.ModuleChanges, c)
+		}
+	}
+	before := statesOf(earlier.Modules)
+	for key, state := range statesOf(s.Modules) {
+		if before[key] == "" {
+			before[key] = "not loaded"
+		}
+		if before[key] != state {
+			s.ModuleChanges = append(s.ModuleChanges, ModuleChange{now, key[0], key[1], before[key], state})
+		}
+		delete(before, key)
+	}
+	for key, state := range before { // gone
+		if state != "not loaded" {
+			s.ModuleChanges = append(s.ModuleChanges, ModuleChange{now, key[0], key[1], state, "not loaded"})
+		}
+	}
+	slices.SortStableFunc(s.ModuleChanges, func(a, b ModuleChange) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Domain, b.Domain), strings.Compare(a.Name, b.Name))
+	})
+	s.ModuleChanges = s.ModuleChanges[max(0, len(s.ModuleChanges)-mostChanges):]
+}
+
+// statesOf returns the states of modules by domain and name.
+func statesOf(modules []Module) map[[2]string]string {
+	states := make(map[[2]string]string, len(modules))
+	for _, m := range modules {
+		states[[2]string{m.Domain, m.Name}] = m.State()
+	}
+	return states
 }
 
 // Require marks the required modules, and adds those that are absent. They are

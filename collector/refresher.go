@@ -177,6 +177,7 @@ func (r *Refresher) refresh(ctx context.Context) error {
 			if facts.ModulesErr != nil {
 				fresh.keepModules(s.Snapshot, now, r.options.StaleAfter)
 			}
+			fresh.noteModules(s.Snapshot, now)
 			err = errors.Join(facts.ModulesErr, facts.PartialErr)
 			s.Snapshot, s.Succeeded = fresh, now
 		}

@@ -22,7 +22,10 @@ type Snapshot struct {
 	// ModulesAt is the moment of Modules, which may come from an earlier
 	// refresh than the rest; the zero time without any.
 	ModulesAt time.Time
-	Warnings  []string // Facts.Warnings
+	// ModuleChanges are those of the last days that were noticed since the exporter
+	// was started, the oldest first.
+	ModuleChanges []ModuleChange
+	Warnings      []string // Facts.Warnings
 	// calendar is what the figures were counted from; it is not changed any more.
 	calendar *activity.Calendar
 }

@@ -250,6 +250,33 @@ func TestDomainPageIsBounded(t *testing.T) {
 	}
 }
 
+// Modules are those of the domain and of the whole server.
+func TestDomainPageShowsModules(t *testing.T) {
+	status := refreshed(t, visited{40, 9})
+	snapshot := *status.Snapshot
+	snapshot.Modules = []collector.Module{
+		{Domain: collector.AllDomains, Name: "tls", Loaded: true},
+		{Domain: "chat.example", Name: "mam", Loaded: true, Status: collector.ModuleError},
+		{Domain: "other.example", Name: "roster", Loaded: true},
+	}
+	snapshot.ModuleChanges = []collector.ModuleChange{
+		{At: clock().Add(-48 * time.Hour), Domain: "chat.example", Name: "mam", From: "error", To: "ok"},
+		{At: clock().Add(-time.Hour), Domain: "chat.example", Name: "mam", From: "ok", To: "error"},
+		{At: clock().Add(-time.Hour), Domain: "other.example", Name: "roster", From: "error", To: "ok"},
+	}
+	status.Snapshot = &snapshot
+	handler := (&site{statuses: []collector.Status{status}}).pages(nil)
+	_, body := get(t, handler, http.MethodGet, page)
+	if !strings.Contains(body, "Of 2 modules, 1 in trouble: mam (error). In the last 14 days, as far as the exporter ran, states changed 2 times.") {
+		t.Errorf("modules are not on the page:\n%s", body)
+	}
+	_, text := get(t, handler, http.MethodGet, page+"/data.csv?chart=modules")
+	want := "Module,Of,State,Since\ntls,the whole server,ok,before the exporter was started\nmam,chat.example,error,\"9 November 2026, 14:05 UTC, before: ok\"\n"
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // What is said of changes.
 func TestCompared(t *testing.T) {
 	for _, c := range []struct {

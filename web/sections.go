@@ -18,6 +18,7 @@ import (
 // shows, and its numbers.
 type section struct {
 	ID, Title, Sentence string
+	Of                  string // the domain, where a page has several
 	Wide, Narrow        template.HTML
 	Legend              []legend
 	Heat                *heatMap // instead of a drawing
@@ -30,13 +31,14 @@ type legend struct{ Class, Name string }
 
 // table has texts and whole numbers.
 type table struct {
+	Text bool // whether there are texts in all columns
 	Head []string
 	Rows [][]any
 }
 
 // sections are the charts for which there are numbers.
 func (v domainView) sections(drawer *chart.Drawer) (all []section) {
-	for _, draw := range []func(*chart.Drawer) (section, bool){v.visitors, v.weeks, v.cohorts, v.habit, v.clients, v.accounts} {
+	for _, draw := range []func(*chart.Drawer) (section, bool){v.visitors, v.weeks, v.cohorts, v.habit, v.clients, v.accounts, v.modules} {
 		if s, ok := draw(drawer); ok {
 			all = append(all, s)
 		}
