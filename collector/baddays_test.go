@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,57 @@ func TestAClockAheadDeletesNothing(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What is recorded by a clock that is ahead, of people who are online then, does not
+// wait for its day to come. A clock that is behind takes nothing.
+func TestNothingIsRecordedInTheFuture(t *testing.T) {
+	folder := t.TempDir()
+	days := func(at time.Time) (all []int) {
+		t.Helper()
+		store := history.New(storage.Folder(folder), "")
+		defer func() { must.Succeed(t, store.Close()) }()
+		w := refresherWith(t, store, store.Key(), at)
+		w.users = map[string]time.Duration{"online": 0}
+		w.refresh(t)
+		calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
+		_ = must.Get(store.Load(t.Context(), "xmpp", calendar, activity.SynapseClasses()))(t)
+		for date := range calendar.State("chat.example.org").Days {
+			all = append(all, int(date-activity.DayOf(now)))
+		}
+		slices.Sort(all)
+		return all
+	}
+	for date := range 10 {
+		days(now.AddDate(0, 0, date))
+	}
+	for date := range 6 {
+		days(now.AddDate(0, 0, 500+date))
+	}
+	if got := days(now.AddDate(0, 0, 5)); !slices.Contains(got, 9) {
+		t.Errorf("days %v are recorded by a clock that is behind, want those that it does not know yet as well", got)
+	}
+	if diff := cmp.Diff([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, days(now.AddDate(0, 0, 9))); diff != "" {
+		t.Errorf("recorded days once the clock is right (-want +got):\n%s", diff)
+	}
+}
+
+// A first refresh with a clock that is ahead begins no history that is known in years.
+func TestAHistoryThatBeginsInTheFuture(t *testing.T) {
+	c := newCommunity(t)
+	c.logIn(now, "alice")
+	c.refresh(now.AddDate(0, 0, 1000))
+	var shown collector.Domain
+	for date := range 41 {
+		c.logIn(now.AddDate(0, 0, date), "alice")
+		shown = c.refresh(now.AddDate(0, 0, date))
+		if shown.History.Number != date+1 {
+			t.Fatalf("%d days of history on day %d", shown.History.Number, date)
+		}
+	}
+	if shown.Retention == nil || shown.Retention.Users != 1 {
+		t.Errorf("r30v2 %+v, want the one who comes each day", shown.Retention)
 	}
 }
 

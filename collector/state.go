@@ -84,6 +84,7 @@ func (m *refreshState) commit(now time.Time, before refreshState, facts Facts, r
 			m.forgetGone(f, now, before.calendar.Users(f.Name))
 		}
 	}
+	m.calendar.ForgetFuture(now)
 	// What a server keeps itself can be read again: there, retention is for what
 	// is stored.
 	m.calendar.Purge(m.oldestDay(now, activity.MaxWindow))

@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -89,7 +90,36 @@ func (c *Calendar) IsComplete(name string, date Day) bool {
 
 // ProvenDay returns the newest day of which the observed days of all domains, up
 // to the day of now, prove that it has come; see ProvenDay.
-func (c *Calendar) ProvenDay(now time.Time) Day {
+func (c *Calendar) ProvenDay(now time.Time) Day { return ProvenDay(c.allObserved(), DayOf(now)) }
+
+// ForgetFuture forgets what was recorded on days that have not come, as happens while
+// a clock is ahead: those after the day of now and after what is proven, for the clock
+// may be behind now. It does nothing if now is not proven itself.
+func (c *Calendar) ForgetFuture(now time.Time) {
+	all, today := c.allObserved(), DayOf(now)
+	if ProvenDay(all, today) != today {
+		return
+	}
+	last := max(today, ProvenDay(all, math.MaxInt32))
+	c.recent = recent{}
+	for _, d := range c.domains {
+		if at, _ := slices.BinarySearch(d.observed, last+1); at < len(d.observed) {
+			d.observed = slices.Clip(d.observed[:at])
+		}
+		days := len(d.days)
+		for date := range d.days {
+			if d.recorded && date > last {
+				delete(d.days, date)
+			}
+		}
+		if len(d.days) < days {
+			d.release()
+		}
+	}
+}
+
+// allObserved returns the observed days of all domains, sorted.
+func (c *Calendar) allObserved() []Day {
 	var all []Day
 	for _, d := range c.domains {
 		if len(all) == 0 {
@@ -100,7 +130,7 @@ func (c *Calendar) ProvenDay(now time.Time) Day {
 			all = slices.Compact(all)
 		}
 	}
-	return ProvenDay(all, DayOf(now))
+	return all
 }
 
 // confirmDays is for how many days in a row, after the first one, a clock must

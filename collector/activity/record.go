@@ -1,6 +1,9 @@
 package activity
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // RecordVisits takes each user's last-seen time as a visit on its day. It is for
 // domains whose server keeps only one last-seen time for each user: what the server
@@ -19,6 +22,9 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 			return
 		}
 		d.recorded, d.since = true, today
+	}
+	if d.since > today && ProvenDay(d.observed, math.MaxInt32) < d.since {
+		d.since = today // it began while a clock was ahead
 	}
 	record := func(n uint32, m moment) {
 		if m <= onlyExists {

@@ -11,7 +11,7 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// Who shares a store with others may be told at Save that nothing was written.
+// Save returns these where exporters share a store, and has then written nothing.
 var (
 	// ErrFollower says that another exporter writes; its history is as good.
 	ErrFollower = errors.New("another exporter writes the history")
@@ -24,8 +24,8 @@ var errNoLock = errors.New("a history that replicas share must be in PostgreSQL 
 
 // leadership makes sure that one exporter writes: users have numbers, which two
 // would give differently. It is a lock of PostgreSQL's that ends with the
-// connection that holds it. All exporters share another one, so that a command
-// that deletes knows that there is none.
+// connection that holds it. All exporters share another lock: a command that
+// deletes can see by it whether any exporter is at work.
 type leadership struct {
 	db      *sqlx.DB
 	present *sqlx.Conn // nil while it is broken
@@ -119,7 +119,7 @@ func (l *leadership) release() {
 	drop(&l.present)
 }
 
-// drop closes a connection, and with it ends its lock: the pool is told that it is
+// drop closes a connection, and with it ends its lock: the pool takes it for
 // broken.
 func drop(connection **sqlx.Conn) {
 	if *connection == nil {

@@ -69,7 +69,7 @@ func (s *Store) Load(ctx context.Context, server string, cal *activity.Calendar,
 			continue
 		}
 		cal.Restore(row.Domain, state)
-		if len(r.damage) == 0 { // else all is written anew
+		if len(r.damage) == 0 { // else all is written again
 			if s.written[server] == nil {
 				s.written[server] = make(map[string]*contents)
 			}

@@ -42,8 +42,8 @@ const partSize = 8192
 // Save stores what a calendar knows of the domains of a server, in one
 // transaction, and writes only what has changed since the last Save. Domains
 // that are not listed are kept as they are. Last-seen times are stored only of
-// domains whose visits the server itself keeps: of all others they are read
-// anew after a restart.
+// domains whose visits the server itself keeps: for all others they are read again
+// after a restart.
 func (s *Store) Save(ctx context.Context, server string, domains []string, cal *activity.Calendar, classes *activity.Classes, at Moment) error {
 	if s.readOnly {
 		return ErrFollower

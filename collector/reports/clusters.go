@@ -20,7 +20,7 @@ type clusters struct {
 	nodes map[node]*nodeReport
 }
 
-// node tells those apart who report: nodes of a cluster share its id.
+// node identifies who reports: nodes of a cluster share its id.
 type node struct{ client, address string }
 
 // nodeReport is the newest report of a node.

@@ -10,7 +10,7 @@ import (
 // limiters hold one token bucket for each key, in 16 bytes: an open endpoint is
 // sent any number of keys. It is the moment at which the bucket is full again;
 // one that is full is the same as none (the generic cell rate algorithm of ATM,
-// ITU-T I.371). Of more keys than max, those with full buckets are forgotten; if
+// ITU-T I.371). If there are more keys than max, those with full buckets are forgotten; if
 // they are few, all are: a flood from that many is for the bucket of all.
 type limiters struct {
 	every time.Duration // for one token

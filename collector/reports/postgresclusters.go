@@ -26,7 +26,7 @@ type nodeRow struct {
 const nodeColumns = `client_id, node, complete, building, CAST(EXTRACT(EPOCH FROM clock_timestamp() - changed_at) AS DOUBLE PRECISION) AS age`
 
 // keepPart puts the report together in the database, which lets one receiver at
-// a time do so for a node. A node is told apart by a hash of its address, which
+// a time do so for a node. A node is identified by a hash of its address, which
 // itself is not stored.
 func (d *postgresDatabase) keepPart(ctx context.Context, _ *clusters, from node, p systemmetrics.Part, now time.Time) error {
 	hash := sha256.Sum256([]byte(from.client + " " + from.address))

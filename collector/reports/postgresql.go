@@ -140,7 +140,7 @@ func countIn(ctx context.Context, tx *sqlx.Tx, batch []*pending) error {
 // database's own.
 const ahead = `usage_homeservers.received_at > CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT) * 1000 + 86400000`
 
-// merge has no order to keep: an index tells the time. Receivers may be running.
+// merge has no order to keep: an index has the time. Receivers may be running.
 func (d *postgresDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
 	tx, err := d.db.BeginTxx(ctx, nil)
 	if err != nil {

@@ -54,7 +54,7 @@ func (s *sqliteDatabase) prepare(ctx context.Context) (err error) {
 
 // reserve makes the log that SQLite writes ahead as long as it is ever going to
 // be: to sync what is written over costs half of what it costs when a file must
-// grow. SQLite begins it anew after a thousand pages. On a disk without so much
+// grow. SQLite starts it from its beginning after a thousand pages. On a disk without so much
 // room it goes without, and leaves the rest to others.
 func (s *sqliteDatabase) reserve(ctx context.Context) error {
 	empty := func() { _, _ = s.db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`) }
@@ -63,8 +63,8 @@ func (s *sqliteDatabase) reserve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the store of reports: %w", err)
 	}
-	// Of what is taken back, SQLite keeps two megabytes in memory; the rest
-	// has been written to the log.
+	// SQLite keeps two megabytes of a transaction in memory, and writes the rest
+	// to the log, also if the transaction is then taken back.
 	_, full := tx.ExecContext(ctx, `INSERT INTO usage_reports (received_at, homeserver, body) VALUES (0, '', zeroblob(8 * 1024 * 1024))`)
 	_ = tx.Rollback() // which fails if SQLite has taken it back by itself
 	if full != nil {
@@ -245,7 +245,7 @@ func (s *sqliteDatabase) restoreClusters(ctx context.Context, c *clusters, now t
 	return nil
 }
 
-// merge writes the table anew in the order of time, which the ids tell.
+// merge writes the whole table again in the order of time, which is that of the ids.
 func (s *sqliteDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {

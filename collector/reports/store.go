@@ -135,7 +135,7 @@ func (s *store) keep(ctx context.Context, homeserver string, received time.Time,
 		return errFull
 	}
 	p := &pending{homeserver, received, body, make(chan error, 1)}
-	// Who is alone waits for no other goroutine.
+	// A report that comes alone waits for no other goroutine.
 	if len(s.queue) == 0 && s.writing.TryLock() {
 		defer s.writing.Unlock()
 		return s.write(context.WithoutCancel(ctx), []*pending{p})
