@@ -39,7 +39,10 @@ type panel struct {
 		Overrides []override
 	}
 	Options struct {
-		Legend struct{ DisplayMode, Placement string }
+		Legend struct {
+			DisplayMode, Placement string
+			Calcs                  []string
+		}
 	}
 	Transformations []struct {
 		ID      string

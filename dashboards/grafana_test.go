@@ -206,6 +206,26 @@ func TestClocksHaveTheirLegendAtTheRight(t *testing.T) {
 	}
 }
 
+// In a small panel, a legend with a figure beside each domain or homeserver shows
+// three of them.
+func TestLegendsOfSmallPanelsAreShort(t *testing.T) {
+	found := 0
+	eachPanel(t, "timeseries", func(t *testing.T, p panel) {
+		for _, target := range p.Targets {
+			if p.GridPos.W > 8 || !(strings.Contains(target.LegendFormat, "{{domain}}") || strings.Contains(target.LegendFormat, "{{homeserver}}")) {
+				continue
+			}
+			found++
+			if len(p.Options.Legend.Calcs) > 0 {
+				t.Errorf("the legend shows %v of each series; want names alone", p.Options.Legend.Calcs)
+			}
+		}
+	})
+	if found < 3 {
+		t.Errorf("%d small panels by domain or homeserver; want 3 or more", found)
+	}
+}
+
 // A text without data must be true whatever the reason: nothing scraped,
 // nothing configured, nothing wrong, not enough history.
 func TestTextsWithoutDataAreTrueWhenNothingIsKnown(t *testing.T) {

@@ -110,7 +110,7 @@ func TestPrometheusRuleIsThatOfTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(want.Spec.Groups) == 0 || !reflect.DeepEqual(want.Spec, got.Spec) {
-		t.Errorf("%s differs from alerts/active_users.rules.yml", path)
+		t.Errorf("%s differs from alerts/active_users.rules.yml; UPDATE_RULES=1 writes it", path)
 	}
 }
 
