@@ -139,11 +139,14 @@ func (r *running) add(sessions []string) {
 }
 
 // recordOnline says that whoever is connected is active now.
-func (r *running) recordOnline(now time.Time, found collector.DomainSet, rec activity.Recorder) {
-	for name, users := range r.online {
-		found.Of([]byte(name)).Online = collector.Known(len(users))
+func (r *reading) recordOnline() {
+	for name, users := range r.server.online {
+		if !r.serves(name) {
+			continue
+		}
+		r.found.Of([]byte(name)).Online = collector.Known(len(users))
 		for user := range users {
-			rec.Seen([]byte(name), []byte(user), activity.Unknown, now)
+			r.rec.Seen([]byte(name), []byte(user), activity.Unknown, r.now)
 		}
 	}
 }
@@ -163,18 +166,19 @@ func (n *accountCount) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*int)(n))
 }
 
-// countAccounts counts the accounts of hosts that have none in the database. If
-// the server refuses that for one host, it does for all.
-func (r *reading) countAccounts(ctx context.Context) error {
-	for _, h := range r.server.hosts {
-		if r.found.Of([]byte(h)).Registered.Known {
+// countAccounts counts the accounts of those hosts that have none in the database.
+// If the server refuses that for one host, it does for all.
+func (r *reading) countAccounts(ctx context.Context, hosts []string) error {
+	for _, h := range hosts {
+		found := r.found.Of([]byte(h))
+		if found.Registered.Known {
 			continue
 		}
 		n := accountCount(-1)
 		err := r.api.call(ctx, "stats_host", arguments{"name": "registeredusers", "host": h}, &n)
 		switch {
 		case err == nil && n >= 0:
-			r.found.Of([]byte(h)).Registered = collector.Known(int(n))
+			found.Registered = r.accountsCounted(int(n))
 		case err == nil:
 			return r.api.Fail("stats_host", failure.Unexpected, "the answer is no number")
 		case refused(err):
@@ -187,28 +191,45 @@ func (r *reading) countAccounts(ctx context.Context) error {
 	return nil
 }
 
-// readLast asks for the last activity of every account, one by one: where it
-// is kept in Mnesia there is no other way from outside.
+// accountsCounted returns a number of accounts that the API told. ejabberd counts
+// none where it cannot list them (JWT and others). So, unless ejabberd.yml says that
+// they are its own, 0 may mean either, and nothing is known.
+func (r *reading) accountsCounted(n int) collector.Count {
+	if n == 0 && r.options.Hosts == nil {
+		return collector.Count{}
+	}
+	return collector.Known(n)
+}
+
+// readLast asks for the last activity of every account of all hosts.
 func (r *reading) readLast(ctx context.Context) error {
 	if r.server.hosts == nil {
 		return r.api.Fail("registered_vhosts", failure.Denied, "refused, so the virtual hosts are not known")
 	}
-	asked := 0
 	for _, host := range r.server.hosts {
-		users, err := r.api.list(ctx, "registered_users", arguments{"host": host})
-		if err != nil {
-			return err
-		}
-		if asked += len(users); asked > maxAccounts {
-			return r.api.Fail("get_last", failure.Unexpected, "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
-		}
-		found := r.found.Of([]byte(host))
-		found.Registered = collector.Known(len(users))
-		if found.HasLastSeen, err = r.readLastOf(ctx, host, users); err != nil {
+		if err := r.readLastOfHost(ctx, host); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readLastOfHost asks for the last activity of every account of a host, one by one:
+// where it is kept in Mnesia there is no other way from outside.
+func (r *reading) readLastOfHost(ctx context.Context, host string) error {
+	users, err := r.api.list(ctx, "registered_users", arguments{"host": host})
+	if err != nil {
+		return err
+	}
+	if r.asked += len(users); r.asked > maxAccounts {
+		return r.api.Fail("get_last", failure.Unexpected, "more than %d accounts to ask for one by one: keep mod_last in an SQL database", maxAccounts)
+	}
+	found := r.found.Of([]byte(host))
+	if !found.Registered.Known { // else the database has counted them
+		found.Registered = r.accountsCounted(len(users))
+	}
+	found.HasLastSeen, err = r.readLastOf(ctx, host, users)
+	return err
 }
 
 // readLastOf asks for the last activity of the users of one host. It returns false if

@@ -34,6 +34,11 @@ type tables struct {
 
 // readDatabase reads one database and adds to what is found.
 func (r *reading) readDatabase(ctx context.Context, database Database) error {
+	needed := func(records kind) bool { return r.options.inDatabase(database, records) }
+	askSessions := r.server == nil && needed(sessionsOf)
+	if !needed(lastOf) && !needed(accountsOf) && !askSessions {
+		return nil
+	}
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		r.facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -42,15 +47,16 @@ func (r *reading) readDatabase(ctx context.Context, database Database) error {
 			host = r.server.hosts[0]
 		}
 		tables := &tables{r, view, host}
-		if err := tables.last(ctx); err != nil {
-			return fmt.Errorf("read the table last: %w", err)
-		}
-		if err := tables.accounts(ctx); err != nil {
-			return fmt.Errorf("read the table users: %w", err)
-		}
-		if r.server == nil {
-			if err := tables.sessions(ctx); err != nil {
-				return fmt.Errorf("read the table sm: %w", err)
+		for _, table := range []struct {
+			name   string
+			needed bool
+			read   func(context.Context) error
+		}{{"last", needed(lastOf), tables.last}, {"users", needed(accountsOf), tables.accounts}, {"sm", askSessions, tables.sessions}} {
+			if !table.needed {
+				continue
+			}
+			if err := table.read(ctx); err != nil {
+				return fmt.Errorf("read the table %s: %w", table.name, err)
 			}
 		}
 		return nil
@@ -103,7 +109,10 @@ func (t *tables) last(ctx context.Context) error {
 	oldest := t.now.Add(-activity.MaxWindow).Unix()
 	return t.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name := name(row)
-		found := t.found.Of(name)
+		found := t.inSQL(name, lastOf)
+		if found == nil {
+			return
+		}
 		found.HasLastSeen = true
 		text := string(row.Text(2))
 		if text == "" { // never, also in imported rows
@@ -151,7 +160,10 @@ func (t *tables) accounts(ctx context.Context) error {
 		if n == 0 {
 			return
 		}
-		found := t.found.Of(name)
+		found := t.inSQL(name, accountsOf)
+		if found == nil {
+			return
+		}
 		found.Registered = collector.Known(n)
 		if older >= 0 {
 			found.Created = collector.Known(n - older)
@@ -159,33 +171,96 @@ func (t *tables) accounts(ctx context.Context) error {
 	})
 }
 
+// believedFor is how long after the newest session of a node began its rows in the
+// table sm are believed. A node that starts deletes its own; one that was killed, and
+// never starts again, leaves them behind for ever.
+const believedFor = 24 * time.Hour
+
 // sessions reads who is connected from the table of sessions, which is filled
 // with sm_db_type: sql alone. Without a row in it, nothing is known: it may be
 // there for nothing.
 func (t *tables) sessions(ctx context.Context) error {
 	columns, err := t.Columns(ctx, "sm")
-	if err != nil || !slices.Contains(columns, "username") {
-		return err
+	for _, needed := range []string{"username", "node", "usec"} {
+		if err != nil || !slices.Contains(columns, needed) {
+			return err
+		}
 	}
 	selected, name, err := t.names(columns)
 	if err != nil {
 		return err
 	}
-	online := false
+	byNode := make(map[string]people)
+	newest := make(map[string]time.Time)
 	// A scan of the table; its rows are sessions, of which a user may have
 	// several.
-	err = t.Stream(ctx, `SELECT DISTINCT `+selected+`, username FROM sm`, 2, func(row *sqldb.Row) {
-		online = true
-		found := t.found.Of(name(row))
-		found.Online = collector.Known(found.Online.Number + 1)
-		t.rec.Seen(name(row), row.Text(1), activity.Unknown, t.now)
+	err = t.Stream(ctx, `SELECT `+selected+`, username, node, MAX(usec) FROM sm GROUP BY `+selected+`, username, node`, 4, func(row *sqldb.Row) {
+		domain, node := name(row), string(row.Text(2))
+		if t.inSQL(domain, sessionsOf) == nil {
+			return
+		}
+		if byNode[node] == nil {
+			byNode[node] = make(people)
+		}
+		byNode[node].add(string(domain), string(row.Text(1)))
+		if began := time.UnixMicro(row.Integer(3)); began.After(newest[node]) {
+			newest[node] = began
+		}
 	})
-	if online && selected == hostColumn { // on all of its hosts
-		for _, found := range t.found {
+	if err != nil {
+		return err
+	}
+	if online := t.believed(byNode, newest); len(online) > 0 {
+		t.recordSessions(online, selected == hostColumn)
+	}
+	return nil
+}
+
+// believed returns who is connected to nodes that are alive. Others get a warning.
+func (t *tables) believed(byNode map[string]people, newest map[string]time.Time) people {
+	online := make(people)
+	left := 0
+	for node, there := range byNode {
+		if t.now.Sub(newest[node]) > believedFor {
+			left++
+			continue
+		}
+		for domain, users := range there {
+			for user := range users {
+				online.add(domain, user)
+			}
+		}
+	}
+	if left > 0 {
+		t.facts.Warnings = append(t.facts.Warnings, fmt.Sprintf("the sessions of %d nodes in the table sm are left out: none of them began within %s, so these nodes were probably killed and left their rows behind", left, believedFor))
+	}
+	return online
+}
+
+// people are users by domain.
+type people map[string]map[string]bool
+
+func (p people) add(domain, user string) {
+	if p[domain] == nil {
+		p[domain] = make(map[string]bool)
+	}
+	p[domain][user] = true
+}
+
+// recordSessions records who is connected, on all hosts if the table is for all.
+func (t *tables) recordSessions(online people, allHosts bool) {
+	for domain, users := range online {
+		found := t.found.Of([]byte(domain))
+		found.Online = collector.Known(found.Online.Number + len(users))
+		for user := range users {
+			t.rec.Seen([]byte(domain), []byte(user), activity.Unknown, t.now)
+		}
+	}
+	for name, found := range t.found {
+		if h, listed := t.options.Hosts[name]; allHosts && (!listed || h.Sessions == InSQL) {
 			found.Online.Known = true
 		}
 	}
-	return err
 }
 
 // createdBefore returns a condition on created_at, a time without zone. It is

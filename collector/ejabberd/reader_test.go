@@ -3,6 +3,7 @@ package ejabberd_test
 import (
 	"maps"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -287,7 +288,7 @@ func TestSessionsInSQL(t *testing.T) {
 		}
 		check()
 		for _, resource := range []string{"a", "b"} {
-			_, err = db.ExecContext(t.Context(), `INSERT INTO sm VALUES (1, 'p', 'n', 'u', `+host+`'`+resource+`', '0', '')`)
+			_, err = db.ExecContext(t.Context(), `INSERT INTO sm VALUES (`+strconv.FormatInt(now.Add(-23*time.Hour).UnixMicro(), 10)+`, 'p', 'n', 'u', `+host+`'`+resource+`', '0', '')`)
 			must.Succeed(t, err)
 		}
 		must.Succeed(t, db.Close())
@@ -363,7 +364,7 @@ func TestModulesOfARunningServer(t *testing.T) {
 		"registered_vhosts {}": {200, `["a.example"]`}, "connected_users {}": {200, `[]`}, "status {}": {200, `"ejabberd 24.12 is running in that node"`},
 		`registered_users {"host":"a.example"}`: {200, `[]`},
 	}
-	o := ejabberd.Options{API: replay(t, one), Modules: map[string][]string{"a.example": {"mod_last", "mod_mam"}}, RequiredModules: []string{"mod_mam", "a.example/mod_ping"}}
+	o := ejabberd.Options{API: replay(t, one), Hosts: map[string]ejabberd.Host{"a.example": {Last: ejabberd.InMnesia, Accounts: ejabberd.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_last", "mod_mam"}}, RequiredModules: []string{"mod_mam", "a.example/mod_ping"}}
 	got, facts, err := read(t, o, now)
 	must.Succeed(t, err)
 	want := []collector.Module{

@@ -1,0 +1,131 @@
+package ejabberd
+
+import "slices"
+
+// A Storage is where ejabberd keeps one kind of record of a virtual host.
+type Storage int
+
+// The storages that make a difference here.
+const (
+	// Nowhere: no module keeps such records.
+	Nowhere Storage = iota
+	// InSQL: in the database.
+	InSQL
+	// InMnesia: in ejabberd's own files, which its API tells.
+	InMnesia
+	// Unlisted: with somebody else, whom ejabberd cannot ask for a list.
+	Unlisted
+)
+
+// A Host says where ejabberd.yml has the records of a virtual host. What lies
+// elsewhere is left over from an earlier configuration.
+type Host struct {
+	Last     Storage // last activity: mod_last
+	Accounts Storage // auth_method
+	Sessions Storage // who is connected: sm_db_type
+}
+
+// toldByAPI returns the host without what is in SQL, for a server without a database
+// that is known here: the API tells that as well.
+func (h Host) toldByAPI() Host {
+	if h.Last == InSQL {
+		h.Last = InMnesia
+	}
+	if h.Accounts == InSQL {
+		h.Accounts = InMnesia
+	}
+	h.Sessions = InMnesia
+	return h
+}
+
+// A kind of record is one of the fields of Host.
+type kind func(Host) Storage
+
+func lastOf(h Host) Storage     { return h.Last }
+func accountsOf(h Host) Storage { return h.Accounts }
+func sessionsOf(h Host) Storage { return h.Sessions }
+
+// inDatabase says whether a database has to be asked for a kind of record: it is
+// that of one virtual host, or of several.
+func (o Options) inDatabase(d Database, records kind) bool {
+	if o.Hosts == nil { // nothing says where they are
+		return true
+	}
+	for name, h := range o.Hosts {
+		if records(h) == InSQL && (d.Host == "" || d.Host == name) {
+			return true
+		}
+	}
+	return false
+}
+
+// storages returns where the records of a virtual host are, as ejabberd 26.07 finds
+// it: default_db, mod_last: db_type, auth_method, sm_db_type, each for all hosts or
+// in host_config.
+func (c *ejabberdYML) storages(host string) Host {
+	own := c.part(c.top["host_config"], host)
+	option := func(name string) string {
+		if n := own[name]; n != nil {
+			return c.names.text(n)
+		}
+		return c.names.text(c.top[name])
+	}
+	standard := storageNamed(option("default_db"), InMnesia)
+	h := Host{Accounts: c.accounts(own, standard), Sessions: storageNamed(option("sm_db_type"), storageNamed(option("default_ram_db"), InMnesia))}
+	modules := c.options(c.top["modules"])
+	if n := own["modules"]; n != nil {
+		modules = c.options(n)
+	}
+	more := c.options(c.part(c.top["append_host_config"], host)["modules"])
+	for _, listed := range []options{modules, more} {
+		if n, there := listed["mod_last"]; there {
+			h.Last = storageNamed(c.names.text(c.options(n)["db_type"]), standard)
+		}
+		if _, there := listed["mod_last_odbc"]; there { // until 15.x
+			h.Last = InSQL
+		}
+	}
+	return h
+}
+
+// storageNamed returns the storage that ejabberd calls by that name.
+func storageNamed(name string, standard Storage) Storage {
+	switch name {
+	case "":
+		return standard
+	case "sql", "odbc":
+		return InSQL
+	}
+	return InMnesia // or Redis and others, which cannot be read from outside either
+}
+
+// accounts returns where the accounts are. A host may ask several methods; if one
+// of them cannot list its accounts, nobody knows how many there are. Guests of
+// anonymous have no accounts.
+func (c *ejabberdYML) accounts(own options, standard Storage) Storage {
+	methods := c.texts(c.top["auth_method"])
+	if n := own["auth_method"]; n != nil {
+		methods = c.texts(n)
+	}
+	if len(methods) == 0 {
+		return standard
+	}
+	methods = slices.DeleteFunc(methods, func(m string) bool { return m == "anonymous" })
+	in := Unlisted
+	for i, method := range methods {
+		var one Storage
+		switch method {
+		case "sql", "odbc":
+			one = InSQL
+		case "internal", "mnesia":
+			one = InMnesia
+		default: // jwt, external, ldap, pam, http and whatever comes
+			return Unlisted
+		}
+		if i > 0 && one != in { // ejabberd adds them up
+			one = InMnesia
+		}
+		in = one
+	}
+	return in
+}
