@@ -22,6 +22,21 @@ func DayOf(t time.Time) Day {
 // since a visit counts from 00:00 of its day.
 func FirstDay(now time.Time, length time.Duration) Day { return DayOf(now.Add(-length)) + 1 }
 
+// VerifyEvery is how often a reader should look whether the server still has the
+// records of a day of r30v2 that were read: one day an hour.
+const VerifyEvery = RetentionDays * time.Hour
+
+// VerifiedBetween says whether the moment at which a reader looks at a day again lies
+// after since, and not after now. It comes once in VerifyEvery; those of RetentionDays
+// days in a row are spread evenly over that time. It depends on the day alone, so that
+// none is passed over when others come and go.
+func (d Day) VerifiedBetween(since, now time.Time) bool {
+	const every, hour = int64(VerifyEvery / time.Second), int64(time.Hour / time.Second)
+	offset := int64(d) * hour % every
+	turn := func(t time.Time) int64 { return (t.Unix() - offset) / every }
+	return turn(since) != turn(now)
+}
+
 // oldestDay returns the first day that matters to a figure of today.
 func oldestDay(today Day) Day { return today - Day(MaxWindow/day) + 1 }
 

@@ -72,13 +72,59 @@ func TestBackupRestored(t *testing.T) {
 	}
 }
 
+// A backup was restored, and somebody used it before the next refresh: visits of today
+// are gone, though there is a newer one.
+func TestARestoredBackupThatIsUsed(t *testing.T) {
+	db := onSQLite(t)
+	db.run(newWorld(1, noon, 62, 20).statements()...)
+	now := noon
+	options := dendrite.Options{Database: source(t, db.location)}
+	r := newRefresher(options, &now)
+	refresh(t, r)
+	db.run(
+		fmt.Sprintf(`DELETE FROM userapi_daily_visits WHERE timestamp > %d`, noon.Add(-3*day).UnixMilli()),
+		fmt.Sprintf(`UPDATE userapi_devices SET last_seen_ts = last_seen_ts - %d WHERE last_seen_ts > %d`, (20*day).Milliseconds(), noon.Add(-3*day).UnixMilli()),
+		fmt.Sprintf(`INSERT INTO userapi_daily_visits SELECT localpart, 'D', %d, '' FROM userapi_accounts LIMIT 1`, noon.Truncate(day).UnixMilli()),
+	)
+	now = noon.Add(time.Hour)
+	got := people(shown(refresh(t, r)))
+	if want := people(shown(refresh(t, newRefresher(options, &now)))); !maps.Equal(want, got) {
+		t.Errorf("at the next refresh %v, a full read has %v", got, want)
+	}
+}
+
+// However long nothing was read, the day of the last refresh was not over then.
+func TestNoRefreshForALongTime(t *testing.T) {
+	for _, gap := range []int{2, 59, 60, 61, 62, 63, 72, 399, 400} {
+		db := onSQLite(t)
+		db.run(newWorld(1, noon, 3, 3).statements()...)
+		visit := func(user string, at time.Time) {
+			db.run(fmt.Sprintf(`INSERT INTO userapi_daily_visits VALUES ('%s', 'D', %d, 'Element Android')`, user, at.Truncate(day).UnixMilli()))
+		}
+		now := noon
+		options := dendrite.Options{Database: source(t, db.location)}
+		r := newRefresher(options, &now)
+		visit("a", noon.AddDate(0, 0, -5))
+		refresh(t, r)
+		visit("b", noon)
+		visit("a", noon.AddDate(0, 0, 1))
+		visit("b", noon.AddDate(0, 0, 1))
+		now = noon.AddDate(0, 0, gap)
+		visit("b", now)
+		got := shown(refresh(t, r))
+		if want := shown(refresh(t, newRefresher(options, &now))); !maps.Equal(want, got) {
+			t.Errorf("after %d days %v, a full read has %v", gap, got, want)
+		}
+	}
+}
+
 // Whatever somebody does to the database, the figures end as if everything had been
 // read for the first time.
 func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 	for name, c := range map[string]struct {
 		statement string
 		clock     time.Duration
-		refreshes int // until all is right again
+		refreshes int // an hour apart, until all is right again
 	}{
 		"visits of an old day deleted": {fmt.Sprintf(`DELETE FROM userapi_daily_visits WHERE timestamp = %d`, noon.Truncate(day).Add(-40*day).UnixMilli()), time.Hour, 60},
 		"late visits of an old day":    {fmt.Sprintf(`INSERT INTO userapi_daily_visits VALUES ('late', 'D', %d, '')`, noon.Truncate(day).Add(-33*day).UnixMilli()), time.Hour, 60},
@@ -97,12 +143,12 @@ func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 			r := newRefresher(options, &now)
 			refresh(t, r)
 			db.run(c.statement)
-			now = noon.Add(c.clock)
-			want := shown(refresh(t, newRefresher(options, &now)))
 			var got map[string]int
-			for range c.refreshes {
+			for n := range c.refreshes {
+				now = noon.Add(c.clock).Add(time.Duration(n) * time.Hour)
 				got = shown(refresh(t, r))
 			}
+			want := shown(refresh(t, newRefresher(options, &now)))
 			// Days before those of r30v2 stay known: no server that prunes visits is known.
 			delete(want, "history")
 			delete(got, "history")

@@ -10,7 +10,6 @@ package dendrite
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -45,14 +44,12 @@ type Options struct {
 type Reader struct {
 	options Options
 	classes *activity.Classes
-	turn    int // counts Reads, for the days that are verified in turn
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects to
 // nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	// After a restart, verification goes on anywhere.
-	return &Reader{options: o, classes: classes, turn: rand.IntN(activity.RetentionDays)}
+	return &Reader{options: o, classes: classes}
 }
 
 // A reading is one Read of one domain under way.
@@ -81,7 +78,6 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	if err != nil {
 		return facts, withHint(err, r.options.Hint)
 	}
-	r.turn++
 	facts.PartialErr = r.addRooms(ctx, known)
 	facts.Special = func(cal *activity.Calendar) []any { return special(known, now, cal) }
 	return facts, nil
@@ -111,7 +107,7 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 			View: view, since: since, now: now, server: []byte(name), several: len(names) > 1,
 			rec: rec, classify: classify, access: found, countsMessages: r.options.CountsMessages,
 		}
-		domain, err := reading.domain(ctx, r.turn)
+		domain, err := reading.domain(ctx)
 		if err != nil {
 			return facts, nil, err
 		}
@@ -146,7 +142,7 @@ func (r *Reader) Close() error { return nil }
 func lastSeenSince(now time.Time) time.Time { return now.Add(24 * time.Hour) }
 
 // domain reads who was active under one server name.
-func (r *reading) domain(ctx context.Context, turn int) (collector.DomainFacts, error) {
+func (r *reading) domain(ctx context.Context) (collector.DomainFacts, error) {
 	domain := collector.DomainFacts{
 		Name: string(r.server), HasLastSeen: true, Clients: true, KeepsVisits: true,
 		LastSeenSince: lastSeenSince(r.now),
@@ -154,7 +150,7 @@ func (r *reading) domain(ctx context.Context, turn int) (collector.DomainFacts, 
 	// Visits come first, for they come in the order of days: users then have numbers
 	// in that order, and the sets of older days are shorter.
 	var err error
-	if domain.AllVisits, err = r.visits(ctx, turn); err != nil {
+	if domain.AllVisits, err = r.visits(ctx); err != nil {
 		return domain, fmt.Errorf("read visits from userapi_daily_visits: %w", err)
 	}
 	var anyReadable bool

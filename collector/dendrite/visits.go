@@ -2,6 +2,7 @@ package dendrite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -13,10 +14,10 @@ import (
 
 const day = 24 * time.Hour
 
-// settling is how long after midnight Dendrite may still write visits of the day
-// before: it writes every three hours, and dates the first ones after midnight one
-// day back.
-const settling = 6 * time.Hour
+// settling is for how long after midnight visits of the day before may still come.
+// Dendrite writes every three hours, and dates the first ones after midnight one day
+// back; and the database that is read may be six hours behind, as a standby may be.
+const settling = 12 * time.Hour
 
 // visitDay is the UTC day of a visit. Dendrite dates visits 00:00 UTC of their day,
 // but reckons "one day back" in local time: on the day after clocks were changed that
@@ -32,17 +33,21 @@ func between(from, to activity.Day) string {
 // visits reports the daily visits of native accounts, from which r30v2 and growth
 // are counted.
 //
-// Only days that can have changed are read: those since the last Read. Some of the
-// older ones have their rows counted, all when everything is asked for, and a day
-// whose count differs is read again. No other day is: whether a device was idle on a
+// Only days that can have changed are read: those since the last Read. For some of
+// the older ones the rows are counted, for all that are known, however old, when
+// everything is asked for: the last Read may have been before they were over. A day
+// with another count is read again. No other day is: whether a device was idle on a
 // day can be told best on that day; see readDays.
 //
+// If a recent day has lost rows, the records are no longer those that were read.
+//
 // It says whether all older visits are known as well; see past.
-func (r *reading) visits(ctx context.Context, turn int) (all bool, err error) {
+func (r *reading) visits(ctx context.Context) (all bool, err error) {
 	today := activity.DayOf(r.now)
 	first, end := activity.DayOf(r.now.Add(-activity.RetentionDays*day)), today+2 // a clock may be ahead
-	changed := today - 1
+	changed, from := today-1, activity.FirstDay(r.now, activity.MaxWindow)
 	if !r.since.IsZero() {
+		from = first
 		if err := r.continues(ctx, first, end); err != nil {
 			return false, err
 		}
@@ -50,15 +55,19 @@ func (r *reading) visits(ctx context.Context, turn int) (all bool, err error) {
 	}
 	var settled []activity.Day
 	stale := make(map[activity.Day]bool)
-	for date := first; date < end; date++ {
-		if _, known := r.rec.Rows(r.server, date); known && date < changed {
+	before := make(map[activity.Day]int)
+	for date := from; date < end; date++ {
+		rows, known := r.rec.Rows(r.server, date)
+		switch {
+		case known && date < changed:
 			settled = append(settled, date)
-		} else {
+		case known || date >= first: // others are for past
 			stale[date] = true
+			before[date] = rows
 		}
 	}
 	if !r.since.IsZero() {
-		settled = r.toVerify(settled, turn)
+		settled = r.toVerify(settled)
 	}
 	if err := r.verify(ctx, settled, stale); err != nil {
 		return false, err
@@ -73,15 +82,29 @@ func (r *reading) visits(ctx context.Context, turn int) (all bool, err error) {
 			wanted[date] = true
 		}
 		if scanned, err := r.scan(ctx, wanted); scanned || err != nil {
-			return true, err
+			return true, errors.Join(err, r.keptRows(before))
 		}
 	}
-	for from, to := range runs(first, end, func(date activity.Day) bool { return stale[date] }) {
+	for from, to := range runs(from, end, func(date activity.Day) bool { return stale[date] }) {
 		if err := r.readDays(ctx, from, to); err != nil {
 			return false, err
 		}
 	}
+	if err := r.keptRows(before); err != nil {
+		return false, err
+	}
 	return r.past(ctx, older)
+}
+
+// keptRows returns ErrStartOver if one of some days, which were read again, has fewer
+// rows than before, as when somebody uses a server after the restore of a backup.
+func (r *reading) keptRows(before map[activity.Day]int) error {
+	for date, rows := range before {
+		if now, _ := r.rec.Rows(r.server, date); now < rows && !r.since.IsZero() {
+			return collector.ErrStartOver
+		}
+	}
+	return nil
 }
 
 // continues returns ErrStartOver if visits that were read before are newer than any
@@ -108,16 +131,14 @@ func (r *reading) continues(ctx context.Context, first, end activity.Day) error 
 	return nil
 }
 
-// toVerify chooses from the days that are settled, in order: yesterday while Dendrite
-// may still write to it, and one other in turn.
-func (r *reading) toVerify(settled []activity.Day, turn int) (chosen []activity.Day) {
-	if len(settled) == 0 {
-		return nil
-	}
-	chosen = append(chosen, settled[turn%len(settled)])
-	today := activity.DayOf(r.now)
-	if last := settled[len(settled)-1]; last == today-1 && last != chosen[0] && r.now.Sub(today.Start()) < settling {
-		chosen = append(chosen, last)
+// toVerify chooses from the days that are settled: yesterday while visits of it may
+// still come, and others at times of their own.
+func (r *reading) toVerify(settled []activity.Day) (chosen []activity.Day) {
+	uncertain := activity.DayOf(r.since.Add(-settling))
+	for _, date := range settled {
+		if date >= uncertain || date.VerifiedBetween(r.since, r.now) {
+			chosen = append(chosen, date)
+		}
 	}
 	return chosen
 }

@@ -19,8 +19,6 @@ const (
 	// maxLag is how far the database that is read may be behind without a wrong
 	// figure once it has caught up, as a standby may be, or Synapse's clock.
 	maxLag = 6 * time.Hour
-	// verifyEvery is how often the rows of each day of r30v2 are counted.
-	verifyEvery = activity.RetentionDays * time.Hour
 )
 
 // visits reports the daily visits of native accounts that r30v2 is counted
@@ -30,7 +28,7 @@ const (
 // Only days that can have changed are read: those since the last Read, and those
 // that are not known. For others the rows are counted, and a day with another count
 // is read again. That is for days that may not have been complete at the last Read,
-// because the database was behind; for each day once in verifyEvery; and for all
+// because the database was behind; for each day once in activity.VerifyEvery; and for all
 // days that are known, however old, when everything is asked for: the last Read may
 // have been before they were over.
 //
@@ -53,7 +51,7 @@ func (r *reading) visits(ctx context.Context) error {
 		case !known && date < first: // that is for past
 		case !known, date >= changed, r.restored && date >= first:
 			stale[date] = true
-		case r.since.IsZero(), date >= uncertain, verifiedBetween(date, r.since, r.now):
+		case r.since.IsZero(), date >= uncertain, date.VerifiedBetween(r.since, r.now):
 			verified = append(verified, date)
 		}
 	}
@@ -72,16 +70,6 @@ func (r *reading) visits(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// verifiedBetween says whether the moment at which the rows of a day are counted
-// lies after since, and not after now. It comes once in verifyEvery, and the moments
-// of all days are spread over that time.
-func verifiedBetween(date activity.Day, since, now time.Time) bool {
-	const every = int64(verifyEvery / time.Second)
-	offset := int64(date) * int64(time.Hour/time.Second)
-	turn := func(t time.Time) int64 { return (t.Unix() - offset%every) / every }
-	return turn(since) != turn(now)
 }
 
 // rowsOf returns how many rows of days are known, the last excluded.
