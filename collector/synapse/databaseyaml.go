@@ -1,6 +1,7 @@
 package synapse
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -107,7 +108,7 @@ func databaseOf(f *pyYAML, n *yaml.Node, what string) (sqldb.Source, error) {
 	}
 	switch engine {
 	case "psycopg2":
-		return postgreSQLOf(f, args, what+".args")
+		return postgreSQLOf(f, cmp.Or(values["args"], n), args, what+".args")
 	case "sqlite3":
 		return sqliteOf(f, n, args, what+".args")
 	}
@@ -115,21 +116,17 @@ func databaseOf(f *pyYAML, n *yaml.Node, what string) (sqldb.Source, error) {
 }
 
 // postgreSQLOf returns the database that psycopg2.connect(**args) connects to.
-func postgreSQLOf(f *pyYAML, args map[string]*yaml.Node, what string) (sqldb.Source, error) {
+func postgreSQLOf(f *pyYAML, at *yaml.Node, args map[string]*yaml.Node, what string) (sqldb.Source, error) {
 	parameters, err := libpqParameters(f, args, what)
 	if err != nil {
 		return sqldb.Source{}, err
 	}
 	source, err := sqldb.FromLibpq(parameters)
 	if wrong, ok := errors.AsType[*sqldb.ParameterError](err); ok {
-		at := args[wrong.Name]
-		if at == nil {
-			at = args["dsn"]
-		}
-		return sqldb.Source{}, f.wrong(at, "%s.%s", what, wrong)
+		return sqldb.Source{}, f.wrong(cmp.Or(args[wrong.Name], args["dsn"], at), "%s.%s", what, wrong)
 	}
 	if err != nil {
-		return sqldb.Source{}, fmt.Errorf("%s: %s: %w", f.file, what, err)
+		return sqldb.Source{}, f.wrong(at, "%s: %s", what, err)
 	}
 	return source, nil
 }

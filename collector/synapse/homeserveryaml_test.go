@@ -195,7 +195,7 @@ func TestMistakesInHomeserverYAML(t *testing.T) {
 		"a foreign tag":   {"database_path: !ENV hunter2\n", "homeserver.yaml:1:16: database_path: a tag that Synapse does not read"},
 		"a cache factor":  {"database_path: /x\ncaches: {global_factor: much}\n", "caches.global_factor is not a number"},
 		"a size":          {"database_path: /x\nevent_cache_size: 10KB\n", "event_cache_size: want a number"},
-		"a bad parameter": {"database: {name: psycopg2, args: {host: h, password: hunter2, sslmode: perhaps}}\n", "sslmode is invalid"},
+		"a bad parameter": {"database: {name: psycopg2, args: {host: h, password: hunter2, sslmode: perhaps}}\n", "homeserver.yaml:1:34: database.args: not a valid PostgreSQL URL: failed to configure TLS (sslmode is invalid)"},
 	} {
 		directory := configtest.Files(t, map[string]string{"homeserver.yaml": c.content})
 		_, _, err := synapse.Kind().At(directory)

@@ -42,3 +42,24 @@ func invalidYAML(file string, err error) error {
 	}
 	return fmt.Errorf("%s: no valid YAML: %s", file, text)
 }
+
+// DecodeYAML decodes a chat server's own configuration file into a structure.
+// Nothing happens if it is empty. Its errors are like those of ParseYAML.
+func DecodeYAML(file string, content []byte, into any) error {
+	root, err := ParseYAML(file, content)
+	if err != nil || root == nil {
+		return err
+	}
+	if err := root.Decode(into); err != nil {
+		reason := strings.TrimSpace(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:"))
+		reason, _, _ = strings.Cut(reason, "\n")
+		if place := yamlPlace.FindStringSubmatch(reason); place != nil {
+			return fmt.Errorf("%s:%s: %s", file, place[1], quotedValue.ReplaceAllString(place[2], ""))
+		}
+		return fmt.Errorf("%s: values are not of the types that they should be", file)
+	}
+	return nil
+}
+
+// quotedValue is the beginning of a value that an error quotes, which may be secret.
+var quotedValue = regexp.MustCompile("(?s) `.*`")

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config/document"
@@ -62,8 +59,8 @@ func readConfiguration(path string) (Options, error) {
 		return Options{}, err
 	}
 	var c configuration
-	if err := yaml.Unmarshal(content, &c); err != nil {
-		return Options{}, fmt.Errorf("%s: no valid YAML: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	if err := document.DecodeYAML(path, content, &c); err != nil {
+		return Options{}, err
 	}
 	source, err := c.Database.source()
 	if err != nil {

@@ -30,7 +30,7 @@ func TestConfiguration(t *testing.T) {
 		"uri and parts":          {file: "database: {uri: 'postgresql:///mas', host: x}", mistake: "MAS refuses that as well"},
 		"a certificate in place": {file: "database: {host: x, ssl_ca: '-----BEGIN'}", mistake: "ssl_ca_file"},
 		"no URL":                 {file: "database: {uri: 'mysql://s3cret@x/y'}", mistake: "no valid postgresql:// URL"},
-		"no YAML":                {file: "database: [", mistake: "no valid YAML: line"},
+		"no YAML":                {file: "database: [", mistake: ":1: no valid YAML: did not find expected node content"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
