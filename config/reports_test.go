@@ -47,6 +47,7 @@ reports:
 			Tokens:  []reports.Token{{Secret: "of a file", Homeservers: []string{"*.example.org"}}, {Secret: "plain"}},
 			Allowed: []string{"example.net"}, MaxHomeservers: 7, ExpireAfter: 24 * time.Hour,
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+			MaxStore:       4 << 30, // if it is not set
 			ForwardTo:      "https://matrix.org/report-usage-stats/push",
 		},
 	}
