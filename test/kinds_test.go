@@ -134,7 +134,7 @@ func TestAFifthKind(t *testing.T) {
 	})
 	t.Run("its mistakes are explained", func(t *testing.T) {
 		for content, says := range map[string]string{
-			"servers: [{software: guestbok, from: x}]":                                      `"guestbok" is no known chat server: synapse, prosody, ejabberd, mongooseim and guestbook are`,
+			"servers: [{software: guestbok, from: x}]":                                      `"guestbok" is no known chat server: ` + chatserver.Enumerate(append(chatserver.Names(servers.Kinds()), "guestbook"), "and") + ` are`,
 			"servers: [{software: guestbook, from: 'sqlite:'}]":                             "active_users.yml:1:39: from: no file named",
 			"servers: [{software: prosody, from: /x, hidden_domain: x}]":                    "hidden_domain is for software: guestbook",
 			"servers: [{software: guestbook, from: 'sqlite:x.db', status_url: 'http://x'}]": "status_url is for software: prosody",
