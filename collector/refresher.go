@@ -165,13 +165,14 @@ func (r *Refresher) refresh(ctx context.Context) error {
 		return ctx.Err() // the exporter stops: no failure of the server
 	}
 
-	if err == nil {
-		err = ctx.Err() // it was late, and what follows would be
-	}
-	succeeded := err == nil
+	succeeded := false
 	r.update(func(s *Status) {
-		hung := r.hanging // and was counted as a failure
+		hung := r.hanging // and was counted as a failure: its figures are old by now
 		r.running, r.hanging = false, false
+		if hung && err == nil {
+			err = failure.New(failure.Timeout, "the refresh came back too late")
+		}
+		succeeded = err == nil
 		s.Attempted, s.Duration = now, time.Since(started)
 		if succeeded {
 			if facts.ModulesErr != nil {
@@ -187,11 +188,16 @@ func (r *Refresher) refresh(ctx context.Context) error {
 		}
 	})
 	r.log(*r.status.Load(), facts)
-	if succeeded {
+	if succeeded { // even if it was late
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+		defer cancel()
 		r.saveHistory(ctx, facts)
 	}
 	return err
 }
+
+// saveWithin is how long it may take to write the history.
+const saveWithin = time.Minute
 
 const (
 	// lockedTries is how often a refresh reads records that are being written

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -20,7 +21,8 @@ const comeBack = 3 * time.Second
 //
 // A refresh may take as long as the time to the next one. If it has not come back by
 // then, that is a failure, which is shown while Refresh goes on waiting: two never
-// run at once. If ctx ends, Refresh gives up waiting; no other may follow.
+// run at once. If ctx is cancelled, Refresh gives up waiting; no
+// other may follow.
 func (r *Refresher) Refresh(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, max(r.options.Interval, time.Minute))
 	defer cancel()
@@ -36,12 +38,12 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	if err, ended := endOf(done); ended {
 		return err
 	}
-	if ctx.Err() == nil {
+	if !errors.Is(ctx.Err(), context.Canceled) {
 		r.showHanging(at, started)
 		select {
 		case err := <-done:
 			return err
-		case <-ctx.Done():
+		case <-canceled(ctx):
 		}
 		if err, ended := endOf(done); ended {
 			return err
@@ -49,6 +51,14 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 	}
 	r.abandoned.Store(true)
 	return ctx.Err()
+}
+
+// canceled is closed when ctx is cancelled, and never once its own time is over.
+func canceled(ctx context.Context) <-chan struct{} {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return ctx.Done()
 }
 
 // endOf waits a little for the end of a refresh, and returns its error.
