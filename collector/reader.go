@@ -70,13 +70,13 @@ type Facts struct {
 //
 // Who sets the flags:
 //
-//	                   Synapse   Dendrite  Prosody   ejabberd   MongooseIM
-//	HasLastSeen        always    always    if some store records logins, or mod_last does
-//	KeepsVisits        always    always    –         –          –
-//	AllVisits          once all  once all  –         –          –
-//	LastSeenSince      always    always    –         –          –
-//	LogoutsUnrecorded  –         –         –         if the API tells who is online
-//	ActiveByServer     –         –         with metrics_url     –
+//	                   Synapse, Dendrite   Prosody, ejabberd, MongooseIM
+//	HasLastSeen        always              if some store records logins, or mod_last does
+//	KeepsVisits        always              –
+//	AllVisits          once all are read   –
+//	LastSeenSince      always              –
+//	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
+//	ActiveByServer     –                   Prosody, with metrics_url
 type DomainFacts struct {
 	Name string
 	// HasLastSeen says that last-seen times of this domain are kept. Without
