@@ -174,8 +174,10 @@ func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calend
 const (
 	// DailyDays is how far back Domain.Daily goes.
 	DailyDays = 30
-	// MonthDays and HalfYearDays are what NodeInfo calls a month and half a year.
-	MonthDays, HalfYearDays = 30, 180
+	// MonthDays is what NodeInfo calls a month.
+	MonthDays = 30
+	// HalfYearDays is what NodeInfo calls half a year.
+	HalfYearDays = 180
 )
 
 // addVisitors adds the numbers of those who came on past days, as far as these

@@ -53,21 +53,13 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 		}
 		changed = min(today, activity.DayOf(r.since))
 	}
-	var settled []activity.Day
-	stale := make(map[activity.Day]bool)
-	before := make(map[activity.Day]int)
-	for date := from; date < end; date++ {
-		rows, known := r.rec.Rows(r.server, date)
-		switch {
-		case known && date < changed:
-			settled = append(settled, date)
-		case known || date >= first: // others are for past
-			stale[date] = true
-			before[date] = rows
-		}
-	}
+	settled, before := r.known(from, first, end, changed)
 	if !r.since.IsZero() {
 		settled = r.toVerify(settled)
+	}
+	stale := make(map[activity.Day]bool)
+	for date := range before {
+		stale[date] = true
 	}
 	if err := r.verify(ctx, settled, stale); err != nil {
 		return false, err
@@ -94,6 +86,23 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 		return false, err
 	}
 	return r.past(ctx, older)
+}
+
+// known returns which of the days from one on, the end excluded, are known and have not
+// changed, and how many rows are known of the others. Days before first that are not
+// known are in neither: they are for past.
+func (r *reading) known(from, first, end, changed activity.Day) (settled []activity.Day, others map[activity.Day]int) {
+	others = make(map[activity.Day]int)
+	for date := from; date < end; date++ {
+		rows, known := r.rec.Rows(r.server, date)
+		switch {
+		case known && date < changed:
+			settled = append(settled, date)
+		case known || date >= first:
+			others[date] = rows
+		}
+	}
+	return settled, others
 }
 
 // keptRows returns ErrStartOver if one of some days, which were read again, has fewer
