@@ -22,8 +22,23 @@ type landingPage struct {
 	*pages
 	page *template.Template
 
-	counting sync.Mutex
-	counted  map[*collector.Snapshot][]changes // by domain
+	// The page is made for one request at a time, and the others that come within
+	// the same minute get the same one, unless something has changed.
+	making  sync.Mutex
+	counted map[*collector.Snapshot][]changes // by domain
+	made    []byte
+	madeOf  landingState
+}
+
+// landingState is what a page is made of. The minute is there for ages.
+type landingState struct {
+	edition
+	reports uint64
+	minute  int64
+}
+
+func (a landingState) equal(b landingState) bool {
+	return a.configuration == b.configuration && slices.Equal(a.statuses, b.statuses) && a.reports == b.reports && a.minute == b.minute
 }
 
 func (p *pages) landing() *landingPage {
@@ -32,20 +47,36 @@ func (p *pages) landing() *landingPage {
 
 // ServeHTTP serves the page.
 func (p *landingPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	var body bytes.Buffer
-	if err := p.page.Execute(&body, p.view()); err != nil {
+	body, err := p.make()
+	if err != nil {
 		_ = level.Error(p.Logger).Log("msg", "could not make the landing page", "err", err)
 		http.Error(w, "this page cannot be made; the log says why", http.StatusInternalServerError)
 		return
 	}
-	writePage(w, body.Bytes())
+	writePage(w, body)
+}
+
+func (p *landingPage) make() ([]byte, error) {
+	p.making.Lock()
+	defer p.making.Unlock()
+	now := landingState{edition: p.edition(), minute: p.Clock().Unix() / 60}
+	if p.ReportsVersion != nil {
+		now.reports = p.ReportsVersion()
+	}
+	if p.made != nil && now.equal(p.madeOf) {
+		return p.made, nil
+	}
+	var body bytes.Buffer
+	if err := p.page.Execute(&body, p.view()); err != nil {
+		return nil, err
+	}
+	p.made, p.madeOf = body.Bytes(), now
+	return p.made, nil
 }
 
 // changes returns how the numbers of each domain have changed. They are counted
-// once for each snapshot.
+// once for each snapshot. One request at a time asks for them.
 func (p *landingPage) changes(statuses []collector.Status) map[*collector.Snapshot][]changes {
-	p.counting.Lock()
-	defer p.counting.Unlock()
 	counted := make(map[*collector.Snapshot][]changes)
 	for _, s := range statuses {
 		if s.Snapshot == nil {

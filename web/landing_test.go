@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -178,5 +179,40 @@ func TestLandingSaysThatAReloadFailed(t *testing.T) {
 		if !strings.Contains(body, part) {
 			t.Errorf("it does not say %q", part)
 		}
+	}
+}
+
+// However many ask, the page is made once for each state of things.
+func TestLandingPageIsMadeOnce(t *testing.T) {
+	s := site{statuses: []collector.Status{{Server: "first"}}, received: &Received{}}
+	handler := s.pages(nil)
+	shown := func() (page string) {
+		pages := make([]string, 50)
+		var requests sync.WaitGroup
+		for n := range pages {
+			requests.Go(func() { _, pages[n] = get(t, handler, http.MethodGet, "/") })
+		}
+		requests.Wait()
+		for _, other := range pages {
+			if other != pages[0] {
+				t.Error("two requests at a time have got different pages")
+			}
+		}
+		return pages[0]
+	}
+	if page := shown(); !strings.Contains(page, "first") {
+		t.Errorf("at first:\n%s", page)
+	}
+	s.statuses[0].Software = "synapse"
+	if page := shown(); strings.Contains(page, "synapse") {
+		t.Error("the page was made again, though nothing had another version")
+	}
+	s.statuses[0].Version++
+	if page := shown(); !strings.Contains(page, "synapse") {
+		t.Error("the page was not made again for another version")
+	}
+	s.configuration.Version, s.configuration.ReloadError = 1, "a mistake"
+	if page := shown(); !strings.Contains(page, "a mistake") {
+		t.Error("the page was not made again after a reload")
 	}
 }
