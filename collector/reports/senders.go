@@ -88,7 +88,7 @@ const (
 	maxEstablished = 50_000
 	// establishedAfter is how long ago the first accepted report must be. An
 	// attacker can wait for as long, but not with more addresses than he has.
-	establishedAfter = 10 * time.Minute
+	establishedAfter = time.Minute
 	// establishedFor is how long a sender that is silent is remembered.
 	establishedFor = 3 * 24 * time.Hour
 )
