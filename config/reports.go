@@ -42,7 +42,7 @@ const mostHomeservers = 100_000
 
 // reports reads how usage reports are received.
 func (f *file) reports(n *yaml.Node, r *Reports) {
-	values := f.Mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to", "max_store")
+	values := f.Mapping(n, "reports", "listen_address", "tokens", "allowed_homeservers", "max_homeservers", "expire_after", "trusted_proxies", "forward_to", "max_store", "geoip_database")
 	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "listen_address":
@@ -64,6 +64,11 @@ func (f *file) reports(n *yaml.Node, r *Reports) {
 			}
 		case "forward_to":
 			r.ForwardTo = f.forwardTo(n)
+		case "geoip_database":
+			r.GeoIPDatabase = f.Path(n, key)
+			if err := reports.CheckLocations(r.GeoIPDatabase); err != nil {
+				f.Problem(n, "geoip_database: %s", err)
+			}
 		case "max_store":
 			r.MaxStore = f.maxStore(n)
 		}

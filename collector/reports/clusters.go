@@ -185,6 +185,10 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 	if err != nil || part.ClientID == "" || part.Known == 0 || part.Events > systemmetrics.MaxRequestEvents {
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
+	if r.locations != nil {
+		found := r.locations.of(address)
+		part.Continent, part.Country = found.Continent, found.Country
+	}
 	sent := node{part.ClientID, address.String()}
 	if !r.clusters.hasCapacity(sent) {
 		return &refusal{http.StatusTooManyRequests, Capacity, "too many clusters report here"}

@@ -74,7 +74,8 @@ func (r *Receiver) push(w http.ResponseWriter, request *http.Request) {
 
 // receive checks and stores a report. What costs least is checked first.
 func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usagereport.Report, *refusal) {
-	from := senderOf(clientOf(request, r.options.TrustedProxies))
+	address := clientOf(request, r.options.TrustedProxies)
+	from := senderOf(address)
 	if !r.allowed(from) {
 		return usagereport.Report{}, &refusal{http.StatusTooManyRequests, RateLimited, "too many reports: one every three hours is enough"}
 	}
@@ -89,7 +90,11 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	if refused != nil {
 		return usagereport.Report{}, refused
 	}
-	report, stored, err := usagereport.ParsePushed(original, request.UserAgent())
+	body := original
+	if r.locations != nil {
+		body = usagereport.Locate(body, r.locations.of(address))
+	}
+	report, stored, err := usagereport.ParsePushed(body, request.UserAgent())
 	if err != nil {
 		return usagereport.Report{}, &refusal{http.StatusBadRequest, Malformed, err.Error()}
 	}

@@ -27,7 +27,7 @@ type latest struct {
 type homeserverState struct {
 	name                string
 	values              packed
-	software            string
+	software, country   string
 	info                []string // in the order of infoNames
 	firstSeen, received time.Time
 	reports             uint64
@@ -65,6 +65,7 @@ func (l *latest) take(h *homeserverState, r usagereport.Report, received time.Ti
 	}
 	h.values = pack(values)
 	names := infoNames(r.Software)
+	h.country = unique.Make(r.Location.Country).Value()
 	h.software, h.info = r.Software, make([]string, len(names))
 	for i, name := range names {
 		h.info[i] = unique.Make(r.Info[name]).Value() // most say the same

@@ -13,8 +13,10 @@ type summary struct {
 	rejected map[Reason]uint64
 	refused  map[Refusal]uint64
 	stored   Stored
-	overflow int
-	contexts []Context
+	// countries are the numbers of homeservers by country, nil if nobody asks.
+	countries map[string]int
+	overflow  int
+	contexts  []Context
 }
 
 func (r *Receiver) summary() summary {
@@ -22,9 +24,23 @@ func (r *Receiver) summary() summary {
 	_, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
 	return summary{
 		accepted: r.Accepted(), rejected: r.Rejected(), refused: r.ConnectionsRefused(), stored: r.Stored(),
-		overflow: overflow + len(current) - len(r.latest.visible(current)),
-		contexts: r.latest.contexts(current),
+		countries: r.countries(current),
+		overflow:  overflow + len(current) - len(r.latest.visible(current)),
+		contexts:  r.latest.contexts(current),
 	}
+}
+
+// countries counts homeservers by the country that they report from; those for which it
+// is not known are counted under "".
+func (r *Receiver) countries(current []*homeserverState) map[string]int {
+	if r.locations == nil {
+		return nil
+	}
+	all := make(map[string]int)
+	for _, h := range current {
+		all[h.country]++
+	}
+	return all
 }
 
 // NewCollector returns a collector of what a receiver says of itself. The function
@@ -45,6 +61,15 @@ func families() []metric.Family[summary] {
 			Name: "active_users_exporter_reports_accepted_total", Kind: metric.Counter,
 			Help: "Usage reports, and parts of MongooseIM's, that were accepted and stored since the exporter started.",
 			Read: func(r summary, emit metric.Emit) { emit(float64(r.accepted)) },
+		},
+		{
+			Name: "active_users_exporter_reports_country_homeservers", Kind: metric.Gauge, Labels: []string{"country"},
+			Help: "Homeservers that reported within expire_after, by the code of the country they report from, empty if it is not known; with geoip_database.",
+			Read: func(r summary, emit metric.Emit) {
+				for _, country := range slices.Sorted(maps.Keys(r.countries)) {
+					emit(float64(r.countries[country]), country)
+				}
+			},
 		},
 		{
 			Name: "active_users_exporter_reports_connections_refused_total", Kind: metric.Counter, Labels: []string{"reason"},

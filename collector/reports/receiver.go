@@ -5,6 +5,7 @@ package reports
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"sync"
@@ -46,6 +47,9 @@ type Settings struct {
 	ExpireAfter time.Duration
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// GeoIPDatabase is the path of a database in MaxMind's format, by which the
+	// country of a sender is kept with a report; "" not to look for it.
+	GeoIPDatabase string
 	// MaxStore is how many bytes of reports are kept at most, 0 for no limit.
 	MaxStore int64
 	// ForwardTo is a URL to which accepted reports are sent on, "" for none.
@@ -91,6 +95,7 @@ type Receiver struct {
 	tokens            atomic.Pointer[[]Token]
 	changes, accepted atomic.Uint64
 	established       *established
+	locations         *locations // nil if nobody asks
 	connections       *connections
 	bySender, byName  *limiters
 	all               *rate.Limiter
@@ -130,7 +135,11 @@ func New(ctx context.Context, o Options) *Receiver {
 	}
 	r.connections = newConnections(r.established, o.TrustedProxies)
 	r.SetTokens(o.Tokens)
-	err := r.open(ctx)
+	var err error
+	if r.locations, err = openLocations(o.GeoIPDatabase); err != nil {
+		_ = level.Error(o.Logger).Log("msg", "countries of senders are not known", "err", err)
+	}
+	err = r.open(ctx)
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if o.ForwardTo != "" {
 		r.forward = newForwarder(ctx, o.ForwardTo, r.notForwarded)
@@ -197,7 +206,7 @@ func (r *Receiver) Close() error {
 	if r.forward != nil {
 		r.forward.wait()
 	}
-	return r.store.close()
+	return errors.Join(r.store.close(), r.locations.close())
 }
 
 // cleanup deletes what is old until ctx ends.

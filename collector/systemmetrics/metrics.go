@@ -65,6 +65,15 @@ func Families() []metric.Family[Cluster] {
 			},
 		},
 		{
+			Name: "mongooseim_cluster_location_info", Kind: metric.Gauge, Labels: []string{"continent", "country"},
+			Help: "1, with the codes of the continent and the country that a cluster reports from, by reports.geoip_database.",
+			Read: func(c Cluster, emit metric.Emit) {
+				if c.Continent != "" || c.Country != "" {
+					emit(1, c.Continent, c.Country)
+				}
+			},
+		},
+		{
 			Name: "mongooseim_module_info", Kind: metric.Gauge, Labels: []string{"module", "option", "value"},
 			Help: "1 for each option of a loaded module, over all host types. Option and value are empty for a module without options.",
 			Read: func(c Cluster, emit metric.Emit) {

@@ -31,6 +31,9 @@ type Report struct {
 	// ClientID is the cluster's, "" in files. Without an SQL database it begins
 	// with "ephemeral-" and is new whenever the cluster starts.
 	ClientID string
+	// Continent and Country are where the node sent its report from, by their codes
+	// (EU, DE), if a receiver found that.
+	Continent, Country string `json:",omitempty"`
 	// Uptime is that of the node.
 	Uptime Number // seconds
 	Nodes  Number // Erlang nodes in the cluster, also one of a maintenance shell
@@ -120,6 +123,7 @@ func Parse(body []byte) (Part, error) {
 func (r *Report) Merge(later Report) {
 	r.ClientID = cmp.Or(r.ClientID, later.ClientID)
 	r.Version = cmp.Or(later.Version, r.Version)
+	r.Continent, r.Country = cmp.Or(later.Continent, r.Continent), cmp.Or(later.Country, r.Country)
 	r.ConfigType = cmp.Or(later.ConfigType, r.ConfigType)
 	for _, n := range []struct{ ours, theirs *Number }{
 		{&r.Uptime, &later.Uptime},

@@ -23,6 +23,8 @@ type Report struct {
 	Homeserver string
 	// Software is what reports: Synapse or Dendrite.
 	Software string
+	// Location is where it was sent from, if a receiver found that.
+	Location Location
 	// Context is the operator's own word for a group of servers, "" for none.
 	Context string
 	// Statistics are numbers by name; see Names.
@@ -65,6 +67,7 @@ func Parse(body []byte) (Report, error) {
 		return Report{}, fmt.Errorf("%w: homeserver is missing or no server name", errMalformed)
 	}
 	r.Software = softwareOf(values)
+	r.Location = locationOf(values)
 	if r.Software == Dendrite {
 		r.takeNumbers(values, "", sharedStatistics())
 		r.takeNumbers(values, dendritePrefix, dendriteStatistics())
@@ -114,6 +117,9 @@ func (r Report) Stored(body []byte) ([]byte, error) {
 	values := map[string]any{"homeserver": r.Homeserver}
 	if r.Software == Dendrite {
 		values[softwareKey] = Dendrite
+	}
+	if r.Location != (Location{}) {
+		values[continentKey], values[countryKey] = r.Location.Continent, r.Location.Country
 	}
 	for name, value := range r.Statistics {
 		values[strings.TrimPrefix(name, dendritePrefix)] = value
