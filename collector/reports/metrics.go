@@ -55,7 +55,10 @@ func NewCollector(receiver func() *Receiver) metric.Described {
 }
 
 // families are the families about the receiver of reports.
-func families() []metric.Family[summary] {
+func families() []metric.Family[summary] { return slices.Concat(outcomes(), senders()) }
+
+// outcomes are the families about what was accepted, refused and stored.
+func outcomes() []metric.Family[summary] {
 	return []metric.Family[summary]{
 		{
 			Name: "active_users_exporter_reports_accepted_total", Kind: metric.Counter,
@@ -103,6 +106,12 @@ func families() []metric.Family[summary] {
 				}
 			},
 		},
+	}
+}
+
+// senders are the families about who reports.
+func senders() []metric.Family[summary] {
+	return []metric.Family[summary]{
 		{
 			Name: "active_users_exporter_reports_overflow_homeservers", Kind: metric.Gauge,
 			Help: "Homeservers and MongooseIM clusters that report but have no series of their own, because there are more than max_homeservers.",
