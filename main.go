@@ -41,6 +41,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if info, ok := debug.ReadBuildInfo(); ok && version.Version == "" { // built without make
 		version.Version = info.Main.Version
 	}
+	app, commands, logger := newApplication(stdout, stderr)
+	selected, err := app.Parse(args)
+	if err != nil {
+		return exitCode(&usageError{fmt.Errorf("%w; try --help", err)}, stderr)
+	}
+	clock, err := clockFrom(os.LookupEnv)
+	if err != nil {
+		return exitCode(&usageError{err}, stderr)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	e := environment{clock: clock, stdout: stdout, stderr: stderr}
+	e.logger, e.slogger = logger(stderr)
+	return exitCode(commands[selected](ctx, e), stderr)
+}
+
+// newApplication returns the command line: its commands by name, and what makes the
+// loggers that its flags ask for.
+func newApplication(stdout, stderr io.Writer) (*kingpin.Application, map[string]command, func(io.Writer) (log.Logger, *slog.Logger)) {
 	var titles []string
 	for _, k := range servers.Kinds() {
 		titles = append(titles, k.Title)
@@ -61,20 +80,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	maps.Copy(commands, addReports(app))
 	maps.Copy(commands, addHistory(app))
-
-	selected, err := app.Parse(args)
-	if err != nil {
-		return exitCode(&usageError{fmt.Errorf("%w; try --help", err)}, stderr)
-	}
-	clock, err := clockFrom(os.LookupEnv)
-	if err != nil {
-		return exitCode(&usageError{err}, stderr)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	e := environment{clock: clock, stdout: stdout, stderr: stderr}
-	e.logger, e.slogger = logger(stderr)
-	return exitCode(commands[selected](ctx, e), stderr)
+	return app, commands, logger
 }
 
 // defaultCommandFlags ends the help: most users never name a command.

@@ -3,21 +3,19 @@ package docs_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/servers"
-	"active_users_exporter/config"
 	"active_users_exporter/test/must"
 	"active_users_exporter/web"
 )
 
-var update = flag.Bool("update", false, "write the generated documentation anew")
+var update = flag.Bool("update", false, "write the generated documentation")
 
 // docs/metrics.md is made from the catalogue and from nothing else.
 func TestMetricsAreDocumented(t *testing.T) {
@@ -35,12 +33,12 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// The README lists no metric that does not exist, and every one whose name
+// docs/definitions.md lists no metric that does not exist, and every one whose name
 // begins with chat_.
-func TestReadmeListsTheMetrics(t *testing.T) {
-	readme := must.ReadFile(t, "../README.md")
+func TestDefinitionsListTheMetrics(t *testing.T) {
+	definitions := must.ReadFile(t, "definitions.md")
 	listed := make(map[string]bool)
-	for line := range strings.Lines(readme) {
+	for line := range strings.Lines(definitions) {
 		if name, ok := strings.CutPrefix(line, "| `"); ok && strings.Contains(line, "` | server") {
 			name, _, _ = strings.Cut(name, "`")
 			listed[name] = true
@@ -48,27 +46,36 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 	}
 	for _, d := range web.Descriptions(servers.Kinds()) {
 		if strings.HasPrefix(d.Name, "chat_") && !listed[d.Name] {
-			t.Errorf("%s is not in the README", d.Name)
+			t.Errorf("%s is not in docs/definitions.md", d.Name)
 		}
 		delete(listed, d.Name)
 	}
 	for name := range listed {
-		t.Errorf("%s is in the README and does not exist", name)
+		t.Errorf("%s is in docs/definitions.md and does not exist", name)
 	}
 }
 
-// The README's configuration file works as it stands.
-func TestReadmeConfiguration(t *testing.T) {
-	readme := must.ReadFile(t, "../README.md")
-	_, content, _ := strings.Cut(readme, "```yaml\nrefresh_interval")
-	content, _, _ = strings.Cut(content, "```")
-	path := filepath.Join(t.TempDir(), "active_users.yml")
-	must.WriteFile(t, path, "refresh_interval"+content)
-	c, err := config.Source{File: path, LookupEnv: os.LookupEnv}.Load()
-	if err != nil {
-		t.Fatal(err)
+// What the README shows exists, and its samples have the labels of the metric.
+func TestReadmeShowsMetricsThatExist(t *testing.T) {
+	labels := make(map[string][]string)
+	for _, d := range web.Descriptions(servers.Kinds()) {
+		labels[d.Name] = d.Labels
 	}
-	if len(c.Servers) != 2 || c.Servers[0].Name != "matrix" || c.Servers[1].Source.(prosody.Options).AdminSocket == "" {
-		t.Errorf("%+v", c)
+	readme := must.ReadFile(t, "../README.md")
+	for _, name := range regexp.MustCompile(`\bchat_[a-z0-9_]+`).FindAllString(readme, -1) {
+		if _, exists := labels[name]; !exists {
+			t.Errorf("%s is in the README and does not exist", name)
+		}
+	}
+	samples := regexp.MustCompile(`(?m)^(chat_\w+)\{(.*)\} [0-9.]+$`).FindAllStringSubmatch(readme, -1)
+	for _, sample := range samples {
+		for _, label := range regexp.MustCompile(`(\w+)=`).FindAllStringSubmatch(sample[2], -1) {
+			if !slices.Contains(labels[sample[1]], label[1]) {
+				t.Errorf("%s has no label %s", sample[1], label[1])
+			}
+		}
+	}
+	if len(samples) < 5 {
+		t.Errorf("the README shows %d samples; want 5 or more", len(samples))
 	}
 }
