@@ -24,7 +24,7 @@ attack: ## five minutes of an attack on the receiver of reports, while homeserve
 ci: ## all of what CI does; installs Debian packages
 	bash .ci/run
 
-live: ## compares with the newest real chat servers while they run; on Debian, as root; writes the table in docs/reliability.md and README.md
+live: ## compares with the newest real chat servers while they run; on Debian, as root; writes the table in docs/reliability.md
 	test/live/run --write
 
 bench: ## all benchmarks, at their small sizes: a table of ratios, which docs/benchmarks.md explains

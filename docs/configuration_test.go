@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/maxmind/mmdbwriter"
 	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector/prosody"
@@ -153,6 +154,10 @@ func TestExampleHasEveryKey(t *testing.T) {
 	must.Succeed(t, os.Mkdir(filepath.Join(folder, "secrets"), 0o700))
 	must.WriteFile(t, filepath.Join(folder, "secrets", "push"), "secret\n")
 	must.WriteFile(t, filepath.Join(folder, "dendrite.yaml"), "global: {server_name: example.com, database: {connection_string: 'postgres://h/dendrite'}}\n")
+	tree := must.Get(mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", RecordSize: 24}))(t)
+	countries := must.Get(os.Create(filepath.Join(folder, "GeoLite2-Country.mmdb")))(t)
+	_ = must.Get(tree.WriteTo(countries))(t)
+	must.Succeed(t, countries.Close())
 	path := filepath.Join(folder, "active_users.yml")
 	must.WriteFile(t, path, strings.ReplaceAll(content, "/etc/dendrite/", ""))
 	c, err := config.Source{File: path, LookupEnv: func(name string) (string, bool) { return "secret", name == "PUSH_TOKEN" }}.Load()

@@ -79,3 +79,25 @@ func TestReadmeShowsMetricsThatExist(t *testing.T) {
 		t.Errorf("the README shows %d samples; want 5 or more", len(samples))
 	}
 }
+
+// The versions that the README calls tested are those that were compared last.
+func TestReadmeNamesTheTestedVersions(t *testing.T) {
+	_, supported, _ := strings.Cut(must.ReadFile(t, "../README.md"), "## Supported servers")
+	_, live, _ := strings.Cut(must.ReadFile(t, "reliability.md"), "<!-- live: begin -->")
+	live, _, _ = strings.Cut(live, "<!-- live: end -->")
+	compared := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| ([A-Za-z]+)(?: of Debian \d+)? \| ([\d.]+) \|`).FindAllStringSubmatch(live, -1) {
+		software, version := row[1], row[2]
+		listed := regexp.MustCompile(`(?m)^\| (?:Matrix )?` + software + ` \|.*$`).FindString(supported)
+		if software == "Prometheus" {
+			continue
+		}
+		compared++
+		if !regexp.MustCompile(`[ |]` + regexp.QuoteMeta(version) + `[ ,]`).MatchString(listed) {
+			t.Errorf("docs/reliability.md has %s %s; the README's row is %q", software, version, listed)
+		}
+	}
+	if compared < 5 {
+		t.Errorf("only %d rows of real servers were found", compared)
+	}
+}
