@@ -58,9 +58,12 @@ func describeConfiguration(w io.Writer, source config.Source) error {
 	return nil
 }
 
-// well says that nothing is left out, and no module is in trouble.
+// well says that nothing is left out, activity is recorded, and no module is in
+// trouble.
 func well(s *collector.Snapshot) bool {
-	return len(s.Warnings) == 0 && !slices.ContainsFunc(s.Modules, func(m collector.Module) bool { return m.Trouble() != "" })
+	return len(s.Warnings) == 0 && len(s.Domains) > 0 &&
+		!slices.ContainsFunc(s.Domains, func(d collector.Domain) bool { return d.NotRecorded != "" }) &&
+		!slices.ContainsFunc(s.Modules, func(m collector.Module) bool { return m.Trouble() != "" })
 }
 
 // describe prints what was found of one server, in sentences.
@@ -85,9 +88,8 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
-	kind, err := source.Kind(s.Software)
-	if err == nil && kind.OnlineKey != "" && s.Snapshot.Database != "none" && !slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known }) {
-		_, _ = fmt.Fprintf(w, "  who is connected is not known: people who stay connected count by their %s; %s would tell\n", kind.SeenAt, kind.OnlineKey)
+	if hint := onlineHint(source, s); hint != "" {
+		_, _ = fmt.Fprintf(w, "  %s\n", hint)
 	}
 	for _, warning := range s.Snapshot.Warnings {
 		_, _ = fmt.Fprintf(w, "  %s\n", warning)
@@ -99,6 +101,17 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 	}
 }
 
+// onlineHint says what is missing where nothing was configured that tells who is
+// connected. That what is configured does not answer is an error, and shown as one.
+func onlineHint(source config.Source, s collector.Status) string {
+	kind, err := source.Kind(s.Software)
+	known := slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known })
+	if err != nil || kind.OnlineKey == "" || s.Snapshot.Database == "none" || known || s.Err != nil {
+		return ""
+	}
+	return fmt.Sprintf("who is connected is not known: people who stay connected count by their %s; %s would tell", kind.SeenAt, kind.OnlineKey)
+}
+
 func accountsFound(d collector.Domain) string {
 	total, known := d.Accounts()
 	if !known {
@@ -108,6 +121,9 @@ func accountsFound(d collector.Domain) string {
 }
 
 func activityFound(d collector.Domain) string {
+	if d.NotRecorded != "" {
+		return "no activity is recorded: " + d.NotRecorded
+	}
 	if len(d.Active) == 0 {
 		return "no activity is recorded"
 	}

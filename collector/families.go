@@ -196,6 +196,24 @@ func accountsAndSessions() []metric.Family[Status] {
 			}),
 		},
 		{
+			Name: "chat_online_known", Kind: metric.Gauge,
+			Help: "1 if the running server told at the last refresh who is connected, else 0: people who stay connected may then be missing. Absent for servers that record activity at once.",
+			Read: func(s Status, emit metric.Emit) {
+				if s.Online != OnlineNotApplicable {
+					emit(metric.Bool(s.Online == OnlineKnown))
+				}
+			},
+		},
+		{
+			Name: "chat_activity_recorded", Kind: metric.Gauge, Labels: []string{"domain"},
+			Help: "1 if some store records the activity of the domain, 0 if none does, so that nobody can be counted; check-config names what is missing.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				if recorded, known := d.ActivityRecorded(); known {
+					emit(metric.Bool(recorded), d.Name)
+				}
+			}),
+		},
+		{
 			Name: "chat_damaged_records", Kind: metric.Gauge, Labels: []string{"domain"},
 			Help: "Activity records that could not be read and are left out of all figures. The log says where they are.",
 			Read: forDomains(func(d Domain, emit metric.Emit) { emit(float64(d.Damaged), d.Name) }),

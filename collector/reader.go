@@ -54,6 +54,12 @@ type Facts struct {
 	// database, could not be read. What it alone knows is absent, the rest is shown,
 	// and the server is not up.
 	PartialErr error
+	// Online says whether the running server told who is connected, OnlineErr why it
+	// did not although it was asked: whoever stays connected may then be missing from
+	// activity. Figures that lack nobody are shown instead until they are stale, and
+	// the server is not up.
+	Online    OnlineState
+	OnlineErr error
 	// Domains are the Matrix server names or XMPP virtual hosts found, each
 	// once, in any order. Activity of a domain that is not listed is not shown.
 	Domains []DomainFacts
@@ -82,6 +88,10 @@ type DomainFacts struct {
 	// HasLastSeen says that last-seen times of this domain are kept. Without
 	// them, the number of active users is unknown, not 0.
 	HasLastSeen bool
+	// NotRecorded says in a sentence without a full stop why no store holds activity,
+	// and what to do, such as which module to enable; "" if activity is recorded, or
+	// if nothing is wrong with that, as on a host for anonymous guests.
+	NotRecorded string
 	// ActiveByServer are active users by window, where the server itself counts
 	// them and knows more than its records do.
 	ActiveByServer map[activity.Window]int
@@ -109,6 +119,16 @@ type DomainFacts struct {
 	// were left out.
 	Damaged int
 }
+
+// An OnlineState says whether it is known who is connected.
+type OnlineState int
+
+// The states of Facts.Online.
+const (
+	OnlineNotApplicable OnlineState = iota // activity of this kind of server lacks nobody who is connected
+	OnlineUnknown
+	OnlineKnown
+)
 
 // A Count is a number that may be unknown, which the zero value is.
 type Count struct {

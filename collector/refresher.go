@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -57,6 +58,8 @@ type Refresher struct {
 	options RefresherOptions
 	status  atomic.Pointer[Status]
 	state   refreshState // of refresh alone
+	// unrecorded is what was last said about domains without activity; of refresh alone.
+	unrecorded string
 	// updating is held while a status is replaced: by a refresh, or because it hangs.
 	updating sync.Mutex
 	// running says that a refresh has not shown its result yet, hanging that this
@@ -77,6 +80,8 @@ type Status struct {
 	// Both are false and nil before the first refresh.
 	Up  bool
 	Err error
+	// Online says whether the running server told who is connected at the last refresh.
+	Online OnlineState
 	// Attempted and Succeeded are the moments of the last refresh and of the
 	// last one that gave figures; the zero time if there was none.
 	Attempted, Succeeded time.Time
@@ -175,12 +180,9 @@ func (r *Refresher) refresh(ctx context.Context) error {
 		succeeded = err == nil
 		s.Attempted, s.Duration = now, time.Since(started)
 		if succeeded {
-			if facts.ModulesErr != nil {
-				fresh.keepModules(s.Snapshot, now, r.options.StaleAfter)
-			}
-			fresh.noteModules(s.Snapshot, now)
-			err = errors.Join(facts.ModulesErr, facts.PartialErr)
-			s.Snapshot, s.Succeeded = fresh, now
+			err = r.show(s, fresh, facts, now)
+		} else if s.Online == OnlineKnown {
+			s.Online = OnlineUnknown
 		}
 		s.Up, s.Err = err == nil, err
 		if err != nil && !hung {
@@ -198,6 +200,20 @@ func (r *Refresher) refresh(ctx context.Context) error {
 
 // saveWithin is how long it may take to write the history.
 const saveWithin = time.Minute
+
+// show puts a new snapshot into a status, unless the earlier one is better, and
+// returns what could not be read for it.
+func (r *Refresher) show(s *Status, fresh *Snapshot, facts Facts, now time.Time) error {
+	if facts.ModulesErr != nil || facts.OnlineErr != nil && len(facts.Modules) == 0 {
+		fresh.keepModules(s.Snapshot, now, r.options.StaleAfter)
+	}
+	fresh.noteModules(s.Snapshot, now)
+	s.Online = facts.Online
+	if facts.OnlineErr == nil || !s.Snapshot.lacksNobody(now, r.options.StaleAfter) {
+		s.Snapshot, s.Succeeded = fresh, now
+	}
+	return errors.Join(facts.ModulesErr, facts.PartialErr, withoutOnline(facts.OnlineErr))
+}
 
 const (
 	// lockedTries is how often a refresh reads records that are being written
@@ -246,6 +262,20 @@ func (r *Refresher) readInto(ctx context.Context, since, now time.Time, calendar
 	return r.options.Reader.Read(ctx, since, now, batch)
 }
 
+// lacksNobody says that figures which are not stale include who stays connected:
+// they are better than newer ones without.
+func (s *Snapshot) lacksNobody(now time.Time, staleAfter time.Duration) bool {
+	return s != nil && s.Online == OnlineKnown && now.Sub(s.At) <= staleAfter
+}
+
+// withoutOnline says what it means that the running server did not answer.
+func withoutOnline(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("who is connected is not known, so people who stay connected may be missing from the figures: %w", err)
+}
+
 // keepModules takes the states of modules from an earlier snapshot, unless
 // they are stale: they are the newest that are known.
 func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time.Duration) {
@@ -257,6 +287,13 @@ func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time
 func (r *Refresher) log(s Status, facts Facts) {
 	for _, w := range facts.Warnings {
 		_ = level.Warn(r.options.Logger).Log("msg", w)
+	}
+	if s.Snapshot != nil {
+		unrecorded := s.Snapshot.unrecorded()
+		if unrecorded != "" && unrecorded != r.unrecorded { // said once
+			_ = level.Warn(r.options.Logger).Log("msg", "no activity is recorded, so nobody can be counted: "+unrecorded)
+		}
+		r.unrecorded = unrecorded
 	}
 	if s.Err != nil {
 		_ = level.Error(r.options.Logger).Log("msg", "refresh failed", "reason", failure.Of(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)

@@ -26,6 +26,8 @@ type Snapshot struct {
 	// was started, the oldest first.
 	ModuleChanges []ModuleChange
 	Warnings      []string // Facts.Warnings
+	// Online says whether these figures include who stays connected.
+	Online OnlineState
 	// calendar is what the figures were counted from; it is not changed any more.
 	calendar *activity.Calendar
 }
@@ -48,6 +50,8 @@ type Domain struct {
 	Created    []Accounts                   // the same
 	Online     Count
 	Damaged    int
+	// NotRecorded is DomainFacts.NotRecorded.
+	NotRecorded string
 }
 
 // ActiveUsers is the number of distinct users last seen within a window.
@@ -84,11 +88,35 @@ func (d Domain) Accounts() (total int, known bool) {
 	return total, len(d.Registered) > 0
 }
 
+// ActivityRecorded says whether some store records activity of this domain. It is
+// unknown where none does and nothing is wrong with that.
+func (d Domain) ActivityRecorded() (recorded, known bool) {
+	switch {
+	case d.NotRecorded != "":
+		return false, true
+	case len(d.Active) > 0 || d.Damaged > 0:
+		return true, true
+	}
+	return false, false
+}
+
+// unrecorded returns the domains of which no activity is recorded, with the reason,
+// in one sentence; "" for none.
+func (s *Snapshot) unrecorded() string {
+	var all []string
+	for _, d := range s.Domains {
+		if d.NotRecorded != "" {
+			all = append(all, d.Name+" ("+d.NotRecorded+")")
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, calendar: cal}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Online: facts.Online, calendar: cal}
 	for _, f := range facts.Domains {
-		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created)}
+		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
 		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
 		d.addHistory(now, f, cal, r.options.Classes)
 		d.addVisitors(now, cal)

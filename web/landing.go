@@ -110,7 +110,7 @@ type landingView struct {
 	Reports         *landingReports
 	ReloadError     string
 	HistoryTroubles []string // the servers whose history is not written
-	Unrecorded      []string // the domains whose server records no activity
+	Unrecorded      []landingUnrecorded
 
 	sums sums
 }
@@ -128,6 +128,9 @@ func (t landingTrouble) rank() int {
 
 // landingFailure is a server that could not be read.
 type landingFailure struct{ Server, Error string }
+
+// landingUnrecorded is a domain whose server records no activity.
+type landingUnrecorded struct{ Domain, Why string }
 
 // landingReports is what the receiver has heard.
 type landingReports struct {
@@ -170,7 +173,7 @@ func (v *landingView) add(s collector.Status, changed []changes, now time.Time) 
 	row.Age = age(now.Sub(s.Snapshot.At))
 	for i, d := range s.Snapshot.Domains {
 		if len(d.Active) == 0 {
-			v.Unrecorded = append(v.Unrecorded, d.Name)
+			v.Unrecorded = append(v.Unrecorded, landingUnrecorded{d.Name, d.NotRecorded})
 		}
 		var c changes
 		if i < len(changed) {

@@ -90,7 +90,7 @@ func TestLandingView(t *testing.T) {
 		At: moment.Add(-3 * time.Hour),
 		Domains: []collector.Domain{
 			{Name: "a.example", Active: []collector.ActiveUsers{{Window: windows[1], Users: 7}}, Daily: []collector.Count{collector.Known(1), collector.Known(2)}},
-			{Name: "b.example", Registered: []collector.Accounts{{Type: collector.Native, Users: 3}}, Retention: &collector.Retention{Users: 0}},
+			{Name: "b.example", Registered: []collector.Accounts{{Type: collector.Native, Users: 3}}, Retention: &collector.Retention{Users: 0}, NotRecorded: "no module records it"},
 		},
 		Modules: []collector.Module{
 			{Domain: "a.example", Name: "mam", Status: collector.ModuleWarn, Loaded: true},
@@ -125,7 +125,7 @@ func TestLandingView(t *testing.T) {
 	if len(view.Troubles) != 2 || view.Troubles[1] != (landingTrouble{"well", "the whole server", "tls", "required but not loaded"}) || view.Troubles[1].rank() >= view.Troubles[0].rank() {
 		t.Errorf("%+v", view.Troubles)
 	}
-	if !slices.Equal(view.HistoryTroubles, []string{"well"}) || !slices.Equal(view.Unrecorded, []string{"b.example"}) {
+	if !slices.Equal(view.HistoryTroubles, []string{"well"}) || !slices.Equal(view.Unrecorded, []landingUnrecorded{{"b.example", "no module records it"}}) {
 		t.Errorf("histories in trouble: %q; without activity: %q", view.HistoryTroubles, view.Unrecorded)
 	}
 	if len(view.Failures) != 1 || view.Failures[0].Error != "no such file" {

@@ -88,7 +88,10 @@ func (a api) ask(ctx context.Context) (*running, error) {
 	case !refused(err):
 		return nil, err
 	}
-	return r, a.connected(ctx, r)
+	if err := a.connected(ctx, r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // versionIn finds the version in a sentence such as "The node ejabberd@localhost

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/failure"
@@ -137,6 +138,18 @@ func checkFailure(t *testing.T, name, location, reason, says string) {
 	t.Helper()
 	webapitest.Failure{Reason: reason, Says: says, Where: "/api"}.Check(t, name, func(ctx context.Context) error {
 		reader := ejabberd.New(ejabberd.Options{Databases: legacy(t), API: endpoint(t, location)})
+		facts, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+		must.Succeed(t, reader.Close())
+		if err != nil { // the time was over
+			return err
+		}
+		if len(facts.Domains) != 2 || facts.Online != collector.OnlineUnknown {
+			t.Errorf("%s: the records are not shown: %+v", name, facts)
+		}
+		return facts.OnlineErr
+	})
+	webapitest.Failure{Reason: reason, Says: says, Where: "/api"}.Check(t, name+", the API alone", func(ctx context.Context) error {
+		reader := ejabberd.New(ejabberd.Options{API: endpoint(t, location)})
 		_, err := reader.Read(ctx, time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
 		must.Succeed(t, reader.Close())
 		return err

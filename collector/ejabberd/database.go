@@ -43,8 +43,8 @@ func (r *reading) readDatabase(ctx context.Context, database Database) error {
 	return database.Source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		r.facts.Database = strings.TrimSpace(string(view.Engine) + " " + view.Version)
 		host := database.Host
-		if host == "" && r.server != nil && len(r.server.hosts) == 1 {
-			host = r.server.hosts[0]
+		if host == "" && len(r.served) == 1 {
+			host = r.served[0]
 		}
 		tables := &tables{r, view, host}
 		for _, table := range []struct {
@@ -256,6 +256,7 @@ func (t *tables) recordSessions(online people, allHosts bool) {
 			t.rec.Seen([]byte(domain), []byte(user), activity.Unknown, t.now)
 		}
 	}
+	t.facts.Online = collector.OnlineKnown
 	for name, found := range t.found {
 		if h, listed := t.options.Hosts[name]; allHosts && (!listed || h.Sessions == InSQL) {
 			found.Online.Known = true

@@ -66,9 +66,10 @@ func TestFiguresOfARunningServer(t *testing.T) {
 
 	e.kill()
 	check("the table after it was killed", ejabberd.Options{Databases: database}, table)
-	_, _, err := read(t, ejabberd.Options{Databases: database, API: e.api}, time.Now())
-	if failure.Of(err) != failure.Unreachable {
-		t.Errorf("error %v", err)
+	got, facts, err := read(t, ejabberd.Options{Databases: database, API: e.api}, time.Now())
+	must.Succeed(t, err)
+	if diff := cmp.Diff(map[string]figure{"example.org": table}, got, cmp.AllowUnexported(figure{})); diff != "" || failure.Of(facts.OnlineErr) != failure.Unreachable {
+		t.Errorf("with the API of the killed server: error %v (-want +got):\n%s", facts.OnlineErr, diff)
 	}
 }
 

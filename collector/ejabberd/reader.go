@@ -54,6 +54,7 @@ type Database struct {
 type Reader struct {
 	options Options
 	api     api
+	served  []string // the virtual hosts, as the running server said last
 }
 
 // New returns a Reader. It opens nothing yet.
@@ -101,6 +102,13 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		return collector.Facts{}, err
 	}
 	reading.facts.Domains = reading.found.Facts()
+	for i := range reading.facts.Domains {
+		d := &reading.facts.Domains[i]
+		d.NotRecorded = reading.notRecorded(*d)
+		if reading.facts.OnlineErr != nil { // nobody is forgotten for that
+			d.LogoutsUnrecorded = true
+		}
+	}
 	reading.facts.Warnings = slices.Concat(reading.facts.Warnings, warnings(reading.found), collector.Unserved(reading.unserved))
 	if reading.server != nil {
 		reading.facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
@@ -109,13 +117,20 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 }
 
 // askWhoIsOnline asks the running server, if it has an API.
-func (r *reading) askWhoIsOnline(ctx context.Context) (err error) {
+func (r *reading) askWhoIsOnline(ctx context.Context) error {
 	if r.options.API.IsZero() {
+		r.facts.Online = collector.OnlineUnknown
 		return nil
 	}
-	if r.server, err = r.api.ask(ctx); err != nil {
-		return err
+	r.facts.Online = collector.OnlineUnknown
+	server, onlineErr := r.api.ask(ctx)
+	if onlineErr != nil && (ctx.Err() != nil || !r.options.recordsInSQL()) {
+		return onlineErr
 	}
+	if r.facts.OnlineErr = onlineErr; server == nil { // the records are there all the same
+		return nil
+	}
+	r.server, r.served, r.facts.Online = server, server.hosts, collector.OnlineKnown
 	r.facts.Version = r.server.version
 	r.facts.Warnings = append(r.facts.Warnings, r.server.warnings...)
 	r.recordOnline()
@@ -129,7 +144,7 @@ func (r *reading) serves(name string) bool {
 		_, listed := r.options.Hosts[name]
 		return listed
 	}
-	return r.server == nil || r.server.hosts == nil || slices.Contains(r.server.hosts, name)
+	return r.served == nil || slices.Contains(r.served, name)
 }
 
 // inSQL returns the domain of a row of the database, nil if the row does not count:

@@ -1,6 +1,10 @@
 package ejabberd
 
-import "slices"
+import (
+	"slices"
+
+	"active_users_exporter/collector"
+)
 
 // A Storage is where ejabberd keeps one kind of record of a virtual host.
 type Storage int
@@ -57,6 +61,47 @@ func (o Options) inDatabase(d Database, records kind) bool {
 		}
 	}
 	return false
+}
+
+// recordsInSQL says whether a database holds something to show without the API.
+func (o Options) recordsInSQL() bool {
+	return slices.ContainsFunc(o.Databases, func(d Database) bool { return o.inDatabase(d, lastOf) || o.inDatabase(d, accountsOf) })
+}
+
+// notRecorded says why nobody's activity is known on a virtual host, and what to do;
+// "" if that is known, if there is nobody, or if it is the API's fault.
+func (r *reading) notRecorded(d collector.DomainFacts) string {
+	accounts, counted := d.Registered[collector.Native]
+	if d.HasLastSeen || d.Damaged > 0 || counted && accounts == 0 {
+		return ""
+	}
+	if h, configured := r.options.Hosts[d.Name]; configured {
+		return r.notRecordedAt(h)
+	}
+	switch {
+	case r.facts.OnlineErr != nil:
+		return ""
+	case r.server != nil:
+		return "ejabberd does not tell last activity: enable mod_last and mod_admin_extra, and permit registered_users and get_last"
+	}
+	return "the table last has no row of it: enable mod_last with db_type: sql, or set api_url, which tells what is in Mnesia"
+}
+
+// notRecordedAt is notRecorded for a host that is configured.
+func (r *reading) notRecordedAt(h Host) string {
+	switch {
+	case h.Last == Nowhere:
+		return "mod_last is not among its modules in ejabberd.yml: add mod_last: {db_type: sql}"
+	case h.Last == InSQL:
+		return "the table last has no row of it: mod_last writes the first when somebody registers or logs out"
+	case r.options.API.IsZero():
+		return "mod_last keeps it in Mnesia, which ejabberd's API tells: set api_url, or db_type: sql for mod_last"
+	case h.Accounts == Unlisted:
+		return "mod_last keeps it in Mnesia, and ejabberd cannot list the accounts to ask for: set db_type: sql for mod_last"
+	case r.facts.OnlineErr != nil:
+		return ""
+	}
+	return "ejabberd does not tell last activity: enable mod_admin_extra, and permit registered_users and get_last"
 }
 
 // storages returns where the records of a virtual host are, as ejabberd 26.07 finds

@@ -20,6 +20,8 @@ type running struct {
 	Hosts   map[string]struct {
 		// Online are the users with a session, hibernating ones included.
 		Online map[string]int `json:"online"`
+		// Type is local or component.
+		Type string `json:"type"`
 		// Modules are the states of the modules by name.
 		Modules map[string]string `json:"modules"`
 	} `json:"hosts"`
@@ -33,6 +35,9 @@ func (r *running) isOnline(host, user string) bool {
 	_, online := r.Hosts[host].Online[user]
 	return online
 }
+
+// isComponent says whether a name is that of a component. It is false if r is nil.
+func (r *running) isComponent(host string) bool { return r != nil && r.Hosts[host].Type == "component" }
 
 // modules returns the modules of all hosts and components, and the global ones
 // under the host "*".
@@ -52,13 +57,13 @@ func (r *running) modules() []collector.Module {
 // It works with Prosody 0.12 and 13.
 const question = `local mm = require "core.modulemanager" ` +
 	`local hosts = {} ` +
-	`local function add(name, sessions) ` +
-	`local h = { online = {}, modules = {} } ` +
+	`local function add(name, sessions, type) ` +
+	`local h = { online = {}, modules = {}, type = type } ` +
 	`for user in pairs(sessions or {}) do h.online[user] = 1 end ` +
 	`for module, m in pairs(mm.get_modules(name) or {}) do h.modules[module] = m.module.status_type or "core" end ` +
 	`hosts[name] = h end ` +
 	`add("*") ` +
-	`for name, host in pairs(prosody.hosts) do add(name, host.sessions) end ` +
+	`for name, host in pairs(prosody.hosts) do add(name, host.sessions, host.type) end ` +
 	`return require "util.json".encode({ version = prosody.version, hosts = hosts })`
 
 const (

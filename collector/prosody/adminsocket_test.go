@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
@@ -107,13 +110,20 @@ func TestSocketsThatDoNotAnswer(t *testing.T) {
 		"something else": {patience, socket(t, "HTTP/1.1 400 Bad Request</repl-result></a>"), "unexpected", "read the answer"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), c.patience)
-		got, _, err := readWithSocket(ctx, t, c.path)
+		got, facts, err := readWithSocket(ctx, t, c.path)
 		cancel()
+		var want figures // none if the time was over
+		if err == nil {  // the records are there all the same
+			err, want = facts.OnlineErr, figures{"example.org": {1, 3, 3}}
+			if facts.Online != collector.OnlineUnknown || facts.Domains[0].Online.Known {
+				t.Errorf("%s: %+v", name, facts)
+			}
+		}
 		if string(failure.Of(err)) != c.reason || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.path) {
 			t.Errorf("%s: error %v, want reason %q and %q", name, err, c.reason, c.says)
 		}
-		if len(got) != 0 {
-			t.Errorf("%s: figures %v", name, got)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type hostRows struct {
 	users       userTable
 	accounts    int
 	uses        map[string][]clientUse // by user; nil if clients are not recorded
+	others      *otherAccounts         // the accounts if they are in another place
 }
 
 // databaseHosts are the hosts found in a database.
@@ -33,6 +34,8 @@ type databaseHosts struct {
 	host *hostRows
 	// times are on their way to the hosts.
 	times timeQueue
+	// accountsBeside says whether accounts of a host that are here count.
+	accountsBeside func(host string) bool
 }
 
 // readDatabase reads SQL storage: first all rows, then it reports the hosts one
@@ -43,15 +46,24 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 	if err != nil {
 		return facts, err
 	}
-	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
+	// A new server that runs or is configured may have none yet.
+	if len(hosts) == 0 && server == nil && len(r.options.Hosts) == 0 {
 		return facts, fmt.Errorf("%s: the table prosody has no rows of the stores lastlog2, account_activity or accounts: are they kept in files?", r.options.Database)
 	}
+	others, err := r.readOtherAccounts(ctx)
+	facts.PartialErr = err // accounts are not known then
 	found := make(collector.DomainSet)
+	var unserved []string
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		if server.isComponent(name) {
+			continue
+		}
 		if !r.options.serves(name) {
+			unserved = append(unserved, name)
 			continue
 		}
 		h := hosts[name]
+		h.others = others[name]
 		found[name] = h.built()
 		if n := h.domain.Damaged + h.domain.DamagedOther; n > 0 {
 			facts.Warnings = append(facts.Warnings, fmt.Sprintf("%d damaged records of %s left out: their value is not what Prosody writes there", n, name))
@@ -61,6 +73,8 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 	if found.AllDamaged() {
 		return facts, fmt.Errorf("%s: all times of the stores lastlog2 and account_activity are damaged: %w", r.options.Database, errValue)
 	}
+	r.addServed(found, others)
+	facts.Warnings = append(facts.Warnings, r.options.unserved(unserved)...)
 	facts.Domains = found.Facts()
 	return facts, nil
 }
@@ -68,7 +82,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 // readHosts reads the rows of all hosts that Prosody still keeps, and returns also
 // the kind of database. A host that has rows of clients alone is not kept.
 func (r *Reader) readHosts(ctx context.Context) (byName map[string]*hostRows, kind string, err error) {
-	hosts := databaseHosts{byName: make(map[string]*hostRows)}
+	hosts := databaseHosts{byName: make(map[string]*hostRows), accountsBeside: r.options.accountsBeside}
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
@@ -104,6 +118,8 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 		case server.isOnline(name, string(u.name())):
 			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
 			seen.counted++
+		case at > oldest && h.others.exists(name, string(u.name()), rec):
+			seen.disabled++
 		case at > oldest && accountCounts(u.account(), h.hasActivity, h.accounts > 0):
 			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
 			seen.counted++
@@ -158,7 +174,9 @@ func (d *databaseHosts) add(row *sqldb.Row) {
 	}
 	switch string(store) {
 	case "accounts":
-		h.addAccount(user, row)
+		if d.accountsBeside(d.name) {
+			h.addAccount(user, row)
+		}
 	case "clients":
 		h.addClient(user, row.Text(4), row.Text(5))
 	default:

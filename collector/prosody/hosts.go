@@ -24,6 +24,8 @@ type host struct {
 	// lastlog is the older community module's, which counts where there is
 	// neither of the others; clients is that of mod_client_management.
 	lastlog, clients store
+	// others are the accounts if they are in another place, else nil.
+	others *otherAccounts
 	*hostCaches
 }
 
@@ -55,11 +57,20 @@ func findHosts(dataPath string) (hosts []host, denied []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if h.isComponent(path) {
+			continue
+		}
 		if h.lastlog2.exists || h.activity.exists || h.accounts.exists || h.lastlog.exists {
 			hosts = append(hosts, h)
 		}
 	}
 	return hosts, denied, nil
+}
+
+// isComponent says whether the folder is that of a component for rooms, to which
+// mod_lastlog2 can belong as well: mod_muc stores rooms there, and nobody has accounts.
+func (h host) isComponent(path string) bool {
+	return !h.accounts.exists && !h.activity.exists && (exists(filepath.Join(path, "config")) || exists(filepath.Join(path, "persistent.dat")))
 }
 
 // listHost lists the stores of a host.
@@ -179,6 +190,8 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 		case server.isOnline(h.name, name):
 			r.seen(rec, domain, []byte(name), now, uses[i])
 			seen.counted++
+		case h.others.exists(h.name, name, rec):
+			seen.disabled++
 		case accountCounts(states[i], h.activity.exists, h.accounts.exists):
 			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
 			seen.counted++

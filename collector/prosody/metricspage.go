@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +79,22 @@ func parseMetrics(body []byte, now time.Time) (*metricsPage, error) {
 	return page, nil
 }
 
+// requireOnPage is collector.Require for the page, on which modules of components are
+// not: whether a module is loaded on a host that the page does not know is unknown,
+// and returned as a sentence for the log.
+func requireOnPage(modules []collector.Module, required []string) (all []collector.Module, unknown []string) {
+	var told []string
+	for _, wanted := range required {
+		host, name, onHost := strings.Cut(wanted, "/")
+		if onHost && !slices.ContainsFunc(modules, func(m collector.Module) bool { return m.Domain == host }) {
+			unknown = append(unknown, fmt.Sprintf("whether the module %s is loaded on %s is not known: the page of metrics_url has no modules of it, such as of a component; status_url or admin_socket would tell", name, host))
+			continue
+		}
+		told = append(told, wanted)
+	}
+	return collector.Require(modules, told), unknown
+}
+
 // startOf is about when the server was started: counters are made then.
 func startOf(families map[string]*dto.MetricFamily) time.Time {
 	first := math.Inf(1)
@@ -117,11 +134,11 @@ func label(m *dto.Metric, name string) string {
 
 // addMetrics adds the page to what was read from the records. Without the admin
 // socket, which says who is connected, the server's own figures are the better ones.
-func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage) {
+func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage, server *running) {
 	if r.options.StatusURL == "" && r.options.AdminSocket == "" {
 		facts.Modules = page.modules
 	}
-	if r.options.AdminSocket != "" {
+	if server != nil {
 		return
 	}
 	known := make(map[string]bool)

@@ -146,3 +146,24 @@ func TestTheLargerOfRecordsAndPage(t *testing.T) {
 		r.Close()
 	}
 }
+
+// The page has no modules of components. Whether one is loaded there is not known, and
+// no reason to wake anybody.
+func TestModulesOfHostsThatThePageDoesNotKnow(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("prosody_module_status{host=\"example.org\",module=\"smacks\"} 0\n# EOF\n"))
+	}))
+	defer server.Close()
+	required := []string{"conference.example.org/muc", "example.org/smacks", "example.org/mam"}
+	reader := prosody.New(prosody.Options{MetricsURL: server.URL, RequiredModules: required}, activity.SynapseClasses())
+	facts, err := reader.Read(t.Context(), time.Time{}, now, activity.NewCalendar(activity.Key{}, activity.SynapseClasses()))
+	must.Succeed(t, err)
+	must.Succeed(t, reader.Close())
+	want := []collector.Module{{Domain: "example.org", Name: "smacks", Loaded: true, Required: true}, {Domain: "example.org", Name: "mam", Required: true}}
+	if diff := cmp.Diff(want, facts.Modules); diff != "" {
+		t.Error(diff)
+	}
+	if len(facts.Warnings) != 1 || !strings.Contains(facts.Warnings[0], "whether the module muc is loaded on conference.example.org is not known") {
+		t.Errorf("warnings %q", facts.Warnings)
+	}
+}

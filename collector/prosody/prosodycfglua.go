@@ -37,7 +37,7 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		switch {
 		case err != nil && olderErr == nil:
 			found, err = older, nil
-		case err == nil && olderErr == nil && !reflect.DeepEqual(found, older):
+		case err == nil && olderErr == nil && !sameActivity(found, older):
 			err = errors.New("it uses options as variables, and so means other records or hosts for Prosody 13 than for earlier ones")
 		}
 	}
@@ -47,8 +47,14 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		}
 		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
-	o.Hosts, o.DataPath, o.Database = found.Hosts, found.DataPath, found.Database
+	o.Hosts, o.Components, o.Accounts, o.DataPath, o.Database = found.Hosts, found.Components, found.Accounts, found.DataPath, found.Database
 	return config.Unset, nil
+}
+
+// sameActivity says whether two readings of a file mean the same activity.
+func sameActivity(a, b Options) bool {
+	a.Accounts, b.Accounts = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // locateRecords returns the hosts that are served and where their records are,
@@ -84,12 +90,19 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 		}
 		found = of
 	}
-	for _, h := range c.Hosts {
-		if h.Options["enabled"] != false {
-			found.Hosts = append(found.Hosts, h.Name)
-		}
+	found.Accounts = accountsPlaces(c, served, dataPath, found)
+	if len(c.Hosts) > 0 {
+		found.Hosts = namesOf(served)
 	}
+	found.Components = namesOf(c.Components)
 	return found, nil
+}
+
+func namesOf(sections []luaconfig.Section) (names []string) {
+	for _, s := range sections {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // optionError is an error of the value of an option.

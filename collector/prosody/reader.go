@@ -5,6 +5,7 @@ package prosody
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -27,6 +28,11 @@ type Options struct {
 	// Hosts are the virtual hosts to read, in small letters; empty for all
 	// that have records.
 	Hosts []string
+	// Components are those of the configuration, whose records are not left over.
+	Components []string
+	// Accounts says where the accounts of those hosts are that are not beside their
+	// activity; "" is for all others. What lies beside it is then left over.
+	Accounts map[string]AccountsPlace
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 	// StatusURL is the page of mod_http_status, "" for none.
@@ -85,39 +91,61 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 			return collector.Facts{Database: "none"}, nil
 		}
 	}
-	var server *running
-	if r.options.AdminSocket != "" {
-		var err error
-		if server, err = ask(ctx, r.options.AdminSocket); err != nil {
-			return collector.Facts{}, err
-		}
+	server, onlineErr := r.askServer(ctx)
+	if err := ctx.Err(); err != nil {
+		return collector.Facts{}, errors.Join(onlineErr, err)
 	}
 	facts, err := read(ctx, now, rec, server)
 	if err != nil {
-		return collector.Facts{}, err
+		return collector.Facts{}, errors.Join(err, onlineErr)
 	}
+	facts.Online, facts.OnlineErr = collector.OnlineUnknown, onlineErr
 	if r.metrics != nil {
 		page, err := r.readMetrics(ctx, now)
 		if err != nil {
 			return collector.Facts{}, err
 		}
-		r.addMetrics(&facts, page)
+		r.addMetrics(&facts, page, server)
 	}
 	if r.options.ServerNames {
 		facts.Special = withServerNames
 	}
 	if server != nil {
-		facts.Version = server.Version
+		facts.Version, facts.Online = server.Version, collector.OnlineKnown
 		facts.Domains = withOnline(facts.Domains, server)
 		facts.Modules = server.modules()
 	}
 	if r.status != nil {
 		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
 	}
-	if facts.ModulesErr == nil {
+	r.withoutActivity(facts.Domains)
+	r.addRequired(&facts, server)
+	return facts, nil
+}
+
+// addRequired marks the required modules, where it is known which ones are loaded.
+func (r *Reader) addRequired(facts *collector.Facts, server *running) {
+	switch {
+	case facts.ModulesErr != nil:
+	case r.status == nil && r.options.AdminSocket == "":
+		var unknown []string
+		facts.Modules, unknown = requireOnPage(facts.Modules, r.options.RequiredModules)
+		facts.Warnings = append(facts.Warnings, unknown...)
+	case r.status != nil || server != nil:
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
 	}
-	return facts, nil
+}
+
+// askServer asks the running server, if it has an admin socket that is configured.
+func (r *Reader) askServer(ctx context.Context) (*running, error) {
+	if r.options.AdminSocket == "" {
+		return nil, nil
+	}
+	server, err := ask(ctx, r.options.AdminSocket)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w (connecting takes the right to write to the socket, which Debian's Prosody gives to nobody else: docs/prosody.md says how to give it)", err)
+	}
+	return server, err
 }
 
 // withOnline adds how many users are online on each virtual host. A host that
@@ -131,7 +159,7 @@ func withOnline(domains []collector.DomainFacts, server *running) []collector.Do
 		}
 	}
 	for name, h := range server.Hosts {
-		if !stored[name] && len(h.Online) > 0 {
+		if !stored[name] && len(h.Online) > 0 && h.Type != "component" {
 			domains = append(domains, collector.DomainFacts{Name: name, Online: collector.Known(len(h.Online))})
 		}
 	}
@@ -147,7 +175,8 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	if err != nil {
 		return collector.Facts{}, fmt.Errorf("look for virtual hosts: %w", err)
 	}
-	if len(hosts) == 0 && server == nil { // a new server that runs may have none yet
+	// A new server that runs or is configured may have none yet.
+	if len(hosts) == 0 && server == nil && len(r.options.Hosts) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: no folder in it has a store lastlog2, account_activity or accounts: is it the data_path of a Prosody with internal storage?", r.options.DataPath)
 	}
 	facts := collector.Facts{Database: "files", Complete: true}
@@ -156,10 +185,20 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 			facts.Warnings = append(facts.Warnings, fmt.Sprintf("the folder of %s is left out: the exporter's user may not enter it", name))
 		}
 	}
+	others, err := r.readOtherAccounts(ctx)
+	facts.PartialErr = err // accounts are not known then
 	found := make(collector.DomainSet)
+	var unserved []string
 	for _, h := range hosts {
-		if !r.options.serves(h.name) {
+		if server.isComponent(h.name) {
 			continue
+		}
+		if !r.options.serves(h.name) {
+			unserved = append(unserved, h.name)
+			continue
+		}
+		if !r.options.accountsBeside(h.name) {
+			h.accounts, h.others = store{}, others[h.name]
 		}
 		h.hostCaches = r.cachesOf(h.name)
 		warnings, err := h.read(ctx, r, now, found.Of([]byte(h.name)), rec, server)
@@ -171,6 +210,8 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 	if found.AllDamaged() {
 		return collector.Facts{}, fmt.Errorf("%s: all records of who was active are damaged", r.options.DataPath)
 	}
+	r.addServed(found, others)
+	facts.Warnings = append(facts.Warnings, r.options.unserved(unserved)...)
 	facts.Domains = found.Facts()
 	return facts, nil
 }

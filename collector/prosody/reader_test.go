@@ -147,7 +147,12 @@ func TestEverybodyIsDisabled(t *testing.T) {
 
 func TestWhatIsNotStoredIsUnknown(t *testing.T) {
 	_, facts := read(t, map[string]string{"accounts/u.dat": "return {};\n"})
-	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}}}
+	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}, NotRecorded: facts.Domains[0].NotRecorded}}
+	for _, module := range []string{"mod_lastlog2", "mod_account_activity"} {
+		if !strings.Contains(facts.Domains[0].NotRecorded, module) {
+			t.Errorf("%s is not named: %q", module, facts.Domains[0].NotRecorded)
+		}
+	}
 	if diff := cmp.Diff(want, facts.Domains); diff != "" {
 		t.Errorf("accounts alone (-want +got):\n%s", diff)
 	}

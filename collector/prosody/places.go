@@ -1,0 +1,218 @@
+package prosody
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/prosody/luaconfig"
+	"active_users_exporter/collector/sqldb"
+)
+
+// An AccountsPlace is where the accounts of a virtual host are, if that is not beside
+// its activity.
+type AccountsPlace struct {
+	// Elsewhere says that another provider of authentication has them, such as LDAP,
+	// or a storage that cannot be read: how many there are is not known.
+	Elsewhere bool
+	// Anonymous says that there are none: guests get in without.
+	Anonymous bool
+	// DataPath and Database are as those of Options.
+	DataPath string
+	Database sqldb.Source
+}
+
+// accountsPlace returns where the accounts of the host are, given where its activity
+// is; the zero AccountsPlace if they are beside it.
+func (h hostOptions) accountsPlace(dataPath string, records Options) AccountsPlace {
+	switch provider := h.get("authentication").(type) {
+	case nil, bool: // internal_hashed, internal_plain before 0.12
+	case string:
+		if provider == "anonymous" {
+			return AccountsPlace{Anonymous: true}
+		}
+		if provider != "insecure" && !strings.HasPrefix(provider, "internal_") {
+			return AccountsPlace{Elsewhere: true}
+		}
+	default:
+		return AccountsPlace{Elsewhere: true}
+	}
+	var place AccountsPlace
+	switch storage, err := h.storageOf("accounts"); {
+	case err == nil && storage == "internal":
+		place.DataPath = dataPath
+	case err == nil && storage == "sql":
+		if place.Database, err = h.sql(dataPath); err != nil {
+			return AccountsPlace{Elsewhere: true}
+		}
+	default:
+		return AccountsPlace{Elsewhere: true}
+	}
+	if place.DataPath == records.DataPath && place.Database == records.Database {
+		return AccountsPlace{}
+	}
+	return place
+}
+
+// accountsPlaces returns the places of all hosts whose accounts are not beside their
+// activity, nil if there are none. Without any host, "" is for all.
+func accountsPlaces(c *luaconfig.Config, served []luaconfig.Section, dataPath string, records Options) map[string]AccountsPlace {
+	var places map[string]AccountsPlace
+	for _, h := range served {
+		if place := (hostOptions{c, h}).accountsPlace(dataPath, records); place != (AccountsPlace{}) {
+			if places == nil {
+				places = make(map[string]AccountsPlace)
+			}
+			places[h.Name] = place
+		}
+	}
+	return places
+}
+
+// accountsOf returns the place of a host's accounts, the zero one if that is beside
+// its activity.
+func (o Options) accountsOf(host string) AccountsPlace {
+	if place, known := o.Accounts[strings.ToLower(host)]; known {
+		return place
+	}
+	return o.Accounts[""]
+}
+
+// accountsBeside says whether the accounts of a host are beside its activity, so that
+// what is there counts.
+func (o Options) accountsBeside(host string) bool { return o.accountsOf(host) == AccountsPlace{} }
+
+// otherAccounts are the accounts of one host in another place than its activity.
+type otherAccounts struct {
+	count    int
+	disabled map[string]bool
+}
+
+// readOtherAccounts reads the accounts that are in other places, by host.
+func (r *Reader) readOtherAccounts(ctx context.Context) (map[string]*otherAccounts, error) {
+	all := make(map[string]*otherAccounts)
+	databases := make(map[sqldb.Source]bool)
+	for _, host := range r.options.Hosts {
+		switch place := r.options.accountsOf(host); {
+		case place.DataPath != "":
+			found, err := r.accountsInFolder(ctx, place.DataPath, host)
+			if err != nil {
+				return nil, fmt.Errorf("read the accounts of %s: %w", host, err)
+			}
+			all[host] = found
+		case !place.Database.IsZero():
+			databases[place.Database] = true
+		}
+	}
+	if place := r.options.accountsOf(""); !place.Database.IsZero() {
+		databases[place.Database] = true
+	}
+	for database := range databases {
+		if err := r.accountsInDatabase(ctx, database, all); err != nil {
+			return nil, fmt.Errorf("read the accounts: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// accountsInFolder reads the accounts of one host from internal storage.
+func (r *Reader) accountsInFolder(ctx context.Context, dataPath, host string) (*otherAccounts, error) {
+	s := store{path: filepath.Join(dataPath, encodeName(host), "accounts")}
+	if err := s.list(); err != nil {
+		return nil, err
+	}
+	var damage damage
+	states, err := readAll(ctx, s, s.users, &r.cachesOf(host).states, &damage, readAccount)
+	if err != nil {
+		return nil, err
+	}
+	found := &otherAccounts{count: len(s.users), disabled: make(map[string]bool)}
+	for i, user := range s.users {
+		if name, ok := decodeName(user); ok && states[i] == accountDisabled {
+			found.disabled[name] = true
+		}
+	}
+	return found, nil
+}
+
+// accountsInDatabase adds the accounts of all hosts whose accounts are in a database.
+func (r *Reader) accountsInDatabase(ctx context.Context, database sqldb.Source, all map[string]*otherAccounts) error {
+	// In the order of the index (host, user, store, key). Passwords stay there.
+	const accounts = `SELECT host, "user", MAX(CASE WHEN "key" = 'disabled' THEN value ELSE '' END) FROM prosody
+		WHERE store = 'accounts' AND "user" <> '' GROUP BY host, "user"`
+	return database.Read(ctx, sqldb.Options{PasswordFile: r.options.PasswordFile}, func(ctx context.Context, view sqldb.View) error {
+		return view.Stream(ctx, accounts, 3, func(row *sqldb.Row) {
+			host := string(row.Text(0))
+			if !r.options.serves(host) || r.options.accountsOf(host).Database != database {
+				return
+			}
+			found := all[host]
+			if found == nil {
+				found = &otherAccounts{disabled: make(map[string]bool)}
+				all[host] = found
+			}
+			found.count++
+			if value := string(row.Text(2)); value != "" && value != "false" {
+				found.disabled[string(row.Text(1))] = true
+			}
+		})
+	})
+}
+
+// isDisabled says whether an account in another place is disabled. It is false if o is
+// nil.
+func (o *otherAccounts) isDisabled(user string) bool { return o != nil && o.disabled[user] }
+
+// addServed adds the virtual hosts that are configured and have no records, and the
+// accounts in other places. Where guests get in without an account, nothing is
+// missing if there are no records.
+func (r *Reader) addServed(found collector.DomainSet, others map[string]*otherAccounts) {
+	for _, host := range r.options.Hosts {
+		if !r.options.accountsOf(host).Anonymous {
+			found.Of([]byte(host))
+		}
+	}
+	for host, accounts := range others {
+		if r.options.serves(host) && accounts.count > 0 {
+			found.Of([]byte(host)).Registered = collector.Known(accounts.count)
+		}
+	}
+}
+
+// notRecorded says that no store holds activity of a host, and what to do about that.
+const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
+
+// withoutActivity says of which domains no activity is recorded.
+func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
+	for i, d := range domains {
+		known := d.HasLastSeen || d.Damaged > 0 || len(d.ActiveByServer) > 0
+		if !known && !r.options.accountsOf(d.Name).Anonymous {
+			domains[i].NotRecorded = notRecorded
+		}
+	}
+}
+
+// unserved returns a sentence about hosts that have records and are not configured.
+func (o Options) unserved(names []string) []string {
+	left := make(map[string]bool)
+	for _, name := range names {
+		if !o.serves(name) && !slices.Contains(o.Components, strings.ToLower(name)) {
+			left[name] = true
+		}
+	}
+	return collector.Unserved(left)
+}
+
+// exists records that a user with a disabled account is there. It returns whether
+// that was so.
+func (o *otherAccounts) exists(host, user string, rec activity.Recorder) bool {
+	if !o.isDisabled(user) {
+		return false
+	}
+	rec.Exists([]byte(host), []byte(user))
+	return true
+}
