@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -144,8 +143,8 @@ func (f *file) token(n *yaml.Node) (t reports.Token) {
 func (f *file) patterns(n *yaml.Node, key string) (patterns []string) {
 	for _, item := range f.List(n, key) {
 		pattern := f.Text(item, key)
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			f.Problem(item, "%s: %q is no pattern: write it as in example.org or *.example.org", key, pattern)
+		if err := reports.CheckPattern(pattern); err != nil {
+			f.Problem(item, "%s: %q: %s", key, pattern, err)
 		}
 		patterns = append(patterns, pattern)
 	}

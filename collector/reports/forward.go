@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,11 +67,40 @@ func LeadsBack(forwardTo, listenAddress string) bool {
 	if target != port {
 		return false
 	}
-	local := func(host string) bool {
-		address, err := netip.ParseAddr(host)
-		return host == "" || host == "localhost" || err == nil && (address.IsLoopback() || address.IsUnspecified())
+	to := strings.TrimSuffix(u.Hostname(), ".")
+	if unspecified(host) && isThisMachine(to) {
+		return true
 	}
-	return strings.EqualFold(u.Hostname(), host) || local(u.Hostname()) && local(host)
+	return strings.EqualFold(to, host) || isLoopback(to) && isLoopback(host)
+}
+
+// unspecified returns true for a host that stands for all addresses of this machine.
+func unspecified(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "" || err == nil && address.IsUnspecified()
+}
+
+// isLoopback returns true for a host that is reached at this machine alone.
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return unspecified(host) || strings.EqualFold(host, "localhost") || err == nil && address.IsLoopback()
+}
+
+// isThisMachine returns true for the name and the addresses of this machine. No name is
+// looked up.
+func isThisMachine(host string) bool {
+	if name, err := os.Hostname(); err == nil && strings.EqualFold(host, name) {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	addresses, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(addresses, func(own net.Addr) bool {
+		prefix, err := netip.ParsePrefix(own.String())
+		return err == nil && prefix.Addr() == address.Unmap()
+	})
 }
 
 // forwardedHeader marks reports that are sent on, so that a loop of collection servers

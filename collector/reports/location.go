@@ -54,5 +54,5 @@ func (l *locations) of(address netip.Addr) (found usagereport.Location) {
 	if !address.IsValid() || l.db.Lookup(address).Decode(&record) != nil {
 		return found
 	}
-	return usagereport.Location{Continent: record.Continent.Code, Country: record.Country.Code}
+	return usagereport.NewLocation(record.Continent.Code, record.Country.Code)
 }

@@ -22,7 +22,9 @@ import (
 func countries(t *testing.T) (path string) {
 	t.Helper()
 	tree := must.Get(mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", RecordSize: 24, IncludeReservedNetworks: true}))(t)
-	for network, codes := range map[string][2]string{"203.0.113.0/24": {"EU", "DE"}, "2001:db8:1::/48": {"AS", "JP"}} {
+	for network, codes := range map[string][2]string{
+		"203.0.113.0/24": {"EU", "DE"}, "2001:db8:1::/48": {"AS", "JP"}, "198.51.100.0/24": {"\xff\a", `D"E`}, // the last is damaged
+	} {
 		_, prefix, err := net.ParseCIDR(network)
 		must.Succeed(t, err)
 		must.Succeed(t, tree.Insert(prefix, mmdbtype.Map{
@@ -39,12 +41,12 @@ func countries(t *testing.T) (path string) {
 }
 
 // The country that a report was sent from is kept with it, and the address is not. A
-// sender cannot choose it.
+// sender cannot choose it, and codes that are none are not known.
 func TestCountriesOfSenders(t *testing.T) {
 	folder, database := t.TempDir(), countries(t)
 	withCountries := func(o *reports.Options) { o.GeoIPDatabase = database }
 	r := start(t, folder, withCountries)
-	for homeserver, remote := range map[string]string{"a.example": "203.0.113.9:1", "b.example": "[2001:db8:1::5]:1", "c.example": "203.0.113.10:1", "d.example": "192.0.2.1:1"} {
+	for homeserver, remote := range map[string]string{"a.example": "203.0.113.9:1", "b.example": "[2001:db8:1::5]:1", "c.example": "203.0.113.10:1", "d.example": "192.0.2.1:1", "e.example": "198.51.100.1:1"} {
 		body := report(homeserver, `"sent_from_country":"XX"`, `"total_users":1`)
 		if answer := r.put(http.MethodPut, path, body, http.Header{"Remote": {remote}}); answer.Code != http.StatusOK {
 			t.Fatalf("%d %s", answer.Code, answer.Body)
@@ -66,7 +68,7 @@ func TestCountriesOfSenders(t *testing.T) {
 	const want = `
 # HELP active_users_exporter_reports_country_homeservers Homeservers that reported within expire_after, by the code of the country they report from, empty if it is not known; with geoip_database.
 # TYPE active_users_exporter_reports_country_homeservers gauge
-active_users_exporter_reports_country_homeservers{country=""} 1
+active_users_exporter_reports_country_homeservers{country=""} 2
 active_users_exporter_reports_country_homeservers{country="DE"} 2
 active_users_exporter_reports_country_homeservers{country="JP"} 1
 `

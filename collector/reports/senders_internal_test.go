@@ -5,8 +5,11 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
+
+	"active_users_exporter/test/must"
 )
 
 func TestWhoSendsARequest(t *testing.T) {
@@ -117,7 +120,22 @@ func TestConnectionsLeaveRoomForKnownSenders(t *testing.T) {
 	}
 }
 
+func TestPatternsThatMatchNothing(t *testing.T) {
+	for pattern, right := range map[string]bool{
+		"example.org": true, "*.Example.org": true, "*": true, "*:8448": true, "matrix?.example.org:443": true, "[2001:db8::1]": true, "[2001:DB8::1]:8448": true,
+		"": false, "https://example.org": false, "https://example.org:8448": false, "*.example.org:*": false, "example.org:": false, "example.org/": false,
+		"2001:db8::1": false, "[2001:db8:*]": false, "[ab].example.org": false, "[::1": false, "[fe80::1%a]": false, "[192.0.2.1]": false,
+		"@user:example.org": false, "{a,b}.example.org": false, "a b.example.org": false,
+	} {
+		if err := CheckPattern(pattern); (err == nil) != right {
+			t.Errorf("%q: error %v", pattern, err)
+		}
+	}
+}
+
 func TestForwardingToOneself(t *testing.T) {
+	hostname, err := os.Hostname()
+	must.Succeed(t, err)
 	for _, c := range []struct {
 		to, listen string
 		want       bool
@@ -129,6 +147,10 @@ func TestForwardingToOneself(t *testing.T) {
 		{"http://127.0.0.1:10054/push", ":10053", false},
 		{"https://matrix.org/report-usage-stats/push", ":443", false},
 		{"http://192.0.2.1:10053/push", ":10053", false},
+		{"http://LOCALHOST:10053/push", ":10053", true},
+		{"http://localhost.:10053/push", ":10053", true},
+		{"http://" + hostname + ":10053/push", ":10053", true},
+		{"http://" + hostname + ":10053/push", "127.0.0.1:10053", false}, // it need not mean loopback
 	} {
 		if got := LeadsBack(c.to, c.listen); got != c.want {
 			t.Errorf("%s at %s: %t", c.to, c.listen, got)

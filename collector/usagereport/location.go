@@ -20,6 +20,18 @@ const (
 
 var code = regexp.MustCompile(`^[A-Z]{2}$`)
 
+// NewLocation returns the Location with two codes. What is no code, as in a database
+// that is damaged, is not known.
+func NewLocation(continent, country string) (l Location) {
+	if code.MatchString(continent) {
+		l.Continent = continent
+	}
+	if code.MatchString(country) {
+		l.Country = country
+	}
+	return l
+}
+
 // Locate returns the body of a report with the location that the receiver found, which
 // replaces whatever the sender wrote there.
 func Locate(body []byte, l Location) []byte {
