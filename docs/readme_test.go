@@ -101,3 +101,19 @@ func TestReadmeNamesTheTestedVersions(t *testing.T) {
 		t.Errorf("only %d rows of real servers were found", compared)
 	}
 }
+
+// The first release fixes, improves and changes nothing that anybody has used.
+func TestFirstReleaseHasOnlyFeatures(t *testing.T) {
+	changelog := must.ReadFile(t, "../CHANGELOG.md")
+	releases := regexp.MustCompile(`(?m)^## \d+\.\d+\.\d+ / .*$`).FindAllStringIndex(changelog, -1)
+	if len(releases) == 0 {
+		t.Fatal("CHANGELOG.md has no release")
+	}
+	first := changelog[releases[len(releases)-1][0]:]
+	if entries := regexp.MustCompile(`(?m)^\* \[(CHANGE|ENHANCEMENT|BUGFIX)\].*$`).FindAllString(first, -1); len(entries) > 0 {
+		t.Errorf("the first release has %q: write what there is as [FEATURE], or change the line of the feature", entries)
+	}
+	if !strings.Contains(first, "\n* [FEATURE] ") {
+		t.Error("the first release has no feature")
+	}
+}
