@@ -11,8 +11,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/history"
-	"active_users_exporter/collector/prosody"
 	"active_users_exporter/config"
 )
 
@@ -53,7 +53,7 @@ func addHistory(app *kingpin.Application) map[string]command {
 			if err != nil {
 				return &usageError{err}
 			}
-			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { _, is := s.Source.(prosody.Options); return is }) {
+			if !slices.ContainsFunc(c.Servers, func(s config.Server) bool { _, is := s.Source.(chatserver.LoginArchive); return is }) {
 				return &usageError{errors.New("no Prosody is configured, and of other servers there is nothing to import")}
 			}
 			return withOwnHistory(s, imported.FullCommand(), func(store *history.Store) error {
@@ -73,10 +73,10 @@ func withOwnHistory(s config.Storage, doing string, do func(*history.Store) erro
 	return errors.Join(do(store), store.Close(), claim.Release())
 }
 
-// importAll records the archived logins of each Prosody.
+// importAll records the archived logins of each server that has some.
 func importAll(ctx context.Context, e environment, store *history.Store, c *config.Config) error {
 	for _, server := range c.Servers {
-		source, is := server.Source.(prosody.Options)
+		source, is := server.Source.(chatserver.LoginArchive)
 		if !is {
 			continue
 		}
@@ -87,8 +87,8 @@ func importAll(ctx context.Context, e environment, store *history.Store, c *conf
 	return nil
 }
 
-// importLogins records the archived logins of one Prosody.
-func importLogins(ctx context.Context, e environment, store *history.Store, c *config.Config, server string, source prosody.Options) error {
+// importLogins records the archived logins of one server.
+func importLogins(ctx context.Context, e environment, store *history.Store, c *config.Config, server string, source chatserver.LoginArchive) error {
 	// A calendar is hashed with the store's key, which is made at its first use.
 	calendar := activity.NewCalendar(store.Key(), c.Clients)
 	if _, err := store.Load(ctx, server, calendar, c.Clients); err != nil {
@@ -96,7 +96,7 @@ func importLogins(ctx context.Context, e environment, store *history.Store, c *c
 	}
 	oldest := e.clock().Add(-c.Storage.Retention)
 	logins, archived := 0, make(map[string][2]activity.Day) // the first and last day by domain
-	if err := prosody.ArchivedLogins(ctx, source, func(l prosody.Login) {
+	if err := source.ArchivedLogins(ctx, func(l chatserver.Login) {
 		if l.At.Before(oldest) || l.At.After(e.clock()) {
 			return
 		}

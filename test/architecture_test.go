@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// rooms says which packages of ours each package may import in its product
-// code: the table of rooms in the design. Data flows one way, and the chat
-// servers' rooms never enter one another.
-var rooms = map[string][]string{
+// mayImport says which packages of ours each package may import in its product
+// code. Data flows one way, and the chat servers' packages never import one
+// another.
+var mayImport = map[string][]string{
 	".": {
 		"collector",
 		"collector/activity",
@@ -23,7 +23,6 @@ var rooms = map[string][]string{
 		"collector/demo",
 		"collector/history",
 		"collector/metric",
-		"collector/prosody",
 		"collector/reports",
 		"collector/servers",
 		"collector/sqldb",
@@ -219,7 +218,7 @@ var rooms = map[string][]string{
 	"test/series": {},
 }
 
-// drivers may be linked in one room alone.
+// drivers may be linked in one package alone.
 var drivers = map[string][]string{
 	"modernc.org/sqlite":       {"collector/sqldb", "collector/storage/disktest"},
 	"github.com/jackc/pgx/v5":  {"collector/sqldb", "collector/sqldb/dbtest", "collector/synapse/synapsetest"},
@@ -240,13 +239,13 @@ func TestImportRules(t *testing.T) {
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return nil
 		}
-		room := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
-		if room == ".." {
-			room = "."
+		pkg := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
+		if pkg == ".." {
+			pkg = "."
 		}
-		allowed, known := rooms[room]
+		allowed, known := mayImport[pkg]
 		if !known {
-			t.Errorf("%s: the room %q is not in the table", path, room)
+			t.Errorf("%s: the package %q is not in the table", path, pkg)
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
@@ -259,10 +258,10 @@ func TestImportRules(t *testing.T) {
 				return err
 			}
 			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s: %s may not import %s", path, room, ours)
+				t.Errorf("%s: %s may not import %s", path, pkg, ours)
 			}
 			for driver, where := range drivers {
-				if (imported == driver || strings.HasPrefix(imported, driver+"/")) && !slices.Contains(where, room) {
+				if (imported == driver || strings.HasPrefix(imported, driver+"/")) && !slices.Contains(where, pkg) {
 					t.Errorf("%s: %s is for %v alone", path, driver, where)
 				}
 			}

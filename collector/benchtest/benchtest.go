@@ -1,4 +1,4 @@
-// Package benchtest is what benchmarks of several rooms share.
+// Package benchtest is what benchmarks of several packages share.
 package benchtest
 
 import (

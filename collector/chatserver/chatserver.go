@@ -4,10 +4,12 @@
 package chatserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -75,6 +77,21 @@ type Source interface {
 	// such as "database: postgresql, host db, port 5432, database synapse, user
 	// exporter". It shows no passwords and connects to nothing.
 	Reads() []string
+}
+
+// A LoginArchive is a Source that may also hold single logins from before the
+// exporter's own history, for history import.
+type LoginArchive interface {
+	Source
+	// ArchivedLogins calls use with each login in the archive, in any order, as far
+	// back as the archive goes.
+	ArchivedLogins(ctx context.Context, use func(Login)) error
+}
+
+// A Login is one login of a user.
+type Login struct {
+	Domain, User string
+	At           time.Time
 }
 
 // Line returns a line of Reads about values, none if there are no values.

@@ -8,25 +8,19 @@ import (
 	"slices"
 	"time"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/prosody/luadata"
 	"active_users_exporter/collector/sqldb"
 )
 
-// A Login is a login that mod_audit has recorded.
-type Login struct {
-	Domain, User string
-	At           time.Time
-}
-
 // auditLogin is the type of the events that are logins (mod_audit_auth).
 const auditLogin = "authentication-success"
 
-// ArchivedLogins calls use with each login in the archive that mod_audit keeps of each
-// virtual host, the store audit: history from before this exporter's own, as
-// far as the archive goes back. Records that are no logins, or damaged, are
+// ArchivedLogins implements chatserver.LoginArchive: mod_audit keeps an archive for
+// each virtual host, the store audit. Records that are no logins, or damaged, are
 // passed over.
-func ArchivedLogins(ctx context.Context, o Options, use func(Login)) error {
+func (o Options) ArchivedLogins(ctx context.Context, use func(chatserver.Login)) error {
 	if o.DataPath != "" {
 		return auditFiles(ctx, o, use)
 	}
@@ -35,7 +29,7 @@ func ArchivedLogins(ctx context.Context, o Options, use func(Login)) error {
 		// belongs to the host, and so to the empty user.
 		const query = `SELECT host, "with", "when" FROM prosodyarchive WHERE store = 'audit' AND "user" = '' AND value LIKE '%` + auditLogin + `%'`
 		err := view.Stream(ctx, query, 3, func(row *sqldb.Row) {
-			l := Login{string(row.Text(0)), string(row.Text(1)), time.Unix(row.Integer(2), 0)}
+			l := chatserver.Login{Domain: string(row.Text(0)), User: string(row.Text(1)), At: time.Unix(row.Integer(2), 0)}
 			if l.User != "" && o.serves(l.Domain) {
 				use(l)
 			}
@@ -52,7 +46,7 @@ const maxArchive = 4 << 30
 
 // auditFiles reads the archives of internal storage, HOST/audit.list: a
 // sequence of item({…}); as util.datamanager writes it.
-func auditFiles(ctx context.Context, o Options, use func(Login)) error {
+func auditFiles(ctx context.Context, o Options, use func(chatserver.Login)) error {
 	folders, err := files.ReadFolder(o.DataPath)
 	if err != nil {
 		return err
@@ -83,7 +77,7 @@ func auditFiles(ctx context.Context, o Options, use func(Login)) error {
 }
 
 // auditItem reads what stands between item( and the next one.
-func auditItem(item []byte) (l Login, ok bool) {
+func auditItem(item []byte) (l chatserver.Login, ok bool) {
 	end := bytes.LastIndex(item, []byte(")"))
 	if end < 0 {
 		return l, false

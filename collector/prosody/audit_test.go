@@ -10,15 +10,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/files"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/test/must"
 )
 
-func audited(t *testing.T, o prosody.Options) (logins []prosody.Login) {
+func audited(t *testing.T, o prosody.Options) (logins []chatserver.Login) {
 	t.Helper()
-	must.Succeed(t, prosody.ArchivedLogins(t.Context(), o, func(l prosody.Login) { logins = append(logins, l) }))
+	must.Succeed(t, o.ArchivedLogins(t.Context(), func(l chatserver.Login) { logins = append(logins, l) }))
 	return logins
 }
 
@@ -36,7 +37,7 @@ func TestAuditOfInternalStorage(t *testing.T) {
 			"item({ broken"+
 			item("authentication-success", "\t[\"when\"] = 1740000003;\n\t[\"with\"] = \"carla\";\n"))
 	write(t, filepath.Join(folder, "other%2eorg", "lastlog2", "x.dat"), "")
-	want := []prosody.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}, {Domain: "example.org", User: "carla", At: time.Unix(1740000003, 0)}}
+	want := []chatserver.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}, {Domain: "example.org", User: "carla", At: time.Unix(1740000003, 0)}}
 	if diff := cmp.Diff(want, audited(t, prosody.Options{DataPath: folder})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -61,7 +62,7 @@ func TestAuditOfSQLStorage(t *testing.T) {
 	must.Succeed(t, db.Close())
 	source, err := sqldb.ParseSource("sqlite:" + path)
 	must.Succeed(t, err)
-	want := []prosody.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}}
+	want := []chatserver.Login{{Domain: "example.org", User: "anna", At: time.Unix(1740000000, 0)}}
 	if diff := cmp.Diff(want, audited(t, prosody.Options{Database: source})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -72,7 +73,7 @@ func TestAnArchiveThatIsAPipe(t *testing.T) {
 	directory := t.TempDir()
 	must.Succeed(t, os.MkdirAll(filepath.Join(directory, "example%2eorg"), 0o755))
 	must.Succeed(t, syscall.Mkfifo(filepath.Join(directory, "example%2eorg/audit.list"), 0o600))
-	err := prosody.ArchivedLogins(t.Context(), prosody.Options{DataPath: directory}, func(prosody.Login) { t.Error("a login out of nowhere") })
+	err := prosody.Options{DataPath: directory}.ArchivedLogins(t.Context(), func(chatserver.Login) { t.Error("a login out of nowhere") })
 	if !errors.Is(err, files.ErrNotRegular) {
 		t.Errorf("error %v", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/test/must"
@@ -296,7 +297,7 @@ func TestStrayEntriesAreNoHosts(t *testing.T) {
 			if got := count(cal, facts, now); len(facts.Domains) != 1 || got["example.org"] != [3]int{1, 1, 1} || len(facts.Warnings) != 0 {
 				t.Errorf("%v, domains %+v, warnings %q", got, facts.Domains, facts.Warnings)
 			}
-			must.Succeed(t, prosody.ArchivedLogins(t.Context(), options, func(prosody.Login) { t.Error("a login out of nowhere") }))
+			must.Succeed(t, options.ArchivedLogins(t.Context(), func(chatserver.Login) { t.Error("a login out of nowhere") }))
 		})
 	}
 }
