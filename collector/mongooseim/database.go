@@ -33,13 +33,18 @@ type reading struct {
 	now   time.Time
 	found collector.DomainSet
 	rec   activity.Recorder
+	// domains says which rows count.
+	domains *hosting
 }
 
 // readDatabases adds what the databases hold to what is found, and returns what
 // kind the first one is and the id of the cluster, "" if it is not there.
-func (r *Reader) readDatabases(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
+func (r *Reader) readDatabases(ctx context.Context, domains *hosting, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
+	if r.options.Database.IsZero() {
+		return "", "", nil
+	}
 	for _, source := range slices.Concat([]sqldb.Source{r.options.Database}, r.options.OtherDatabases) {
-		oneKind, oneCluster, err := r.readDatabase(ctx, source, server, now, found, rec)
+		oneKind, oneCluster, err := r.readDatabase(ctx, source, domains, now, found, rec)
 		if err != nil {
 			return "", "", err
 		}
@@ -48,22 +53,29 @@ func (r *Reader) readDatabases(ctx context.Context, server *running, now time.Ti
 	return kind, cluster, nil
 }
 
-func (r *Reader) readDatabase(ctx context.Context, source sqldb.Source, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
+func (r *Reader) readDatabase(ctx context.Context, source sqldb.Source, domains *hosting, now time.Time, found collector.DomainSet, rec activity.Recorder) (kind, cluster string, err error) {
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = source.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
 		host := r.options.Host
-		if host == "" && server != nil && len(server.domains) == 1 {
-			host = server.domains[0]
+		if host == "" && len(domains.served) == 1 {
+			host = domains.served[0]
 		}
-		reading := reading{view, host, now, found, rec}
-		if err := reading.accounts(ctx); err != nil {
-			return fmt.Errorf("read the table users: %w", err)
+		reading := reading{view, host, now, found, rec, domains}
+		err := domains.readTypes(ctx, view)
+		if err != nil {
+			return fmt.Errorf("read the table domain_settings: %w", err)
 		}
-		if err := reading.last(ctx); err != nil {
-			return fmt.Errorf("read the table last: %w", err)
+		if domains.needed(accountsOf) {
+			if err := reading.accounts(ctx); err != nil {
+				return fmt.Errorf("read the table users: %w", err)
+			}
 		}
-		var err error
+		if domains.needed(lastOf) {
+			if err := reading.last(ctx); err != nil {
+				return fmt.Errorf("read the table last: %w", err)
+			}
+		}
 		if cluster, err = reading.clusterID(ctx); err != nil {
 			return fmt.Errorf("read the table mongoose_cluster_id: %w", err)
 		}
@@ -96,10 +108,13 @@ func (r *reading) last(ctx context.Context) error {
 	// and nearly all rows are wanted. Never the column state, which people
 	// write.
 	err = r.Stream(ctx, `SELECT `+column+`, username, seconds FROM "last"`, 3, func(row *sqldb.Row) {
-		rows++
 		if column == domainColumn {
 			name = row.Text(0)
 		}
+		if !r.domains.inSQL(name, lastOf) {
+			return
+		}
+		rows++
 		r.found.Of(name)
 		if seconds := row.Integer(2); seconds > oldest {
 			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
@@ -107,8 +122,10 @@ func (r *reading) last(ctx context.Context) error {
 			r.rec.Exists(name, row.Text(1))
 		}
 	})
-	for _, d := range r.found {
-		d.HasLastSeen = rows > 0
+	for name, d := range r.found {
+		if h, known := r.domains.storage(name); !known || h.Last == InSQL {
+			d.HasLastSeen = rows > 0
+		}
 	}
 	return err
 }
@@ -138,7 +155,7 @@ func (r *reading) accounts(ctx context.Context) error {
 		if !named {
 			name = []byte(r.host)
 		}
-		if n == 0 {
+		if n == 0 || !r.domains.inSQL(name, accountsOf) {
 			return
 		}
 		found := r.found.Of(name)

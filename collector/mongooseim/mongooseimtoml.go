@@ -25,7 +25,9 @@ type mongooseIMTOML struct {
 		HostTypes []string `toml:"host_types"`
 	} `toml:"general"`
 	OutgoingPools outgoingPools `toml:"outgoing_pools"`
-	HostConfig    []struct {
+	hostSection
+	HostConfig []struct {
+		hostSection
 		Host          string        `toml:"host"`
 		HostType      string        `toml:"host_type"`
 		OutgoingPools outgoingPools `toml:"outgoing_pools"`
@@ -90,7 +92,25 @@ func readMongooseIMTOML(o *Options, path string, warn func(format string, args .
 			o.OtherDatabases = append(o.OtherDatabases, source)
 		}
 	}
+	o.Dynamic = len(c.General.HostTypes) > 0
+	o.Hosts = c.hosts(!o.Database.IsZero())
 	return nil
+}
+
+// hosts returns where the records of hosts and host types are; nil if there are none.
+func (c *mongooseIMTOML) hosts(hasDatabase bool) map[string]Host {
+	own := make(map[string]hostSection)
+	for _, part := range c.HostConfig {
+		own[strings.ToLower(cmp.Or(part.HostType, part.Host))] = part.hostSection
+	}
+	var all map[string]Host
+	for _, name := range lowered(slices.Concat(c.General.Hosts, c.General.HostTypes)) {
+		if all == nil {
+			all = make(map[string]Host)
+		}
+		all[name] = storages(c.hostSection, own[name], hasDatabase)
+	}
+	return all
 }
 
 // pools returns the connections that the hosts and host types use, each once. Each

@@ -10,6 +10,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector"
@@ -31,6 +33,11 @@ type Options struct {
 	// Host is the domain of a database without the column server (before
 	// 5.0); "" if it is not known.
 	Host string
+	// Hosts are the hosts and host types of mongooseim.toml, with the places of their
+	// records; nil if it was not read.
+	Hosts map[string]Host
+	// Dynamic says that there are host types, whose domains are elsewhere.
+	Dynamic bool
 	// GraphQL is the admin API, of all domains or of one, the zero Endpoint not
 	// to ask the running server.
 	GraphQL webapi.Endpoint
@@ -47,6 +54,7 @@ type Options struct {
 type Reader struct {
 	options    Options
 	api        api
+	served     []string               // the domains, as the running server said last
 	lastReport *systemmetrics.Cluster // the last good one, of ReportFile
 }
 
@@ -66,30 +74,28 @@ func (r *Reader) Close() error {
 // online are counted beside it. They are asked for first: whoever logs out in
 // between is then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	facts := collector.Facts{Complete: true, Database: "graphql"}
+	facts := collector.Facts{Complete: true, Database: "graphql", Online: collector.OnlineUnknown}
 	found := make(collector.DomainSet)
-	var server *running
-	if !r.options.GraphQL.IsZero() {
-		var err error
-		if server, err = r.api.ask(ctx); err != nil {
-			return collector.Facts{}, err
-		}
-		facts.Version, facts.Modules, facts.ModulesErr = server.version, server.modules, server.modulesErr
+	domains := &hosting{options: r.options, served: r.served, unserved: make(map[string]bool)}
+	server, err := r.askServer(ctx, domains, &facts)
+	if err != nil {
+		return collector.Facts{}, err
+	}
+	if server != nil {
 		server.recordOnline(now, found, rec)
 	}
-	var err error
-	var cluster string
-	if r.options.Database == (sqldb.Source{}) {
-		err = r.api.readLast(ctx, server, now, found, rec)
-	} else {
-		facts.Database, cluster, err = r.readDatabases(ctx, server, now, found, rec)
-		if err == nil && server != nil && !found.HasLastSeen() {
-			// Accounts are in SQL, but mod_last has its default backend, Mnesia.
-			err = r.api.readLast(ctx, server, now, found, rec)
+	kind, cluster, err := r.readDatabases(ctx, domains, now, found, rec)
+	facts.Database = cmp.Or(kind, facts.Database)
+	if err == nil && server != nil {
+		err = r.lastInMnesia(ctx, server, domains, now, found, rec)
+	}
+	for name := range r.options.Hosts {
+		if !r.options.Dynamic {
+			found.Of([]byte(name))
 		}
 	}
 	if err == nil && server != nil {
-		err = r.api.countAccounts(ctx, server, found)
+		err = r.api.countAccounts(ctx, server, domains, found)
 	}
 	if err != nil {
 		return collector.Facts{}, err
@@ -97,14 +103,57 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
 	}
-	facts.Domains = found.Facts()
+	facts.Domains = domains.facts(found, facts.OnlineErr)
+	facts.Warnings = append(facts.Warnings, collector.Unserved(domains.unserved)...)
 	r.systemMetrics(ctx, server, cluster, now, &facts)
-	if facts.ModulesErr == nil {
+	if facts.ModulesErr == nil && facts.OnlineErr == nil {
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)
 	} else if len(r.options.RequiredModules) == 0 {
 		facts.ModulesErr = nil // nobody asked
 	}
 	return facts, nil
+}
+
+// askServer asks the running server, if its GraphQL is configured. If it does not
+// answer, the records are there all the same.
+func (r *Reader) askServer(ctx context.Context, domains *hosting, facts *collector.Facts) (*running, error) {
+	if r.options.GraphQL.IsZero() {
+		return nil, nil
+	}
+	server, err := r.api.ask(ctx)
+	if err != nil && (ctx.Err() != nil || r.options.Database.IsZero()) {
+		return nil, err
+	}
+	if facts.OnlineErr = err; server == nil {
+		return nil, nil
+	}
+	if server.onlyDomain == "" && (server.domainsListed || !r.options.Dynamic) {
+		r.served = server.domains
+		domains.served = r.served
+	}
+	facts.Online = collector.OnlineKnown
+	facts.Version, facts.Modules, facts.ModulesErr = server.version, server.modules, server.modulesErr
+	return server, nil
+}
+
+// lastInMnesia asks GraphQL for last activity that is not in the database: that of
+// domains for which mongooseim.toml says so, or, if nothing says where it is, of all
+// domains if the database has none, since Mnesia is the default of mod_last.
+func (r *Reader) lastInMnesia(ctx context.Context, server *running, domains *hosting, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
+	if r.options.Hosts == nil || r.options.Database.IsZero() {
+		if found.HasLastSeen() {
+			return nil
+		}
+		return r.api.readLast(ctx, server, server.domains, now, found, rec)
+	}
+	names := server.domains
+	if names == nil && !r.options.Dynamic {
+		names = slices.Sorted(maps.Keys(r.options.Hosts))
+	}
+	if names = domains.inMnesia(names, lastOf); len(names) == 0 {
+		return nil
+	}
+	return r.api.readLast(ctx, server, names, now, found, rec)
 }
 
 // systemMetrics adds what the server says about itself: in its report, or else

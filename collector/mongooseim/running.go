@@ -78,9 +78,12 @@ func (a api) ask(ctx context.Context) (*running, error) {
 	} else if err := a.askServer(ctx, r); err != nil {
 		return nil, err
 	}
-	var err error
-	r.online, err = a.connected(ctx, r.onlyDomain)
-	return r, err
+	online, err := a.connected(ctx, r.onlyDomain)
+	if err != nil {
+		return nil, err
+	}
+	r.online = online
+	return r, nil
 }
 
 // askServer asks what the administrator of all domains may know.
@@ -209,7 +212,8 @@ func (r *running) recordOnline(now time.Time, found collector.DomainSet, rec act
 // countAccounts counts the accounts of domains that have none in the database,
 // and completes who is online: nobody, on a domain that is not in the list of
 // all sessions.
-func (a api) countAccounts(ctx context.Context, server *running, found collector.DomainSet) error {
+// It does not count those that MongooseIM cannot list: 0 would be false.
+func (a api) countAccounts(ctx context.Context, server *running, domains *hosting, found collector.DomainSet) error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		d := found[name]
@@ -219,7 +223,7 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 		if !d.Online.Known {
 			d.Online = collector.Known(0)
 		}
-		if !d.Registered.Known {
+		if h, known := domains.storage(name); !d.Registered.Known && (!known || h.Accounts == InMnesia) {
 			names = append(names, name)
 		}
 	}
@@ -237,7 +241,8 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 		}
 		for i, name := range some {
 			// What is null is an error about that domain alone.
-			if n := counts[alias(i)].Users; n != nil {
+			_, configured := domains.storage(name)
+			if n := counts[alias(i)].Users; n != nil && (*n > 0 || configured) {
 				found[name].Registered = collector.Known(*n)
 			}
 		}
@@ -248,17 +253,17 @@ func (a api) countAccounts(ctx context.Context, server *running, found collector
 // readLast asks for everybody's last activity: where it is kept in Mnesia
 // there is no other way from outside. It costs the server a look into its
 // tables of sessions and of last activity for each account.
-func (a api) readLast(ctx context.Context, server *running, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
+func (a api) readLast(ctx context.Context, server *running, domains []string, now time.Time, found collector.DomainSet, rec activity.Recorder) error {
 	// Everybody who was not active since tomorrow, and is not connected.
 	before := quoted(now.Add(24 * time.Hour).UTC().Format(time.RFC3339))
-	if server.domains == nil {
+	if domains == nil {
 		// This list does not say whether mod_last is there: without it, and
 		// without anybody who was ever active, all have no time.
 		if _, err := a.oldUsers(ctx, `timestamp:`+before, now, found, rec); err != nil {
 			return err
 		}
 	}
-	for _, name := range server.domains {
+	for _, name := range domains {
 		kept, err := a.oldUsers(ctx, `domain:`+quoted(name)+`,timestamp:`+before, now, found, rec)
 		if err != nil {
 			return err
