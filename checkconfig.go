@@ -106,7 +106,7 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 func onlineHint(source config.Source, s collector.Status) string {
 	kind, err := source.Kind(s.Software)
 	known := slices.ContainsFunc(s.Snapshot.Domains, func(d collector.Domain) bool { return d.Online.Known })
-	if err != nil || kind.OnlineKey == "" || s.Snapshot.Database == "none" || known || s.Err != nil {
+	if err != nil || kind.OnlineKey == "" || s.Snapshot.Database == "none" || known || s.Snapshot.OnlineErr != nil {
 		return ""
 	}
 	return fmt.Sprintf("who is connected is not known: people who stay connected count by their %s; %s would tell", kind.SeenAt, kind.OnlineKey)

@@ -28,6 +28,8 @@ type Snapshot struct {
 	Warnings      []string // Facts.Warnings
 	// Online says whether these figures include who stays connected.
 	Online OnlineState
+	// OnlineErr is Facts.OnlineErr.
+	OnlineErr error
 	// calendar is what the figures were counted from; it is not changed any more.
 	calendar *activity.Calendar
 }
@@ -114,7 +116,7 @@ func (s *Snapshot) unrecorded() string {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Online: facts.Online, calendar: cal}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
 		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)

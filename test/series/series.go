@@ -27,7 +27,7 @@ func (s Series) Figures(server string) Series {
 		family, _, _ := strings.Cut(name, "{")
 		switch {
 		case !strings.Contains(name, `server="`+server+`"`):
-		case family == "chat_server_up", strings.Contains(family, "refresh"), strings.Contains(family, "timestamp"):
+		case family == "chat_server_up", family == "chat_online_known", strings.Contains(family, "refresh"), strings.Contains(family, "timestamp"):
 		default:
 			all[name] = value
 		}
