@@ -169,7 +169,7 @@ func (b backfill) reports(ctx context.Context) (all []metric.Past[usagereport.Ho
 	return all, err
 }
 
-// progress tells people what is going on; programs are not told.
+// progress shows people what is going on; nothing is printed for programs.
 func (e environment) progress(format string, args ...any) {
 	if isTerminal(e.stderr) {
 		_, _ = fmt.Fprintf(e.stderr, "\r\x1b[K"+format, args...)

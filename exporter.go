@@ -365,7 +365,7 @@ func (e *Exporter) received() web.Received {
 	return sum
 }
 
-// protocol returns what a chat server speaks. NodeInfo knows the name matrix
+// protocol returns the protocol of a chat server. NodeInfo knows the name matrix
 // since 2.2; no other name would be true.
 func (e *Exporter) protocol(software string) string {
 	kind, err := e.source.Kind(software)

@@ -1,4 +1,4 @@
-// The command active_users_exporter tells the people who run chat servers how
+// The command active_users_exporter shows the people who run chat servers how
 // many people use them: a Prometheus exporter of daily, weekly and monthly
 // active users and of retention, read from the servers' own records.
 package main
@@ -119,7 +119,7 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 }
 
-// errReported is a failure that the user has already been told of.
+// errReported is a failure that has already been reported to the user.
 var errReported = errors.New("reported")
 
 // usageError is a mistake of the user's: in the command line or configuration.

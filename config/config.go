@@ -56,7 +56,7 @@ type Storage struct {
 const (
 	defaultInterval = time.Hour
 	// minInterval is the shortest pause: Synapse writes visits every five
-	// minutes, Prosody at logins; more often than once a minute tells nothing.
+	// minutes, Prosody at logins; more often than once a minute gives nothing new.
 	minInterval = time.Minute
 	// staleIntervals is how many intervals old figures may be, unless the
 	// configuration says otherwise: two refreshes may fail.

@@ -163,8 +163,8 @@ func (f *file) prefix(n *yaml.Node) netip.Prefix {
 	return prefix
 }
 
-// CheckAddress says whether something can listen on an address, as far as can be
-// told from its text.
+// CheckAddress says whether something can listen on an address, as far as its
+// text shows.
 func CheckAddress(address string) error {
 	const most = 65535
 	_, port, err := net.SplitHostPort(address)

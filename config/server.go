@@ -122,14 +122,14 @@ func (f *file) server(n *yaml.Node, values map[string]*yaml.Node) Server {
 			return server
 		}
 	}
-	item.Values = f.own(kind, values)
+	item.Values = f.valuesFor(kind, values)
 	server.Source = kind.Configure(item)
 	server.Warnings = item.Warnings
 	return server
 }
 
-// own returns the values of the keys of a kind. Those of other kinds are mistakes.
-func (f *file) own(kind chatserver.Kind, values map[string]*yaml.Node) map[string]*yaml.Node {
+// valuesFor returns the values of the keys of a kind. Those of other kinds are mistakes.
+func (f *file) valuesFor(kind chatserver.Kind, values map[string]*yaml.Node) map[string]*yaml.Node {
 	own := make(map[string]*yaml.Node)
 	for _, key := range document.Keys(values) {
 		if slices.Contains(kind.Keys, key) {

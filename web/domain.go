@@ -236,7 +236,7 @@ func changesOf(v collector.Visitors) changes {
 	return c
 }
 
-func (c changes) of(w activity.Window) string {
+func (c changes) forWindow(w activity.Window) string {
 	switch w.String() {
 	case "1d":
 		return c.Daily
@@ -250,7 +250,7 @@ func (c changes) of(w activity.Window) string {
 
 // inFull says also what a number is compared with.
 func (c changes) inFull(w activity.Window) string {
-	if text := c.of(w); text != "" {
+	if text := c.forWindow(w); text != "" {
 		return text + " " + map[string]string{"1d": "a week", "7d": "the week", "30d": "the 30 days"}[w.String()] + " before"
 	}
 	return ""

@@ -32,7 +32,7 @@ type landingPage struct {
 
 // landingState is what a page is made of. The minute is there for ages.
 type landingState struct {
-	edition
+	fingerprint
 	reports uint64
 	minute  int64
 }
@@ -59,7 +59,7 @@ func (p *landingPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 func (p *landingPage) make() ([]byte, error) {
 	p.making.Lock()
 	defer p.making.Unlock()
-	now := landingState{edition: p.edition(), minute: p.Clock().Unix() / 60}
+	now := landingState{fingerprint: p.fingerprint(), minute: p.Clock().Unix() / 60}
 	if p.ReportsVersion != nil {
 		now.reports = p.ReportsVersion()
 	}
@@ -179,7 +179,7 @@ func (v *landingView) add(s collector.Status, changed []changes, now time.Time) 
 		if i < len(changed) {
 			c = changed[i]
 		}
-		v.Rows = append(v.Rows, row.of(d, c))
+		v.Rows = append(v.Rows, row.forDomain(d, c))
 		v.sums.add(d)
 	}
 	if len(s.Snapshot.Domains) == 0 {

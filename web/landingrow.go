@@ -78,13 +78,13 @@ func newLandingRow(s collector.Status, windows []windowName) landingRow {
 	return row
 }
 
-// of returns the row of one of the server's domains.
-func (l landingRow) of(d collector.Domain, c changes) landingRow {
+// forDomain returns the row of one of the server's domains.
+func (l landingRow) forDomain(d collector.Domain, c changes) landingRow {
 	l.Domain, l.Page = d.Name, domainPath(l.Server, d.Name)
 	l.Active = slices.Clone(l.Active)
 	for _, a := range d.Active { // not of every window, where the server has counted
 		if i := slices.IndexFunc(l.Active, func(f landingFigure) bool { return f.Window == a.Window }); i >= 0 {
-			l.Active[i].Users, l.Active[i].Change = humanize.Comma(int64(a.Users)), shortened(c.of(a.Window))
+			l.Active[i].Users, l.Active[i].Change = humanize.Comma(int64(a.Users)), shortened(c.forWindow(a.Window))
 		}
 	}
 	if d.Retention != nil {
@@ -120,7 +120,7 @@ func signed(n int) string {
 	return "0"
 }
 
-// sums are totals over all domains. What no domain tells is not known.
+// sums are totals over all domains. A figure that is known of no domain is not known.
 type sums struct {
 	domains                             int
 	active                              map[activity.Window]int

@@ -36,7 +36,7 @@ type metricsPage struct {
 	joined  map[expfmt.Format]*joined
 }
 
-// newMetricsPage returns the page of figures, which are gathered anew whenever
+// newMetricsPage returns the page of figures, which are gathered again whenever
 // changed says so, and of process, once a second at most.
 func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, clock func() time.Time, logger log.Logger) *metricsPage {
 	// The counter of promhttp's handler, which finds it registered and shares it.
@@ -55,12 +55,12 @@ func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, 
 		compressor: gzip.NewWriter(io.Discard),
 		joined:     make(map[expfmt.Format]*joined),
 		figures:    &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
-		process:    &encodedPart{gather: process.Gather, changed: every(time.Second, clock), failed: failed, last: true},
+		process:    &encodedPart{gather: process.Gather, changed: rateLimited(time.Second, clock), failed: failed, last: true},
 	}
 }
 
-// every returns a function that says, about that often, that it is time again.
-func every(pause time.Duration, clock func() time.Time) func() bool {
+// rateLimited returns a function that returns true at most once in each pause.
+func rateLimited(pause time.Duration, clock func() time.Time) func() bool {
 	var last time.Time
 	return func() bool {
 		now := clock()
@@ -76,7 +76,7 @@ func every(pause time.Duration, clock func() time.Time) func() bool {
 // compressed if asked for.
 func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	page := p.in(format)
+	page := p.inFormat(format)
 	h := w.Header()
 	h["Vary"] = []string{"Accept", "Accept-Encoding"}
 	h.Set("Content-Type", string(format))
@@ -136,9 +136,9 @@ func (p *metricsPage) compress(pieces [][]byte) []byte {
 	return compressed.Bytes()
 }
 
-// in returns the page in a format.
-func (p *metricsPage) in(format expfmt.Format) *joined {
-	figures, process := p.figures.in(format), p.process.in(format)
+// inFormat returns the page in a format.
+func (p *metricsPage) inFormat(format expfmt.Format) *joined {
+	figures, process := p.figures.inFormat(format), p.process.inFormat(format)
 	p.joining.Lock()
 	defer p.joining.Unlock()
 	page, ok := p.joined[format]
@@ -165,7 +165,7 @@ func join(figures, process *form) *joined {
 type encodedPart struct {
 	gather  func() ([]*dto.MetricFamily, error)
 	changed func() bool
-	failed  func(cause string, err error) // told once for each change; what could be shown is
+	failed  func(cause string, err error) // called once for each change; the rest is shown
 	last    bool                          // whether the page ends with it
 
 	mutex sync.Mutex
@@ -197,9 +197,9 @@ func (f *form) end() int {
 	return f.families[len(f.families)-1].to
 }
 
-// in returns the part in a format. Those who ask while it is made wait for it,
+// inFormat returns the part in a format. Those who ask while it is made wait for it,
 // which takes memory alone.
-func (p *encodedPart) in(format expfmt.Format) *form {
+func (p *encodedPart) inFormat(format expfmt.Format) *form {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.changed() || p.forms == nil {
@@ -221,7 +221,7 @@ func (p *encodedPart) encode(format expfmt.Format) *form {
 	if err != nil {
 		p.failed("gathering", err)
 	}
-	content, deflated := bytes.NewBuffer(make([]byte, 0, roomy(p.length))), bytes.NewBuffer(make([]byte, 0, roomy(p.deflated)))
+	content, deflated := bytes.NewBuffer(make([]byte, 0, withSlack(p.length))), bytes.NewBuffer(make([]byte, 0, withSlack(p.deflated)))
 	encoder := expfmt.NewEncoder(content, format)
 	spans := make([]familyBytes, 0, len(families))
 	for _, family := range families {
@@ -252,8 +252,8 @@ func (p *encodedPart) encode(format expfmt.Format) *form {
 	return &form{content.Bytes(), spans, deflated.Bytes(), crc32.ChecksumIEEE(content.Bytes())}
 }
 
-// roomy is the room for what was so long last time.
-func roomy(length int) int { return length + length/16 + 64 }
+// withSlack returns the capacity for what had this length last time.
+func withSlack(length int) int { return length + length/16 + 64 }
 
 // acceptsGzip says whether a client takes gzip (RFC 9110, section 12.5.3).
 func acceptsGzip(h http.Header) bool {
@@ -270,13 +270,13 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// edition names the state that figures are made from.
-type edition struct {
+// A fingerprint names the state that figures are made from.
+type fingerprint struct {
 	configuration uint64
 	statuses      []string // server and version of each
 }
 
-func (p *pages) edition() (now edition) {
+func (p *pages) fingerprint() (now fingerprint) {
 	now.configuration = p.Configuration().Version
 	for _, s := range p.Statuses() {
 		now.statuses = append(now.statuses, s.Server+"\x00"+strconv.FormatUint(s.Version, 10))
@@ -290,11 +290,11 @@ func (p *pages) edition() (now edition) {
 // and parts of a report are waited for.
 func (p *pages) figuresChanged() func() bool {
 	const aging = 30 * time.Second
-	var last edition
+	var last fingerprint
 	var reported uint64
-	second, aged := every(time.Second, p.Clock), every(aging, p.Clock)
+	second, aged := rateLimited(time.Second, p.Clock), rateLimited(aging, p.Clock)
 	return func() bool {
-		now := p.edition()
+		now := p.fingerprint()
 		changed := now.configuration != last.configuration || !slices.Equal(now.statuses, last.statuses)
 		last = now
 		if p.ReportsVersion != nil && second() {

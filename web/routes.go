@@ -1,5 +1,5 @@
 // Package web has the pages of the main listener: the metrics, the landing page,
-// NodeInfo, and what tells whether the exporter is alive.
+// NodeInfo, and whether the exporter is alive.
 package web
 
 import (
@@ -38,7 +38,7 @@ type Options struct {
 	Statuses func() []collector.Status
 	// Configuration returns what is in use.
 	Configuration func() Configuration
-	// Protocol returns what a chat server speaks, as NodeInfo names it.
+	// Protocol returns the protocol of a chat server, as NodeInfo names it.
 	Protocol func(software string) string
 	// Received and ReportsVersion are nil if no reports are received. The
 	// version is another number once what was received may have changed.
@@ -136,7 +136,7 @@ func (p *pages) metrics() http.Handler {
 	figures, process := prometheus.NewRegistry(), prometheus.NewRegistry()
 	figures.MustRegister(p.Figures...)
 	process.MustRegister(
-		// Of the memory statistics, one gauge has the name of a counter without
+		// One gauge of the memory statistics has the name of a counter without
 		// its _total, which OpenMetrics takes for the same family.
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

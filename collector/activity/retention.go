@@ -88,9 +88,9 @@ type block [blockWords]uint64
 func newRetentionCounter(days [][]userSet, words int) *retentionCounter {
 	r := &retentionCounter{days: days, words: words, everyone: make([]*block, len(days)), nobody: new(block)}
 	const apart = blockWords + 8 // a cache line more: see staggered
-	room := make([]uint64, len(days)*apart)
+	storage := make([]uint64, len(days)*apart)
 	for i := range r.everyone {
-		r.everyone[i] = (*block)(room[i*apart:])
+		r.everyone[i] = (*block)(storage[i*apart:])
 	}
 	return r
 }

@@ -45,9 +45,9 @@ func (s userSet) staggered(day int) userSet {
 		return exact(s)
 	}
 	from := day % (page / line) * line
-	room := make(userSet, from+len(s))
-	copy(room[from:], s)
-	return room[from:]
+	grown := make(userSet, from+len(s))
+	copy(grown[from:], s)
+	return grown[from:]
 }
 
 // word returns the w-th 64 users; beyond the end of the set there are none.

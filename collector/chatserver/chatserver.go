@@ -154,8 +154,8 @@ func (i *Item) Warn(format string, args ...any) {
 	i.Warnings = append(i.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Good says that no mistake has been found so far.
-func (i *Item) Good() bool { return i.mistake == nil && i.Err() == nil }
+// Valid returns true if no mistake has been found so far.
+func (i *Item) Valid() bool { return i.mistake == nil && i.Err() == nil }
 
 // At returns the Source of a location without further keys, as on the command
 // line, with warnings. Its errors do not repeat the location, which may hold a

@@ -141,7 +141,7 @@ func (w *dendriteWriter) server() {
 
 // person writes an account, a device for each client and, for each day on which a
 // native account came with one of them, a visit of every device there was, as Dendrite
-// does. Of two devices, the second was logged out when it had not come for a month.
+// does. If there are two devices, the second was logged out when it had not come for a month.
 func (w *dendriteWriter) person(p person) {
 	kind, service := dendriteUser, any(nil)
 	switch p.kind {

@@ -14,7 +14,7 @@ import (
 const overlap = 5 * time.Minute
 
 // madeByServer is true of the devices that Dendrite makes for itself, given the
-// name of the table: for the senders of application services, anew at each start,
+// name of the table: for the senders of application services, again at each start,
 // and for server notices. They have no agent and were never used. A person's device
 // is like that only if its client sends no agent and never synchronised.
 func madeByServer(table string) string {

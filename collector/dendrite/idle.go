@@ -40,9 +40,9 @@ func (s setAside) add(user []byte, date activity.Day, client activity.Client, ma
 	s[u] = w
 }
 
-// report reports a visit of a device that was there, and with it, as visits of the same
-// device, those that wait: so as many visits are reported as there are rows.
-func (r *reading) report(user []byte, date activity.Day, client activity.Client, aside setAside) {
+// record records a visit of a device that was there, and with it, as visits of the same
+// device, those that wait: so as many visits are recorded as there are rows.
+func (r *reading) record(user []byte, date activity.Day, client activity.Client, aside setAside) {
 	rows := 1
 	if len(aside) > 0 {
 		u := userDay{string(user), date}
@@ -56,10 +56,10 @@ func (r *reading) report(user []byte, date activity.Day, client activity.Client,
 	}
 }
 
-// reportRest reports the visits that still wait. Their users came with no device of
-// which it could be told, and who came is certain: the rows stand as they are. The
+// recordRest records the visits that still wait. It is unknown with which device their
+// users came, but who came is certain: the rows stand as they are. The
 // devices that Dendrite made for itself are nobody.
-func (r *reading) reportRest(aside setAside) {
+func (r *reading) recordRest(aside setAside) {
 	for u, w := range aside {
 		for _, client := range w.idle {
 			r.rec.Visit(r.server, []byte(u.user), client, u.day)
@@ -82,12 +82,12 @@ func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 			return err
 		}
 		err = r.Stream(ctx, r.presentRows(from, end), 3, func(row *sqldb.Row) {
-			r.report(row.Text(0), visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), aside)
+			r.record(row.Text(0), visitDay(row.Integer(2)), r.classify.Of(row.Text(1)), aside)
 		})
 		if err != nil {
 			return err
 		}
-		r.reportRest(aside)
+		r.recordRest(aside)
 	}
 	return nil
 }
@@ -95,12 +95,12 @@ func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 // idleRows are the visits that are set aside, with whether Dendrite made the device.
 func (r *reading) idleRows(from, to activity.Day) string {
 	return fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp, CASE WHEN %s THEN 1 ELSE 0 END
-		FROM %s WHERE %s AND %s`, madeByServer("d"), r.visitsAndDevices(), r.of(from, to), notThere())
+		FROM %s WHERE %s AND %s`, madeByServer("d"), r.visitsAndDevices(), r.visitsOn(from, to), notThere())
 }
 
 // presentRows are the others.
 func (r *reading) presentRows(from, to activity.Day) string {
-	return fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp FROM %s WHERE %s AND NOT %s`, r.visitsAndDevices(), r.of(from, to), notThere())
+	return fmt.Sprintf(`SELECT v.localpart, v.user_agent, v.timestamp FROM %s WHERE %s AND NOT %s`, r.visitsAndDevices(), r.visitsOn(from, to), notThere())
 }
 
 // notThere is true of a visit v whose device d is still logged in and was last seen
@@ -117,10 +117,10 @@ func (r *reading) visitsAndDevices() string {
 		ON d.localpart = v.localpart AND d.device_id = v.device_id AND d.server_name = ` + r.literal()
 }
 
-// of is true of the visits v of some days, the last excluded: by index
+// visitsOn returns the condition for the visits v of some days, the last excluded: by index
 // userapi_daily_visits_timestamp_idx (timestamp). They are those of all users, if
-// there is but one server name, which visits lack.
-func (r *reading) of(from, to activity.Day) string {
+// there is only one server name, which visits lack.
+func (r *reading) visitsOn(from, to activity.Day) string {
 	condition := between(from, to)
 	if r.several {
 		condition += ` AND v.localpart IN (SELECT localpart FROM userapi_accounts WHERE server_name = ` + r.literal() + `)`

@@ -49,10 +49,10 @@ func (r *reading) scan(ctx context.Context, wanted map[activity.Day]bool) (bool,
 	}
 	_, err = r.scanVisits(ctx, devices, wanted, func(user, agent []byte, date activity.Day, state deviceState) {
 		if !state.absentOn(date) {
-			r.report(user, date, r.classify.Of(agent), aside)
+			r.record(user, date, r.classify.Of(agent), aside)
 		}
 	})
-	r.reportRest(aside)
+	r.recordRest(aside)
 	return true, err
 }
 

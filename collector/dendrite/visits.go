@@ -14,10 +14,10 @@ import (
 
 const day = 24 * time.Hour
 
-// settling is for how long after midnight visits of the day before may still come.
+// lateVisits is for how long after midnight visits of the day before may still come.
 // Dendrite writes every three hours, and dates the first ones after midnight one day
 // back; and the database that is read may be six hours behind, as a standby may be.
-const settling = 12 * time.Hour
+const lateVisits = 12 * time.Hour
 
 // visitDay is the UTC day of a visit. Dendrite dates visits 00:00 UTC of their day,
 // but reckons "one day back" in local time: on the day after clocks were changed that
@@ -37,7 +37,7 @@ func between(from, to activity.Day) string {
 // the older ones the rows are counted, for all that are known, however old, when
 // everything is asked for: the last Read may have been before they were over. A day
 // with another count is read again. No other day is: whether a device was idle on a
-// day can be told best on that day; see readDays.
+// day can be recognized best on that day; see readDays.
 //
 // If a recent day has lost rows, the records are no longer those that were read.
 //
@@ -143,7 +143,7 @@ func (r *reading) continues(ctx context.Context, first, end activity.Day) error 
 // toVerify chooses from the days that are settled: yesterday while visits of it may
 // still come, and others at times of their own.
 func (r *reading) toVerify(settled []activity.Day) (chosen []activity.Day) {
-	uncertain := activity.DayOf(r.since.Add(-settling))
+	uncertain := activity.DayOf(r.since.Add(-lateVisits))
 	for _, date := range settled {
 		if date >= uncertain || date.VerifiedBetween(r.since, r.now) {
 			chosen = append(chosen, date)
@@ -178,7 +178,7 @@ func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[act
 
 // visitCounts are the numbers of visits of some days, the last excluded, by time.
 func (r *reading) visitCounts(from, to activity.Day) string {
-	return fmt.Sprintf(`SELECT v.timestamp, COUNT(*) FROM userapi_daily_visits AS v WHERE %s GROUP BY v.timestamp`, r.of(from, to))
+	return fmt.Sprintf(`SELECT v.timestamp, COUNT(*) FROM userapi_daily_visits AS v WHERE %s GROUP BY v.timestamp`, r.visitsOn(from, to))
 }
 
 const (

@@ -194,7 +194,7 @@ func (r *reading) countAccounts(ctx context.Context, hosts []string) error {
 	return nil
 }
 
-// accountsCounted returns a number of accounts that the API told. ejabberd counts
+// accountsCounted returns a number of accounts that the API gave. ejabberd counts
 // none where it cannot list them (JWT and others). So, unless ejabberd.yml says that
 // they are its own, 0 may mean either, and nothing is known.
 func (r *reading) accountsCounted(n int) collector.Count {

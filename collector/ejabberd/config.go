@@ -74,7 +74,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 			item.Problem(n, "required_modules needs api_url, which tells that ejabberd runs")
 		}
 	}
-	if len(o.Databases) == 0 && o.API.IsZero() && item.Good() {
+	if len(o.Databases) == 0 && o.API.IsZero() && item.Valid() {
 		item.WrongLocation(errNoSource)
 	}
 	return o

@@ -15,7 +15,7 @@ const (
 	Nowhere Storage = iota
 	// InSQL: in the database.
 	InSQL
-	// InMnesia: in ejabberd's own files, which its API tells.
+	// InMnesia: in ejabberd's own files; its API gives them.
 	InMnesia
 	// Unlisted: with somebody else, whom ejabberd cannot ask for a list.
 	Unlisted
@@ -30,7 +30,7 @@ type Host struct {
 }
 
 // toldByAPI returns the host without what is in SQL, for a server without a database
-// that is known here: the API tells that as well.
+// that is known here: the API gives that as well.
 func (h Host) toldByAPI() Host {
 	if h.Last == InSQL {
 		h.Last = InMnesia

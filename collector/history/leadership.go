@@ -39,9 +39,9 @@ const (
 )
 
 // join says that this process uses the history, alone or as one of several.
-func (l *leadership) join(ctx context.Context, alone bool) error {
+func (l *leadership) join(ctx context.Context, exclusive bool) error {
 	function := `pg_try_advisory_lock_shared`
-	if alone {
+	if exclusive {
 		function = `pg_try_advisory_lock`
 	}
 	connection, err := l.db.Connx(ctx)

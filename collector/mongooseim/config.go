@@ -69,7 +69,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 			item.Problem(n, "required_modules needs graphql_url, which tells what is loaded")
 		}
 	}
-	if !inDatabase && o.GraphQL.IsZero() && item.Good() {
+	if !inDatabase && o.GraphQL.IsZero() && item.Valid() {
 		item.WrongLocation(errNoSource)
 	}
 	return o

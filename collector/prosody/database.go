@@ -168,7 +168,7 @@ func (d *databaseHosts) add(row *sqldb.Row) {
 	if len(user) == 0 {
 		return
 	}
-	h := d.of(row.Text(0))
+	h := d.rowsOf(row.Text(0))
 	if h == nil {
 		return
 	}
@@ -184,9 +184,9 @@ func (d *databaseHosts) add(row *sqldb.Row) {
 	}
 }
 
-// of returns the rows of a host, with what was found before, nil for a name
+// rowsOf returns the rows of a host, with what was found before, nil for a name
 // that is none.
-func (d *databaseHosts) of(name []byte) *hostRows {
+func (d *databaseHosts) rowsOf(name []byte) *hostRows {
 	if d.host != nil && string(name) == d.name {
 		return d.host
 	}

@@ -40,7 +40,7 @@ type version struct {
 // do not name the file: it is named after a user.
 func (f folder) version(name string) (version, error) {
 	var info unix.Stat_t
-	err := again(func() error { return unix.Fstatat(f.fd, name, &info, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retryInterrupted(func() error { return unix.Fstatat(f.fd, name, &info, unix.AT_SYMLINK_NOFOLLOW) })
 	return version{info.Ino, info.Size, time.Unix(info.Mtim.Unix()).UnixNano()}, err
 }
 
@@ -48,7 +48,7 @@ func (f folder) version(name string) (version, error) {
 // content. It follows no links, and does not wait for pipes.
 func (f folder) read(name string, buffer *[]byte) (content []byte, err error) {
 	var fd int
-	err = again(func() (err error) {
+	err = retryInterrupted(func() (err error) {
 		fd, err = unix.Openat(f.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		return err
 	})
@@ -58,7 +58,7 @@ func (f folder) read(name string, buffer *[]byte) (content []byte, err error) {
 	defer func() { _ = unix.Close(fd) }()
 	for n := 0; ; {
 		var m int
-		if err := again(func() (err error) { m, err = unix.Read(fd, (*buffer)[n:]); return err }); err != nil {
+		if err := retryInterrupted(func() (err error) { m, err = unix.Read(fd, (*buffer)[n:]); return err }); err != nil {
 			return nil, err
 		}
 		n += m
@@ -79,8 +79,8 @@ const maxRecord = 1 << 20
 
 var errTooLarge = errors.New("larger than 1 MiB")
 
-// again repeats a system call that a signal has interrupted.
-func again(call func() error) error {
+// retryInterrupted repeats a system call that a signal has interrupted.
+func retryInterrupted(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err

@@ -139,7 +139,7 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 }
 
 // whoMayCount returns the users, as file names, who are online or were there within
-// the longest window. Of all others it records that they exist.
+// the longest window. For all others it records that they exist.
 func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.Recorder, server *running) (users []string) {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())

@@ -78,7 +78,7 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	}
 	for i, h := range served {
 		of, err := hostOptions{c, h}.records(dataPath)
-		if own := (hostOptions{c, h}).own(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
+		if own := (hostOptions{c, h}).storageOption(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
 			err = fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: make each place a server of its own here%s", h.Name, own, because(err))
 			return found, &optionError{c.Places[luaconfig.Place{Section: h.Name, Option: own}], err}
 		}
@@ -135,9 +135,9 @@ func (h hostOptions) get(name string) any {
 	return h.config.Global[name]
 }
 
-// own returns the option with which a host says that its records are elsewhere,
+// storageOption returns the option with which a host says that its records are elsewhere,
 // "" for none.
-func (h hostOptions) own() string {
+func (h hostOptions) storageOption() string {
 	for _, option := range []string{"default_storage", "storage", "sql"} {
 		if _, own := h.host.Options[option]; own {
 			return option

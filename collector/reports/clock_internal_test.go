@@ -51,7 +51,7 @@ func (k *keeping) shown(at time.Time) map[string]float64 {
 	k.db = must.Get(openDatabase(k.Context(), k.location))(k)
 	options := Options{Settings: Settings{MaxHomeservers: 100, ExpireAfter: day}}
 	l := latest{options: options, names: []string{"total_users"}, homeservers: make(map[string]*homeserverState)}
-	must.Succeed(k, k.db.latest(k.Context(), at, day, l.knows, func(s stored) { l.restore(s, at) }))
+	must.Succeed(k, k.db.latest(k.Context(), at, day, l.hasCounted, func(s stored) { l.restore(s, at) }))
 	all := make(map[string]float64)
 	for _, h := range l.current(at) {
 		all[h.name] = l.homeserver(h).Statistics["total_users"]
@@ -175,7 +175,7 @@ func TestNewestReceipt(t *testing.T) {
 		"ahead and right at once":       {receipt{1, 900}, []receipt{{2, 5000}, {3, 910}}, receipt{3, 910}},
 		"the exporter was off for long": {receipt{1, 900}, []receipt{{2, 2000}, {3, 2010}}, receipt{3, 2010}},
 	} {
-		if got := newest(c.last, c.all, proven); got != c.want {
+		if got := latestReceipt(c.last, c.all, proven); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

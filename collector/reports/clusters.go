@@ -108,10 +108,10 @@ func (n *nodeReport) finish(now time.Time) {
 	}
 }
 
-// shown returns the newest report of each cluster, of its nodes the one that
-// reported last, sorted; and how many clusters are left out, of which others
-// have been known longer.
-func (c *clusters) shown(now time.Time, expireAfter time.Duration) (all []systemmetrics.Cluster, overflow int) {
+// visible returns the newest report of each cluster, that of the node that
+// reported last, sorted; and how many clusters are left out since others have
+// been known longer.
+func (c *clusters) visible(now time.Time, expireAfter time.Duration) (all []systemmetrics.Cluster, overflow int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	newest, first := make(map[string]*nodeReport), make(map[string]time.Time)
@@ -186,7 +186,7 @@ func (r *Receiver) receivePart(w http.ResponseWriter, request *http.Request) *re
 		return &refusal{http.StatusBadRequest, Malformed, "not a request with MongooseIM's system metrics"}
 	}
 	if r.locations != nil {
-		found := r.locations.of(address)
+		found := r.locations.lookUp(address)
 		part.Continent, part.Country = found.Continent, found.Country
 	}
 	sent := node{part.ClientID, address.String()}

@@ -32,7 +32,7 @@ func count(ctx context.Context, tx *sqlx.Tx, proven time.Time) error {
 		for _, r := range all {
 			first = min(first, r.at)
 		}
-		last = newest(last, all, proven.UnixMilli())
+		last = latestReceipt(last, all, proven.UnixMilli())
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO usage_homeservers (homeserver, first_seen, reports, latest_id, latest_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (homeserver) DO UPDATE SET reports = reports + excluded.reports, latest_id = excluded.latest_id, latest_at = excluded.latest_at`,
@@ -64,11 +64,11 @@ func uncounted(ctx context.Context, tx *sqlx.Tx) (map[string][]receipt, error) {
 	return all, rows.Err()
 }
 
-// newest returns the newest of the last report that was counted and those that came
+// latestReceipt returns the newest of the last report that was counted and those that came
 // after it. One that seems older than the one before it came while the clock was
 // behind, or the one before it came while the clock was ahead: that depends on
 // whether the time of the one before is believed.
-func newest(last receipt, all []receipt, proven int64) receipt {
+func latestReceipt(last receipt, all []receipt, proven int64) receipt {
 	for _, r := range all {
 		if r.at >= last.at || last.at > proven {
 			last = r

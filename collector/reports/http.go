@@ -92,7 +92,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (usager
 	}
 	body := original
 	if r.locations != nil {
-		body = usagereport.Locate(body, r.locations.of(address))
+		body = usagereport.Locate(body, r.locations.lookUp(address))
 	}
 	report, stored, err := usagereport.ParsePushed(body, request.UserAgent())
 	if err != nil {

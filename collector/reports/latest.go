@@ -99,15 +99,15 @@ func (l *latest) homeserver(h *homeserverState) usagereport.Homeserver {
 	return r
 }
 
-// knows returns true if that many reports of a homeserver are counted already.
-func (l *latest) knows(homeserver string, reports uint64) bool {
+// hasCounted returns true if that many reports of a homeserver are counted already.
+func (l *latest) hasCounted(homeserver string, reports uint64) bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	known := l.homeservers[homeserver]
 	return known != nil && known.reports >= reports
 }
 
-// restore takes a report from the store, if it is new and there is room.
+// restore takes a report from the store, if it is new and there is capacity.
 func (l *latest) restore(s stored, now time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -133,7 +133,7 @@ func (l *latest) restore(s stored, now time.Time) {
 // invent names.
 const trackedPerShown = 20
 
-// hasCapacity says whether there is room for a homeserver.
+// hasCapacity says whether there is capacity for a homeserver.
 func (l *latest) hasCapacity(homeserver string) bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

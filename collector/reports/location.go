@@ -41,8 +41,8 @@ func (l *locations) close() error {
 	return l.db.Close()
 }
 
-// of returns the country of an address, as far as the database knows it.
-func (l *locations) of(address netip.Addr) (found usagereport.Location) {
+// lookUp returns the country of an address, as far as the database knows it.
+func (l *locations) lookUp(address netip.Addr) (found usagereport.Location) {
 	var record struct {
 		Continent struct {
 			Code string `maxminddb:"code"`

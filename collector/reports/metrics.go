@@ -21,7 +21,7 @@ type summary struct {
 
 func (r *Receiver) summary() summary {
 	current := r.latest.current(r.options.Now())
-	_, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
+	_, overflow := r.clusters.visible(r.options.Now(), r.options.ExpireAfter)
 	return summary{
 		accepted: r.Accepted(), rejected: r.Rejected(), refused: r.ConnectionsRefused(), stored: r.Stored(),
 		countries: r.countries(current),

@@ -20,7 +20,7 @@ const (
 func (r *Receiver) catchUp(ctx context.Context, within time.Duration) error {
 	defer r.changes.Add(1)
 	now := r.options.Now()
-	if err := r.store.latest(ctx, now, within, r.latest.knows, func(s stored) { r.latest.restore(s, now) }); err != nil {
+	if err := r.store.latest(ctx, now, within, r.latest.hasCounted, func(s stored) { r.latest.restore(s, now) }); err != nil {
 		return err
 	}
 	return r.store.restoreClusters(ctx, &r.clusters, now, within)

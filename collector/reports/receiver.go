@@ -114,7 +114,7 @@ const (
 	cleanupEvery = 10 * time.Minute
 
 	// A homeserver reports eight times a day. This machine itself is not limited
-	// unless it says for whom it speaks. What a sender reports for one name is
+	// unless it says for whom it reports. What a sender reports for one name is
 	// limited further; whatever others report for that name takes nothing of it.
 	senderEvery, senderBurst = time.Second, 120
 	nameEvery, nameBurst     = time.Minute, 600
@@ -239,7 +239,7 @@ func (r *Receiver) Homeservers() (all []usagereport.Homeserver) {
 
 // Clusters returns the MongooseIM clusters that are shown; see Shown.
 func (r *Receiver) Clusters() []systemmetrics.Cluster {
-	all, _ := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
+	all, _ := r.clusters.visible(r.options.Now(), r.options.ExpireAfter)
 	return all
 }
 
@@ -250,7 +250,7 @@ func (r *Receiver) Shown() Shown {
 	for _, h := range r.latest.visible(current) {
 		s.Homeservers = append(s.Homeservers, r.latest.homeserver(h))
 	}
-	clusters, overflow := r.clusters.shown(r.options.Now(), r.options.ExpireAfter)
+	clusters, overflow := r.clusters.visible(r.options.Now(), r.options.ExpireAfter)
 	s.Clusters = clusters
 	s.Overflow = overflow + len(current) - len(s.Homeservers)
 	return s

@@ -12,7 +12,7 @@ import (
 )
 
 // A sender is who sends a request, as limits see it: an IPv4 address, or the /64 that
-// one host of IPv6 may choose its addresses from. Whoever cannot be told apart from
+// one host of IPv6 may choose its addresses from. Whoever cannot be distinguished from
 // others, behind a proxy that gives no address, is the zero sender: all of them are
 // limited together.
 type sender struct{ netip.Prefix }
@@ -35,7 +35,7 @@ func senderOf(address netip.Addr) sender {
 func (s sender) local() bool { return s.IsValid() && s.Addr().IsLoopback() }
 
 // clientOf returns the address that a request comes from, the zero address if that
-// cannot be told. Behind proxies that are trusted, it is the rightmost address of
+// is unknown. Behind proxies that are trusted, it is the rightmost address of
 // X-Forwarded-For that is not one of theirs: whatever stands to the left of it, the
 // client may have invented. Addresses may have a port.
 func clientOf(r *http.Request, trusted []netip.Prefix) netip.Addr {

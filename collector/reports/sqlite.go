@@ -212,8 +212,8 @@ func (s *sqliteDatabase) shrink(ctx context.Context, part float64) (deleted int6
 	return result.RowsAffected()
 }
 
-// keepPart stores what is known of the cluster. Of its nodes the one that
-// reported last is kept; nodes have no name but their address.
+// keepPart stores what is known of the cluster. The node that reported
+// last is kept; nodes have no name except their address.
 func (s *sqliteDatabase) keepPart(ctx context.Context, c *clusters, from node, p systemmetrics.Part, now time.Time) error {
 	report, err := c.add(from, p, now)
 	if err != nil {

@@ -26,7 +26,7 @@ type Location struct {
 
 // Parse reads a location: the path of a folder, postgres://USER@HOST/DATABASE
 // (also postgresql://), or "" for nowhere. It opens nothing. It is the only
-// place that tells a folder from a database. Its errors never repeat the
+// place that distinguishes a folder from a database. Its errors never repeat the
 // location, which may hold a password.
 func Parse(text string) (Location, error) {
 	scheme, _, isURL := strings.Cut(text, ":")

@@ -39,7 +39,7 @@ func (s Schema) Migrate(ctx context.Context, db *sqlx.DB) error {
 	if db.DriverName() == "postgres" {
 		err = s.shared(ctx, db, version)
 	} else {
-		err = s.alone(ctx, db)
+		err = s.migrateFile(ctx, db)
 	}
 	if err != nil {
 		return fmt.Errorf("bring %s to version %d: %w", s.Store, len(s.Steps), err)
@@ -62,8 +62,8 @@ func (s Schema) version(ctx context.Context, db querier) (version int, err error
 	return int(found.Int64), nil
 }
 
-// alone migrates an SQLite file, in one transaction.
-func (s Schema) alone(ctx context.Context, db *sqlx.DB) error {
+// migrateFile migrates an SQLite file, in one transaction.
+func (s Schema) migrateFile(ctx context.Context, db *sqlx.DB) error {
 	tx, err := db.BeginTxx(ctx, nil)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ type pyScalar struct {
 	text string // Python's str() of it, "" for None
 }
 
-// YAML 1.1's types as PyYAML 6.0 tells them apart (yaml/resolver.py).
+// YAML 1.1's types as PyYAML 6.0 distinguishes them (yaml/resolver.py).
 var (
 	boolPattern  = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
 	floatPattern = regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)

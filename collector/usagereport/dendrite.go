@@ -57,10 +57,10 @@ func DendriteInfoNames() []string {
 	return []string{"version", "go_version", "go_os", "go_arch", "federation_disabled", "nats_embedded", "nats_in_memory"}
 }
 
-// softwareKey marks a report of which only the User-Agent told what it is from.
+// softwareKey marks a report whose software only the User-Agent named.
 const softwareKey = "software"
 
-// softwareOf tells Dendrite's reports from Synapse's, which have neither of two keys
+// softwareOf distinguishes Dendrite's reports from Synapse's, which have neither of two keys
 // that Dendrite has always sent.
 func softwareOf(values map[string]json.RawMessage) string {
 	has := func(name string) bool { _, there := values[name]; return there }
@@ -74,7 +74,7 @@ func softwareOf(values map[string]json.RawMessage) string {
 }
 
 // Mark returns the body of a report with a key that says what it is from, if only the
-// User-Agent of the request tells that it is Dendrite's: the body is what is stored.
+// User-Agent of the request says that it is Dendrite's: the body is what is stored.
 // All others are returned as they are.
 func Mark(body []byte, userAgent string) []byte {
 	var values map[string]json.RawMessage

@@ -42,7 +42,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 	if n := item.Values["hidden_domain"]; n != nil {
 		o.HiddenDomain = item.Text(n, "hidden_domain")
 	}
-	if o.Database.IsZero() && item.Good() {
+	if o.Database.IsZero() && item.Valid() {
 		item.WrongLocation(errors.New("no guestbook named"))
 	}
 	return o

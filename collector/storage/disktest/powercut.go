@@ -49,8 +49,8 @@ func (f Files) Write(tb testing.TB) (folder string) {
 	return folder
 }
 
-// apply does to the files what an operation does to the disk. Of a write, only the
-// first bytes are written.
+// apply does to the files what an operation does to the disk. If it is a
+// write, only the first bytes are written.
 func (f Files) apply(o Operation, bytes int) {
 	switch content := f[o.File]; o.Kind {
 	case Sync: // changes nothing
@@ -81,8 +81,8 @@ const sector = 512
 // PowerCuts calls use with the files as a power cut may leave them: before each
 // operation and after the last one, of those that were there at first. What was
 // synced is on the disk; a deletion is as well once anything was synced after it, for
-// file systems keep the order of such. Of what was written since, all is, nothing, a
-// part by chance, or all with the newest write torn.
+// file systems keep the order of such. What was written since is there in full, not at
+// all, in part by chance, or in full with the newest write torn.
 func PowerCuts(before Files, operations []Operation, seed uint64, use func(done int, what string, files Files)) {
 	chance := rand.New(rand.NewPCG(seed, 1))
 	durable := maps.Clone(before) // what was synced

@@ -81,6 +81,6 @@ func (f Failure) Check(t *testing.T, name string, read func(context.Context) err
 	case err == nil || string(failure.Of(err)) != f.Reason || !strings.Contains(text, f.Says) || !strings.Contains(text, f.Where):
 		t.Errorf("%s: error %v, want reason %q, %q and %q", name, err, f.Reason, f.Says, f.Where)
 	case strings.Contains(text, "secret") || strings.Contains(text, "alice") || strings.Contains(text, "me@"):
-		t.Errorf("%s: error %v tells what it should not", name, err)
+		t.Errorf("%s: error %v says what it should not", name, err)
 	}
 }
