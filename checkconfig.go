@@ -114,7 +114,10 @@ func onlineHint(source config.Source, s collector.Status) string {
 
 func accountsFound(d collector.Domain) string {
 	total, known := d.Accounts()
-	if !known {
+	switch {
+	case !known && d.NotRecorded != "": // perhaps there are none yet
+		return "accounts are not known"
+	case !known:
 		return "accounts are kept elsewhere"
 	}
 	return number(total, "account")

@@ -17,6 +17,15 @@ import (
 	"active_users_exporter/test/must"
 )
 
+// What gives the exporter the right to open Prosody's admin socket is the same in the
+// documentation; collector/prosody tries it with a real Prosody.
+func TestAdminSocketDropIn(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^ExecStartPost=.*chmod g\+w.*$`).FindString(must.ReadFile(t, "prosody-admin-socket.conf"))
+	if line == "" || !strings.Contains(must.ReadFile(t, "../docs/prosody.md"), line) {
+		t.Errorf("docs/prosody.md does not have %q", line)
+	}
+}
+
 // Every example of a configuration that is packaged works once its servers are
 // no comments any longer.
 func TestPackagedConfiguration(t *testing.T) {

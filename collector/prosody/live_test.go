@@ -80,6 +80,49 @@ func TestFiguresEqualARunningProsodys(t *testing.T) {
 	}
 }
 
+// A Prosody as Debian installs it records no logins: the module that is missing is
+// named. Once it is enabled, whoever logs in is counted.
+func TestAStockProsodyRecordsNothing(t *testing.T) {
+	p := startProsodyWith(t, strings.Replace(liveConfig, `"lastlog2", "measure_active_users", `, "", 1))
+	p.ctl(t, "register", "u", "example.com", "pw")
+	p.login(t, "u")
+	configured, _, err := prosody.Kind().At(p.config)
+	must.Succeed(t, err)
+	_, facts := p.read(t, configured.(prosody.Options))
+	if d := facts.Domains; len(d) != 1 || d[0].HasLastSeen || d[0].Registered[collector.Native] != 1 || !strings.Contains(d[0].NotRecorded, "add mod_lastlog2 of prosody-modules") {
+		t.Errorf("%+v", d)
+	}
+	p.shell(t, `module:load("lastlog2", "example.com")`)
+	p.login(t, "u")
+	waitFor(t, "the login to be stored", func() bool { _, err := os.Stat(p.record("u")); return err == nil })
+	got, facts := p.read(t, configured.(prosody.Options))
+	if got["example.com"] != [3]int{1, 1, 1} || facts.Domains[0].NotRecorded != "" {
+		t.Errorf("%v, %+v", got, facts.Domains)
+	}
+}
+
+// The group may open the admin socket once the drop-in has run, as Prosody's user.
+func TestTheRightToTheAdminSocket(t *testing.T) {
+	p := startProsody(t)
+	socket := filepath.Join(p.data, "prosody.sock")
+	before, err := os.Stat(socket)
+	must.Succeed(t, err)
+	command := regexp.MustCompile(`(?m)^ExecStartPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(must.ReadFile(t, "../../packaging/prosody-admin-socket.conf"))
+	run := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(command[1], "/var/lib/prosody/prosody.sock", socket))
+	run.SysProcAttr = p.attr
+	must.Succeed(t, run.Run())
+	after, err := os.Stat(socket)
+	must.Succeed(t, err)
+	const write = 0o020
+	if before.Mode()&write != 0 || after.Mode()&write == 0 {
+		t.Errorf("the group's right to write: %v before, %v after", before.Mode(), after.Mode())
+	}
+	_, facts := p.read(t, prosody.Options{DataPath: p.data, AdminSocket: socket})
+	if facts.OnlineErr != nil {
+		t.Errorf("it does not answer any longer: %v", facts.OnlineErr)
+	}
+}
+
 // liveProsody is a private Prosody.
 type liveProsody struct {
 	config, data string
@@ -100,6 +143,11 @@ VirtualHost "example.com"
 
 func startProsody(t *testing.T) *liveProsody {
 	t.Helper()
+	return startProsodyWith(t, liveConfig)
+}
+
+func startProsodyWith(t *testing.T, config string) *liveProsody {
+	t.Helper()
 	binary, err := exec.LookPath("prosody")
 	if err != nil {
 		dbtest.Missing(t, "no Prosody installed")
@@ -112,7 +160,7 @@ func startProsody(t *testing.T) *liveProsody {
 	for module, state := range map[string]string{"in_trouble": "error", "so_so": "warn"} {
 		write(t, filepath.Join(directory, "modules", "mod_"+module+".lua"), fmt.Sprintf("module:set_status(%q, \"on purpose\")\n", state))
 	}
-	write(t, p.config, fmt.Sprintf(liveConfig, p.data, filepath.Join(directory, "pid"), filepath.Join(directory, "modules"), p.c2s, p.http, filepath.Join(directory, "log")))
+	write(t, p.config, fmt.Sprintf(config, p.data, filepath.Join(directory, "pid"), filepath.Join(directory, "modules"), p.c2s, p.http, filepath.Join(directory, "log")))
 	p.attr = asProsody(t, directory)
 	server := exec.CommandContext(t.Context(), binary, "-F", "--config", p.config)
 	server.SysProcAttr = p.attr
