@@ -7,7 +7,7 @@ BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cd --date=format-local:%Y%m%d-%H:%M:%S 2>/dev/null)
 LDFLAGS := -s -w -X $(PKG).Version=$(VERSION) -X $(PKG).Revision=$(REVISION) -X $(PKG).Branch=$(BRANCH) -X $(PKG).BuildDate=$(DATE)
 
-.PHONY: build test lint attack ci live bench accessible screenshots deb release reproducible
+.PHONY: build test lint attack years ci live bench accessible screenshots deb release reproducible
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o active_users_exporter .
 
@@ -20,6 +20,9 @@ lint: ## the linters of CI
 
 attack: ## five minutes of an attack on the receiver of reports, while homeservers report
 	ACTIVE_USERS_TEST_ATTACK=5m go test -count=1 -timeout=30m -v -run=TestAttack ./test
+
+years: ## 200 simulated years full of bad days, of which the ordinary tests live two; half an hour
+	ACTIVE_USERS_TEST_YEARS=$${YEARS:-200} go test -count=1 -timeout=12h -v -run=TestYears ./test/years
 
 ci: ## all of what CI does; installs Debian packages
 	bash .ci/run
