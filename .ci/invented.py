@@ -67,6 +67,11 @@ def lacking():
         for labels, value in samples:
             yield line(name, dict(matrix, **labels), value)
 
+    # A receiver that looks up countries.
+    yield "# TYPE active_users_exporter_reports_country_homeservers gauge"
+    for country, value in (("DE", 14), ("FR", 6), ("", 2)):
+        yield line("active_users_exporter_reports_country_homeservers", {"country": country}, value)
+
     # Nobody waits until one of the homeservers has fallen silent.
     yield "# TYPE synapse_usage_last_report_timestamp_seconds gauge"
     yield line("synapse_usage_last_report_timestamp_seconds", {"homeserver": "silent.example"}, NOW - 15 * 3600)
