@@ -30,7 +30,7 @@ func addCheckConfig(app *kingpin.Application) command {
 			return err
 		}
 		if len(statuses) == 0 {
-			_, _ = fmt.Fprintln(e.stdout, "no mistakes; there is no chat server to read, reports alone are received")
+			_, _ = fmt.Fprintln(e.stdout, "no mistakes; no chat server is configured, only reports are received")
 		}
 		for _, s := range statuses {
 			describe(e.stdout, *source, s)
@@ -54,7 +54,7 @@ func describeConfiguration(w io.Writer, source config.Source) error {
 			_, _ = fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
-	_, _ = fmt.Fprintln(w, "no mistakes; nothing was connected to")
+	_, _ = fmt.Fprintln(w, "no mistakes; nothing was contacted")
 	return nil
 }
 
@@ -109,7 +109,7 @@ func onlineHint(source config.Source, s collector.Status) string {
 	if err != nil || kind.OnlineKey == "" || s.Snapshot.Database == "none" || known || s.Snapshot.OnlineErr != nil {
 		return ""
 	}
-	return fmt.Sprintf("who is connected is not known: people who stay connected count by their %s; %s would tell", kind.SeenAt, kind.OnlineKey)
+	return fmt.Sprintf("people online are unknown: those who stay connected count by their %s; set %s to count them", kind.SeenAt, kind.OnlineKey)
 }
 
 func accountsFound(d collector.Domain) string {
@@ -139,11 +139,11 @@ func activityFound(d collector.Domain) string {
 func historyFound(d collector.Domain) string {
 	switch {
 	case d.Retention == nil && d.History.Number > 1:
-		return fmt.Sprintf("%s of visit history: r30v2 is told from %d on", number(d.History.Number, "day"), activity.RetentionHistory)
+		return fmt.Sprintf("%s of visit history; r30v2 appears at %d", number(d.History.Number, "day"), activity.RetentionHistory)
 	case d.Retention == nil:
-		return "it keeps no visits itself: r30v2 comes from those that serve records"
+		return fmt.Sprintf("no visit history yet: serve records it, and r30v2 appears at %d days", activity.RetentionHistory)
 	case d.History.Number < activity.RetentionDays:
-		return fmt.Sprintf("%s of visit history: r30v2 is complete at %d", number(d.History.Number, "day"), activity.RetentionDays)
+		return fmt.Sprintf("%s of visit history; r30v2 is complete at %d", number(d.History.Number, "day"), activity.RetentionDays)
 	default:
 		return "visit history suffices for r30v2"
 	}
