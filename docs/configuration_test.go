@@ -224,7 +224,7 @@ func TestMessagesExist(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n## ")
 	checked := 0
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(table, -1) {
-		for _, part := range strings.SplitSeq(row[1], "…") {
+		for part := range strings.SplitSeq(row[1], "…") {
 			part = strings.Trim(part, " ()")
 			if part == "" || row[1] == "address already in use" { // said by the operating system
 				continue
