@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/metric"
 )
@@ -39,6 +40,17 @@ func activeUsers() []metric.Family[Status] {
 				for _, a := range d.Active {
 					for _, c := range a.Clients {
 						emit(float64(c.Users), d.Name, c.Client, a.Window.String())
+					}
+				}
+			}),
+		},
+		{
+			Name: "chat_active_type_users", Kind: metric.Gauge, Labels: []string{"domain", "type", "window"},
+			Help: "Users of chat_active_users by type of account: native, bridged, guest, bot, support or deactivated. Each has one type: they add up to chat_active_users.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				for _, a := range d.Active {
+					for _, k := range a.Kinds {
+						emit(float64(k.Users), d.Name, k.Kind.String(), a.Window.String())
 					}
 				}
 			}),
@@ -183,6 +195,17 @@ func accountsAndSessions() []metric.Family[Status] {
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				for _, a := range d.Created {
 					emit(float64(a.Users), d.Name, string(a.Type))
+				}
+			}),
+		},
+		{
+			Name: "chat_dormant_users", Kind: metric.Gauge, Labels: []string{"domain", "age"},
+			Help: "Native accounts by time since they were last seen; never: not since they were created; unknown: not as far back as records go. They add up to chat_registered_users.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				if d.Dormancy != nil {
+					for i, age := range activity.DormancyAges() {
+						emit(float64(d.Dormancy[i]), d.Name, age)
+					}
 				}
 			}),
 		},

@@ -81,6 +81,7 @@ type Facts struct {
 //	KeepsVisits        always              –
 //	AllVisits          once all are read   –
 //	LastSeenSince      always              –
+//	AllAccounts        Synapse             –
 //	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
 //	ActiveByServer     –                   Prosody, with metrics_url
 type DomainFacts struct {
@@ -107,6 +108,9 @@ type DomainFacts struct {
 	// AllVisits says that the Reader has also reported the visits before the days
 	// of retention, back to MaxWindow. Growth is not known without them.
 	AllVisits bool
+	// AllAccounts says that the kinds of all accounts there are have been reported
+	// with Account.
+	AllAccounts bool
 	// LogoutsUnrecorded says that people who are online may leave without a
 	// last-seen time in the server's records.
 	LogoutsUnrecorded bool

@@ -42,6 +42,7 @@ type Domain struct {
 	Growth     *activity.Growth             // the same
 	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
 	Lifecycles []activity.Lifecycle         // those that are known
+	Dormancy   *activity.Dormancy           // nil if it is not known
 	Months     []activity.Month             // UTC calendar months that are known from their first day on, the oldest first
 	Cohorts    []activity.Cohort            // empty unless asked for
 	History    Count                        // days of visits at hand, without those on which the exporter was off
@@ -61,6 +62,15 @@ type ActiveUsers struct {
 	Window  activity.Window
 	Users   int
 	Clients []ClientUsers // empty if the server records no clients
+	// Kinds are the users by kind of account, which add up to Users; empty if it is
+	// not known.
+	Kinds []KindUsers
+}
+
+// KindUsers is a number of users with accounts of one kind.
+type KindUsers struct {
+	Kind  activity.Kind
+	Users int
 }
 
 // Retention is r30v2 with the names of the client classes; see
@@ -147,6 +157,10 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 		after[i] = w.Since(now)
 	}
 	active := cal.ActiveAfterEach(f.Name, after, f.LastSeenSince)
+	var byKind []activity.KindCounts
+	if f.AllAccounts {
+		byKind = cal.ActiveByKind(f.Name, after, f.LastSeenSince)
+	}
 	for i, w := range windows {
 		users := ActiveUsers{Window: w, Users: active[i].Users}
 		counted, byServer := f.ActiveByServer[w]
@@ -160,6 +174,14 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 			continue
 		case f.Clients:
 			users.Clients = named(active[i].Clients, classes)
+		}
+		switch {
+		case !f.KeepsVisits: // XMPP
+			users.Kinds = []KindUsers{{activity.Native, users.Users}}
+		case f.AllAccounts:
+			for _, kind := range activity.ActiveKinds() {
+				users.Kinds = append(users.Kinds, KindUsers{kind, byKind[i][kind]})
+			}
 		}
 		d.Active = append(d.Active, users)
 	}
@@ -199,6 +221,11 @@ func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calend
 		}
 	}
 	d.Months = cal.RecentMonths(f.Name, now)
+	if f.AllAccounts && f.AllVisits {
+		if dormancy, known := cal.Dormancy(f.Name, now); known {
+			d.Dormancy = &dormancy
+		}
+	}
 }
 
 const (

@@ -38,6 +38,7 @@ var overlapping = map[string][]string{
 	"mas_active_users":                    {"window", "kind"},
 	"mas_linked_accounts":                 {"provider"},
 	"chat_active_client_users":            {"window", "client"},
+	"chat_active_type_users":              {"window"},
 	"chat_r30v2_client_users":             {"client"},
 }
 

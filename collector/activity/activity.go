@@ -37,4 +37,15 @@ type Recorder interface {
 	// Forget empties a day, which is then known: the reader is about to
 	// report all of its visits.
 	Forget(domain []byte, day Day)
+	// ForgetAccounts drops the accounts of a domain: the reader is about to report
+	// all of them.
+	ForgetAccounts(domain []byte)
+	// Account says that the user has an account of a kind; see Kind. If it was
+	// reported before, the new kind counts, once Accounts has been called in
+	// between. Traced says that all activity since it was created is reported, or
+	// was before. It makes nobody known.
+	Account(domain, user []byte, kind Kind, traced bool)
+	// Accounts returns how many accounts were reported, and false if ForgetAccounts
+	// was never called: then not all of them are known.
+	Accounts(domain []byte) (counts KindCounts, known bool)
 }

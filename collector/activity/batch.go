@@ -80,3 +80,21 @@ func (b *Batch) Forget(domain []byte, day Day) {
 	b.Flush()
 	b.calendar.Forget(domain, day)
 }
+
+// ForgetAccounts implements Recorder.
+func (b *Batch) ForgetAccounts(domain []byte) {
+	b.Flush()
+	b.calendar.ForgetAccounts(domain)
+}
+
+// Account implements Recorder.
+func (b *Batch) Account(domain, user []byte, kind Kind, traced bool) {
+	b.Flush()
+	b.calendar.Account(domain, user, kind, traced)
+}
+
+// Accounts implements Recorder.
+func (b *Batch) Accounts(domain []byte) (counts KindCounts, known bool) {
+	b.Flush()
+	return b.calendar.Accounts(domain)
+}

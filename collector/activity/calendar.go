@@ -50,6 +50,10 @@ type domain struct {
 	// observed are the days on which the records were read, sorted; see Observe.
 	// Calendars share them.
 	observed []Day
+	// accounts are those that were reported, nil if they are not known; reported are
+	// those of them that are not in the table yet.
+	accounts *accountTable
+	reported []uint64
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -75,16 +79,19 @@ func (c *Calendar) Clone() *Calendar {
 			since:      d.since,
 			kept:       d.kept,
 			observed:   d.observed,
+			accounts:   d.accounts,
+			reported:   slices.Clone(d.reported),
 		}
 	}
 	return clone
 }
 
-// ForgetLastSeen drops all last-seen times, not the visits: the reader is about
-// to report all of them again.
+// ForgetLastSeen drops all last-seen times and accounts, not the visits: the reader is
+// about to report all of them again.
 func (c *Calendar) ForgetLastSeen() {
 	for _, d := range c.domains {
 		d.lastSeen = lastSeen{}
+		d.accounts, d.reported = nil, nil
 	}
 }
 

@@ -15,6 +15,7 @@ type kept[T any] struct {
 type keptCounts struct {
 	earlier kept[userSet]
 	months  map[Day]kept[int] // by the first day
+	ages    [ages]kept[userSet]
 }
 
 // keep returns what is counted from the days from first on, last excluded: the known

@@ -17,6 +17,9 @@ const homeserver = "matrix.demo.example"
 // (option user_ips_max_age).
 const userIPsMaxAge = 28 * day
 
+// botEvery is of how many accounts one is marked as a bot.
+const botEvery = 50
+
 // Synapse makes the SQLite database of an invented Synapse at path, which must
 // not exist, with the given number of users.
 func Synapse(ctx context.Context, path string, now time.Time, users int, seed uint64) error {
@@ -47,12 +50,15 @@ func (s synapsePeople) all(yield func([]any) bool, rows func(number int, p perso
 func userID(p person) string { return fmt.Sprintf("@%s:%s", p.name, homeserver) }
 
 func (s synapsePeople) accounts(yield func([]any) bool) {
-	s.all(yield, func(_ int, p person, id string) [][]any {
-		var bridge any
+	s.all(yield, func(number int, p person, id string) [][]any {
+		var bridge, userType any
+		if number%botEvery == 0 && p.kind == native {
+			userType = "bot"
+		}
 		if p.kind == bridged {
 			bridge = "irc"
 		}
-		return [][]any{{id, s.now.Add(-time.Duration(p.joined) * day).Unix(), p.kind == guest, bridge, p.kind == deactivated}}
+		return [][]any{{id, s.now.Add(-time.Duration(p.joined) * day).Unix(), p.kind == guest, bridge, p.kind == deactivated, userType}}
 	})
 }
 

@@ -3,6 +3,7 @@ package synapse
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"active_users_exporter/collector/sqldb"
 )
@@ -21,7 +22,7 @@ type extra struct {
 }
 
 // extras are what was found of each.
-type extras struct{ agents, devices, created, rooms, events, limitMAU extra }
+type extras struct{ agents, devices, created, kinds, rooms, events, limitMAU extra }
 
 func (a access) extras() extras {
 	look := func(leftOut, table string, columns ...string) extra {
@@ -35,6 +36,7 @@ func (a access) extras() extras {
 		agents:   look("active users by class of client", "user_ips", "user_agent"),
 		devices:  look("guests and bridged users in windows longer than user_ips_max_age", "devices", "user_id", "user_agent", "last_seen"),
 		created:  look("accounts created in a day", "users", "creation_ts"),
+		kinds:    look("active users by kind of account and dormant accounts", "users", "name", "user_type"),
 		rooms:    look("the number of rooms", "rooms", "room_id"),
 		events:   look("messages and active rooms", "events", "type", "room_id", "sender", "stream_ordering", "received_ts"),
 		limitMAU: look("the users by which Synapse limits monthly active users", "monthly_active_users", "user_id", "timestamp"),
@@ -43,9 +45,10 @@ func (a access) extras() extras {
 
 // warnings name what cannot be read.
 func (x extras) warnings() (all []string) {
-	for _, e := range []extra{x.agents, x.devices, x.created, x.rooms, x.events, x.limitMAU} {
+	for _, e := range []extra{x.agents, x.devices, x.created, x.kinds, x.rooms, x.events, x.limitMAU} {
 		if !e.readable {
-			all = append(all, fmt.Sprintf("no permission to read %s of table %s, or they do not exist: without them, %s are left out", e.columns, e.table, e.leftOut))
+			all = append(all, fmt.Sprintf("no permission to read %s of table %s, or they do not exist: without them, %s are left out (on PostgreSQL: GRANT SELECT (%s) ON %s)",
+				e.columns, e.table, e.leftOut, strings.Join(e.columns, ", "), e.table))
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
 
@@ -41,8 +42,15 @@ const (
 type accountGroup struct {
 	Guest, Service       int
 	Deactivated, Created bool // created in the last 24 hours
+	Kind                 activity.Kind
 	Accounts             int
 }
+
+// kindColumn is the kind of an account: the types of chat_registered_users, with
+// natives by what administrators have made of them (users.user_type). Synapse lets
+// them invent other types, which are natives here.
+const kindColumn = `CASE WHEN deactivated <> 0 THEN 6 WHEN is_guest = 1 THEN 3 WHEN appservice_id <> '' THEN 2
+	WHEN user_type = 'bot' THEN 4 WHEN user_type = 'support' THEN 5 ELSE 1 END`
 
 // accountGroups counts all accounts there are. Created means later than now −
 // 24 h, in whole seconds; moments in the future count, as for Synapse.
@@ -53,13 +61,18 @@ func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err
 	if !r.extras.created.readable {
 		created = "NULL"
 	}
+	kind := kindColumn
+	if !r.extras.kinds.readable {
+		kind = "0"
+	}
 	query := r.Rebind(`
 		SELECT COALESCE(is_guest, 0) AS guest,
 		       CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 1 ELSE 2 END AS service,
 		       CASE WHEN deactivated <> 0 THEN 1 ELSE 0 END AS deactivated,
 		       CASE WHEN ` + created + ` > ? THEN 1 ELSE 0 END AS created,
+		       ` + kind + ` AS kind,
 		       COUNT(*) AS accounts
-		FROM users GROUP BY 1, 2, 3, 4`)
+		FROM users GROUP BY 1, 2, 3, 4, 5`)
 	err = r.SelectContext(ctx, &groups, query, r.now.Add(-24*time.Hour).Unix())
 	return groups, err
 }

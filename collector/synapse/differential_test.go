@@ -69,7 +69,14 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 				ELSE 'unknown' END
 			WHEN LOWER(user_agent) LIKE '%mozilla%' OR LOWER(user_agent) LIKE '%gecko%' THEN 'web'
 			ELSE 'unknown' END`
+		kind = `CASE
+			WHEN users.deactivated <> 0 THEN 'deactivated'
+			WHEN users.is_guest = 1 THEN 'guest'
+			WHEN users.name IS NULL OR users.appservice_id <> '' THEN 'bridged'
+			WHEN users.user_type IN ('bot', 'support') THEN users.user_type
+			ELSE 'native' END`
 	)
+	start := func(daysAgo int) int64 { return activity.DayOf(now.AddDate(0, 0, -daysAgo)).Start().UnixMilli() }
 	source, err := sqldb.ParseSource(db.location)
 	must.Succeed(t, err)
 	figures := make(map[string]int)
@@ -94,6 +101,7 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 				UNION SELECT user_id, user_agent FROM devices WHERE last_seen > %[1]d AND last_seen < (SELECT COALESCE(MIN(last_seen), %[2]d) FROM user_ips)
 				UNION SELECT user_id, user_agent FROM user_daily_visits WHERE timestamp > %[1]d AND timestamp < (SELECT COALESCE(MIN(last_seen), %[2]d) FROM user_ips)) AS evidence`, after, now.UnixMilli())
 			count("active "+window, `SELECT '' AS label, COUNT(DISTINCT user_id) AS users FROM `+evidence)
+			count("active type "+window, `SELECT `+kind+` AS label, COUNT(DISTINCT user_id) AS users FROM `+evidence+` LEFT JOIN users ON users.name = user_id GROUP BY 1`)
 			count("active "+window, `SELECT `+client+` AS label, COUNT(DISTINCT user_id) AS users FROM `+evidence+` GROUP BY 1`)
 		}
 		count("daily_active_users", fmt.Sprintf(`SELECT '' AS label, COUNT(DISTINCT user_id) AS users FROM user_ips WHERE last_seen > %d`, now.UnixMilli()-day))
@@ -106,6 +114,17 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 			FROM users WHERE deactivated = 0 AND creation_ts > %d GROUP BY 1`, now.Unix()-86400))
 		count("registered", `SELECT CASE WHEN is_guest = 1 THEN 'guest' WHEN appservice_id <> '' THEN 'bridged' ELSE 'native' END AS label, COUNT(*) AS users
 			FROM users WHERE deactivated = 0 GROUP BY 1`)
+		count("dormant", fmt.Sprintf(`SELECT CASE
+				WHEN newest >= %d THEN '0-7d' WHEN newest >= %d THEN '7-30d' WHEN newest >= %d THEN '30-90d'
+				WHEN newest >= %d THEN '90-180d' WHEN newest >= %d THEN '180-365d' WHEN newest >= %d THEN '365d-'
+				WHEN creation_ts >= %d AND creation_ts >= (SELECT MIN(timestamp) FROM user_daily_visits) / 1000 THEN 'never'
+				ELSE 'unknown' END AS label, COUNT(*) AS users
+			FROM users LEFT JOIN (SELECT user_id, MAX(at) AS newest FROM (
+				SELECT user_id, last_seen AS at FROM user_ips
+				UNION ALL SELECT user_id, last_seen FROM devices WHERE last_seen < (SELECT COALESCE(MIN(last_seen), %d) FROM user_ips)
+				UNION ALL SELECT user_id, timestamp FROM user_daily_visits) AS evidence GROUP BY user_id) AS last ON last.user_id = users.name
+			WHERE deactivated = 0 AND is_guest = 0 AND COALESCE(appservice_id, '') = '' GROUP BY 1`,
+			start(6), start(29), start(89), start(179), start(364), start(399), start(399)/1000, now.UnixMilli()))
 		return nil
 	})
 	must.Succeed(t, err)
@@ -119,6 +138,16 @@ func shown(d figures) map[string]int {
 		figures["active "+a.Window.String()] = a.Users
 		for _, c := range a.Clients {
 			figures["active "+a.Window.String()+" "+c.Client] = c.Users
+		}
+	}
+	for _, a := range d.Active {
+		for _, k := range a.Kinds {
+			figures["active type "+a.Window.String()+" "+k.Kind.String()] = k.Users
+		}
+	}
+	if d.Dormancy != nil {
+		for age, name := range activity.DormancyAges() {
+			figures["dormant "+name] = d.Dormancy[age]
 		}
 	}
 	for _, name := range []string{"daily_active_users", "monthly_active_users"} {
@@ -195,8 +224,13 @@ func TestFiguresEqualPlainSQL(t *testing.T) {
 				SELECT DISTINCT user_id, device_id, %d, user_agent FROM user_ips WHERE last_seen = %d`, noon.Truncate(day).UnixMilli(), millis(55*time.Minute)),
 			fmt.Sprintf(`INSERT INTO users (name, creation_ts) VALUES ('@new:big.example', %d)`, noon.Add(30*time.Minute).Unix()),
 			fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen <= %d`, millis(time.Hour-28*day)),
+			`UPDATE users SET deactivated = 1 WHERE name LIKE '%5:%'`,
 		)
 		agree(t, "an hour later", db.truth(t, now), shown(refresh(t, r)))
+
+		now = noon.Add(2 * time.Hour) // administrators were at work
+		db.run(`UPDATE users SET user_type = 'bot' WHERE name LIKE '%4:%'`, `UPDATE users SET deactivated = 0 WHERE name LIKE '%15:%'`)
+		agree(t, "two hours later", db.truth(t, now), shown(refresh(t, r)))
 
 		now = noon.Add(13 * time.Hour) // past midnight
 		db.run(fmt.Sprintf(`INSERT INTO user_daily_visits (user_id, timestamp, user_agent) SELECT name, %d, 'Element iOS' FROM users WHERE is_guest = 0 AND appservice_id IS NULL AND name LIKE '%%7:%%'`,

@@ -35,6 +35,12 @@ func TestARoleThatMayReadLess(t *testing.T) {
 	if less.Active[0].Users != whole.Active[0].Users || less.Retention.Users != whole.Retention.Users {
 		t.Errorf("%+v, want the figures of %+v", less, whole)
 	}
+	if less.Active[0].Kinds != nil || less.Dormancy != nil {
+		t.Errorf("kinds of accounts cannot be known: %v, %v", less.Active[0].Kinds, less.Dormancy)
+	}
+	if whole.Active[0].Kinds == nil || whole.Dormancy == nil {
+		t.Errorf("kinds of accounts are known to a role that may read all: %v, %v", whole.Active[0].Kinds, whole.Dormancy)
+	}
 	if less.Active[0].Clients != nil || less.Created != nil || less.usage.LimitMAU != nil {
 		t.Errorf("what cannot be known is there: %+v", less)
 	}

@@ -67,6 +67,8 @@ type reading struct {
 	classify   *activity.Classifier
 	extras     extras
 	restored   bool // see Reader
+	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
+	visitsSince *int64
 }
 
 // Read implements collector.Reader. All figures come from one consistent view

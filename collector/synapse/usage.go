@@ -30,6 +30,9 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 		return nil, fmt.Errorf("count accounts in users: %w", err)
 	}
 	r.countAccounts(domain, h.Statistics, groups)
+	if domain.AllAccounts, err = r.accountKinds(ctx, groups); err != nil {
+		return nil, fmt.Errorf("read the kinds of accounts from users: %w", err)
+	}
 	if r.extras.rooms.readable {
 		var rooms int
 		// The index of the primary key alone.

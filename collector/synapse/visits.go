@@ -112,6 +112,7 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil || oldest == nil {
 		return err == nil, err
 	}
+	r.visitsSince = oldest
 	const day = 24 * time.Hour
 	first := max(activity.DayOf(time.UnixMilli(*oldest)), activity.FirstDay(r.now, activity.MaxWindow))
 	read := 0

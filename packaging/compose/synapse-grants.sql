@@ -1,6 +1,6 @@
 -- What the exporter reads of Synapse, and nothing else. Run it once Synapse has made
 -- its tables; docs/docker.md has the command.
-GRANT SELECT (name, creation_ts, is_guest, appservice_id, deactivated) ON users TO exporter;
+GRANT SELECT (name, creation_ts, is_guest, appservice_id, deactivated, user_type) ON users TO exporter;
 GRANT SELECT (user_id, user_agent, last_seen) ON user_ips TO exporter;
 GRANT SELECT (user_id, user_agent, last_seen) ON devices TO exporter;
 GRANT SELECT (user_id, timestamp, user_agent) ON user_daily_visits TO exporter;

@@ -39,8 +39,8 @@ func Tables(rows map[string]iter.Seq[[]any]) []Table {
 func schema() []Table {
 	return []Table{
 		{
-			Name: "users", Columns: []string{"name", "creation_ts", "is_guest", "appservice_id", "deactivated"},
-			Create:  `CREATE TABLE users (name TEXT, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL, appservice_id TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL, UNIQUE (name))`,
+			Name: "users", Columns: []string{"name", "creation_ts", "is_guest", "appservice_id", "deactivated", "user_type"},
+			Create:  `CREATE TABLE users (name TEXT, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL, appservice_id TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL, user_type TEXT DEFAULT NULL, UNIQUE (name))`,
 			Indexes: []string{`CREATE INDEX users_creation_ts ON users (creation_ts)`},
 		},
 		{

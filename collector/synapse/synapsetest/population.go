@@ -29,6 +29,7 @@ type member struct {
 	guest       bool
 	service     *string
 	deactivated bool
+	kind        *string // user_type
 	rate        float64 // chance of being active on a day
 	from, to    int     // days ago
 	devices     []*string
@@ -62,6 +63,14 @@ func (p Population) member(n int) member {
 		m.service = new("")
 	}
 	m.deactivated = r.Float64() < 0.02
+	switch at := chance(n, 11, 11); {
+	case at < 0.03:
+		m.kind = new("bot")
+	case at < 0.04:
+		m.kind = new("support")
+	case at < 0.05:
+		m.kind = new("of a kind that administrators invented")
+	}
 	count := 1
 	switch at := r.Float64(); {
 	case at < 0.05:

@@ -26,7 +26,7 @@ func (p Population) users(yield func([]any) bool) {
 			deactivated = 1
 		}
 		created := p.Now.Add(-time.Duration(m.from)*day - time.Duration(chance(n, 9, 9)*float64(day))).Unix()
-		if !yield([]any{m.name, created, guest, m.service, deactivated}) {
+		if !yield([]any{m.name, created, guest, m.service, deactivated, m.kind}) {
 			return
 		}
 	}

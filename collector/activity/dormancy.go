@@ -1,0 +1,159 @@
+package activity
+
+import (
+	"math"
+	"math/bits"
+	"time"
+)
+
+// The ages of accounts, by the last UTC day on which they were seen: that of the newest
+// last-seen time or visit. Hours do not count, because visits have none, and servers
+// prune last-seen times of which the visit stays.
+const (
+	ages = 6 // 0-7d to 365d-
+	// never stands for accounts of which all activity is known, and there is none;
+	// unknown for others without activity within MaxWindow.
+	never, unknown = ages, ages + 1
+)
+
+// DormancyAges are the ages of Dormancy, in its order, as the label "age" has them.
+func DormancyAges() []string {
+	return []string{"0-7d", "7-30d", "30-90d", "90-180d", "180-365d", "365d-", "never", "unknown"}
+}
+
+// Dormancy is the number of native accounts, bots and support included, by
+// DormancyAges.
+type Dormancy [ages + 2]int
+
+// firstDays returns the first day of each age, of which the last is the first day that
+// matters to a figure of today.
+func firstDays(today Day) [ages]Day {
+	return [ages]Day{today - 7 + 1, today - 30 + 1, today - 90 + 1, today - 180 + 1, today - 365 + 1, oldestDay(today)}
+}
+
+// ActiveByKind returns, for each of several moments, the users whom ActiveAfterEach
+// counts, by the kind of their account. The sender of an application service is a
+// user without an account and counts as bridged. All accounts of the domain must
+// have been reported.
+func (c *Calendar) ActiveByKind(domain string, after []time.Time, kept time.Time) []KindCounts {
+	all := make([]KindCounts, len(after))
+	d, ok := c.domains[domain]
+	if !ok || d.accounts == nil {
+		return all
+	}
+	tags := d.tags()
+	for i, from := range after {
+		var everyone userSet
+		d.after(from.UnixMilli(), func(n uint32, _ Client) { everyone.add(n) })
+		for _, visits := range d.visitsBetween(from, kept) {
+			for _, set := range visits {
+				everyone.addAll(set)
+			}
+		}
+		everyone.each(func(n int) {
+			kind := tags[n].kind()
+			if kind == NoAccount {
+				kind = Bridged
+			}
+			all[i][kind]++
+		})
+	}
+	return all
+}
+
+// Dormancy counts the native accounts of a domain by the time since they were last
+// seen, and returns false if the accounts are not known.
+func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, known bool) {
+	d, ok := c.domains[domain]
+	if !ok || d.accounts == nil {
+		return dormancy, false
+	}
+	tags := d.tags()
+	for t, n := range d.accounts.counts {
+		if tag(t).kind().isNative() {
+			dormancy[tag(t).silent()] += n
+		}
+	}
+	visits, seen := c.visitsByAge(d, DayOf(now)), seenByAge(DayOf(now))
+	for n, t := range tags {
+		if !t.kind().isNative() {
+			continue
+		}
+		age := ages
+		if n < len(d.newest) {
+			age = seen(d.newest[n])
+		}
+		for visited := 0; visited < age; visited++ {
+			if visits[visited].has(uint32(n)) {
+				age = visited
+			}
+		}
+		if age < ages {
+			dormancy[age]++
+			dormancy[t.silent()]--
+		}
+	}
+	return dormancy, true
+}
+
+// silent returns where in Dormancy an account without activity belongs.
+func (t tag) silent() int {
+	if t.traced() {
+		return never
+	}
+	return unknown
+}
+
+// seenByAge returns a function that returns the age of a last-seen time, or ages if
+// it lies before all that matters to a figure. Such times are known for some users
+// and not for others, as they came to be read.
+func seenByAge(today Day) func(moment) int {
+	var bounds [ages]int64 // the smallest milliseconds of each age
+	for age, first := range firstDays(today) {
+		bounds[age] = first.Start().UnixMilli()
+	}
+	return func(m moment) int {
+		if m <= onlyExists {
+			return ages
+		}
+		for age, bound := range bounds {
+			if m.milli() >= bound {
+				return age
+			}
+		}
+		return ages
+	}
+}
+
+// visitsByAge returns who came on the days of each age. Days that a wrong clock
+// recorded for the future are of the youngest.
+func (c *Calendar) visitsByAge(d *domain, today Day) (visits [ages]userSet) {
+	end := Day(math.MaxInt32)
+	for age, first := range firstDays(today) {
+		if age == 0 {
+			for date, v := range d.days {
+				if date >= first {
+					v.addTo(&visits[age])
+				}
+			}
+		} else {
+			known := d.kept.ages[age]
+			result, stable := keep(c, d, known, first, end, func() userSet { return d.union(first, end-1) })
+			if stable {
+				d.kept.ages[age] = result
+			}
+			visits[age] = result.value
+		}
+		end = first
+	}
+	return visits
+}
+
+// each calls yield with each number in the set.
+func (s userSet) each(yield func(n int)) {
+	for w, word := range s {
+		for ; word != 0; word &= word - 1 {
+			yield(64*w + bits.TrailingZeros64(word))
+		}
+	}
+}

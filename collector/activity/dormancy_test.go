@@ -1,0 +1,241 @@
+package activity_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"active_users_exporter/collector/activity"
+)
+
+// An account as a model keeps it.
+type account struct {
+	kind   activity.Kind
+	traced bool
+}
+
+// kinds counts active users by kind: whoever has no account is bridged.
+func (m *model) kinds(accounts map[string]account, after, kept time.Time) (counts activity.KindCounts) {
+	for user := range m.everyone(accounts) {
+		active := false
+		for _, at := range m.seen[user] {
+			active = active || at.After(after)
+		}
+		for day := range m.visits[user] {
+			active = active || day.Start().After(after) && day.Start().Before(kept)
+		}
+		if active {
+			kind := accounts[user].kind
+			if kind == activity.NoAccount {
+				kind = activity.Bridged
+			}
+			counts[kind]++
+		}
+	}
+	return counts
+}
+
+func (m *model) everyone(accounts map[string]account) map[string]bool {
+	all := make(map[string]bool)
+	for user := range m.seen {
+		all[user] = true
+	}
+	for user := range m.visits {
+		all[user] = true
+	}
+	for user := range accounts {
+		all[user] = true
+	}
+	return all
+}
+
+// dormancy says of each native account how many days ago it was seen last.
+func (m *model) dormancy(accounts map[string]account, now time.Time) (counts activity.Dormancy) {
+	bounds := []int{7, 30, 90, 180, 365}
+	horizon := (activity.DayOf(now) - 399).Start()
+	for user, a := range accounts {
+		if a.kind != activity.Native && a.kind != activity.Bot && a.kind != activity.Support {
+			continue
+		}
+		var newest time.Time
+		for _, at := range m.seen[user] {
+			if at.After(newest) {
+				newest = at
+			}
+		}
+		for day := range m.visits[user] {
+			if day.Start().After(newest) {
+				newest = day.Start()
+			}
+		}
+		age := 0
+		switch {
+		case newest.Before(horizon) && a.traced:
+			age = 6
+		case newest.Before(horizon):
+			age = 7
+		default:
+			for age < len(bounds) && int(activity.DayOf(now)-activity.DayOf(newest)) >= bounds[age] {
+				age++
+			}
+		}
+		counts[age]++
+	}
+	return counts
+}
+
+// Whatever is reported in whatever order, again and again, between clones,
+// compactions and deletions, kinds and ages are those of the naive model, and they
+// add up.
+func TestKindsAndAgesEqualANaiveModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cal, m, accounts := newCalendar(), newModel(), make(map[string]account)
+		today, domain := activity.DayOf(noon), []byte("d")
+		cal.ForgetAccounts(domain)
+		ages := []int{-2, 0, 1, 6, 7, 8, 29, 30, 31, 89, 90, 91, 179, 180, 181, 364, 365, 366, 398, 399, 400, 401, 500}
+		for range rapid.IntRange(0, 150).Draw(t, "steps") {
+			user := fmt.Sprint("user", rapid.IntRange(0, 100).Draw(t, "user"))
+			client := activity.Client(rapid.IntRange(0, 4).Draw(t, "client"))
+			ago := rapid.SampledFrom(ages).Draw(t, "days ago")
+			about := rapid.SampledFrom([]time.Duration{-time.Millisecond, 0, time.Millisecond, -12 * time.Hour, 12*time.Hour - time.Millisecond}).Draw(t, "about")
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0, 1:
+				cal.Visit(domain, []byte(user), client, today-activity.Day(ago))
+				m.visit(user, client, today-activity.Day(ago))
+			case 2, 3:
+				at := noon.AddDate(0, 0, -ago).Add(about)
+				cal.Seen(domain, []byte(user), client, at)
+				m.see(user, client, at)
+			case 4, 5, 6:
+				a := account{activity.Kind(rapid.IntRange(1, 6).Draw(t, "kind")), rapid.Bool().Draw(t, "traced")}
+				cal.Account(domain, []byte(user), a.kind, a.traced)
+				accounts[user] = a
+				cal.Accounts(domain)
+			case 7:
+				abandoned := cal.Clone()
+				abandoned.Account(domain, []byte(user), activity.Guest, false)
+				abandoned.ForgetAccounts(domain)
+				abandoned.Purge(today)
+			case 8:
+				cal = cal.Clone()
+				cal.Compact(today)
+				agreeOnKinds(t, m, cal, accounts) // what is kept of it must not matter
+			case 9: // users become unknown, and their numbers are given to others
+				cal.Purge(today - 200)
+				for user, days := range m.visits {
+					for day := range days {
+						if day < today-200 {
+							delete(m.visits[user], day)
+						}
+					}
+				}
+			}
+		}
+		agreeOnKinds(t, m, cal, accounts)
+	})
+}
+
+func agreeOnKinds(t *rapid.T, m *model, cal *activity.Calendar, accounts map[string]account) {
+	t.Helper()
+	now := noon
+	var counts activity.KindCounts
+	natives := 0
+	for _, a := range accounts {
+		counts[a.kind]++
+		if a.kind == activity.Native || a.kind == activity.Bot || a.kind == activity.Support {
+			natives++
+		}
+	}
+	if got, known := cal.Accounts([]byte("d")); !known || got != counts {
+		t.Fatalf("accounts by kind: %v, %t, want %v", got, known, counts)
+	}
+	dormancy, known := cal.Dormancy("d", now)
+	if diff := cmp.Diff(m.dormancy(accounts, now), dormancy); diff != "" || !known {
+		t.Fatalf("dormancy, known %t (-model +calendar):\n%s", known, diff)
+	}
+	sum := 0
+	for _, n := range dormancy {
+		sum += n
+	}
+	if sum != natives {
+		t.Fatalf("%d accounts by age, but %d native ones", sum, natives)
+	}
+	var after []time.Time
+	for _, w := range activity.DefaultWindows() {
+		after = append(after, w.Since(now))
+	}
+	for _, kept := range []time.Time{{}, now.AddDate(0, 0, -20)} {
+		active := cal.ActiveAfterEach("d", after, kept)
+		for i, got := range cal.ActiveByKind("d", after, kept) {
+			if diff := cmp.Diff(m.kinds(accounts, after[i], kept), got); diff != "" {
+				t.Fatalf("active after %s by kind (-model +calendar):\n%s", after[i], diff)
+			}
+			sum := 0
+			for _, n := range got {
+				sum += n
+			}
+			if sum != active[i].Users {
+				t.Fatalf("%d active users by kind, but %d in all", sum, active[i].Users)
+			}
+		}
+	}
+}
+
+// Accounts that were not reported, or are about to be reported again, are not none.
+func TestAccountsThatAreNotKnown(t *testing.T) {
+	cal, domain := newCalendar(), []byte("d")
+	unknown := func(when string) {
+		t.Helper()
+		if counts, known := cal.Accounts(domain); known {
+			t.Errorf("%s, there are %v accounts", when, counts)
+		}
+		if dormancy, known := cal.Dormancy("d", noon); known {
+			t.Errorf("%s, dormancy is %v", when, dormancy)
+		}
+	}
+	unknown("at first")
+	cal.Seen(domain, []byte("a"), web, noon)
+	unknown("with a user")
+	cal.Account(domain, []byte("a"), activity.Native, true)
+	unknown("with one account that was created lately")
+	cal.ForgetAccounts(domain)
+	if counts, known := cal.Accounts(domain); !known || counts != (activity.KindCounts{}) {
+		t.Errorf("%v, %t; want that there are no accounts", counts, known)
+	}
+	cal.ForgetLastSeen()
+	unknown("before everything is read again")
+}
+
+// Accounts, and what is kept of their visits, take no more than 16 bytes each.
+func TestMemoryOfAccounts(t *testing.T) {
+	const accounts = 200_000
+	cal, domain := newCalendar(), []byte("d")
+	for n := range accounts {
+		cal.Seen(domain, fmt.Append(nil, "user", n), web, noon)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	cal.ForgetAccounts(domain)
+	for n := range accounts {
+		cal.Account(domain, fmt.Append(nil, "user", n), activity.Native, true)
+	}
+	counts, _ := cal.Accounts(domain)
+	if _, known := cal.Dormancy("d", noon); !known || counts[activity.Native] != accounts {
+		t.Errorf("%v accounts, want %d", counts, accounts)
+	}
+	each := float64(heap()-before) / accounts
+	t.Logf("%.1f bytes for each account", each)
+	if each < 8 || each > 16 {
+		t.Errorf("%.1f bytes for each account, want between 8 and 16", each)
+	}
+	runtime.KeepAlive(cal)
+}

@@ -1,0 +1,81 @@
+package synapse_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
+)
+
+// accountCounter counts the accounts that a Reader reports.
+type accountCounter struct {
+	activity.Recorder
+	accounts int
+}
+
+func (c *accountCounter) Account(domain, user []byte, kind activity.Kind, traced bool) {
+	c.accounts++
+	c.Recorder.Account(domain, user, kind, traced)
+}
+
+// A refresh reads the accounts that have changed, and all of them only on a new day,
+// or if somebody has changed what no index knows.
+func TestAccountsAreReadOnce(t *testing.T) {
+	const all = 400
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must.Succeed(t, synapsetest.Population{Users: all, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	create(t, path, `UPDATE users SET deactivated = 0, creation_ts = creation_ts - 100000`, `UPDATE users SET deactivated = 1 WHERE name LIKE '%0:%'`)
+	source := must.Get(sqldb.ParseSource("sqlite:" + path))(t)
+	classes := activity.SynapseClasses()
+	reader := synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes)
+	calendar, since := activity.NewCalendar(activity.Key{1}, classes), time.Time{}
+	for _, step := range []struct {
+		name       string
+		after      time.Duration
+		statements []string
+		want       int
+	}{
+		{"at first", 0, nil, all},
+		{"nothing happened", time.Hour, nil, 0},
+		{"one was created", 2 * time.Hour, []string{fmt.Sprintf(`INSERT INTO users (name, creation_ts) VALUES ('@new:x', %d)`, noon.Add(90*time.Minute).Unix())}, 1},
+		{"one was deactivated", 3 * time.Hour, []string{`UPDATE users SET deactivated = 1 WHERE name LIKE '%00000001:%'`}, all/10 + 1},
+		{"one became a bot", 4 * time.Hour, []string{`UPDATE users SET user_type = 'bot' WHERE name = '@new:x'`}, (all/10 + 1) + (all + 1)},
+		{"still a bot", 5 * time.Hour, nil, 0},
+		{"the next day", 13 * time.Hour, nil, all + 1},
+	} {
+		if step.statements != nil {
+			create(t, path, step.statements...)
+		}
+		counter := &accountCounter{Recorder: calendar}
+		facts, err := reader.Read(t.Context(), since, noon.Add(step.after), counter)
+		must.Succeed(t, err)
+		since = noon.Add(step.after)
+		if counter.accounts != step.want || !facts.Domains[0].AllAccounts {
+			t.Errorf("%s: %d accounts were read, want %d; all known: %t", step.name, counter.accounts, step.want, facts.Domains[0].AllAccounts)
+		}
+	}
+}
+
+// Without the permission to read the column, the log says which GRANT gives it.
+func TestGrantOfKindsIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	create(t, path, `ALTER TABLE users DROP COLUMN user_type`)
+	source := must.Get(sqldb.ParseSource("sqlite:" + path))(t)
+	classes := activity.SynapseClasses()
+	facts, err := synapse.New(synapse.Options{Database: source}, classes).Read(t.Context(), time.Time{}, noon, activity.NewCalendar(activity.Key{1}, classes))
+	must.Succeed(t, err)
+	if facts.Domains[0].AllAccounts || !slices.ContainsFunc(facts.Warnings, func(w string) bool {
+		return strings.Contains(w, "dormant accounts are left out") && strings.Contains(w, "GRANT SELECT (name, user_type) ON users")
+	}) {
+		t.Errorf("accounts known: %t, warnings %q", facts.Domains[0].AllAccounts, facts.Warnings)
+	}
+}
