@@ -71,7 +71,7 @@ func TestRoleBesideSynapse(t *testing.T) {
 		return run(t, succeeds, "psql", append(arguments, "--command="+statement)...)
 	}
 	owner := location.User.Username()
-	psql(true, owner, "", "", `CREATE TABLE users (name text, password_hash text, creation_ts bigint, is_guest int, appservice_id text, deactivated int);
+	psql(true, owner, "", "", `CREATE TABLE users (name text, password_hash text, creation_ts bigint, is_guest int, appservice_id text, deactivated int, user_type text);
 		CREATE TABLE user_ips (user_id text, user_agent text, last_seen bigint, ip text); CREATE TABLE devices (user_id text, user_agent text, last_seen bigint);
 		CREATE TABLE user_daily_visits (user_id text, timestamp bigint, user_agent text); CREATE TABLE monthly_active_users (user_id text, timestamp bigint);
 		CREATE TABLE events (type text, room_id text, sender text, stream_ordering bigint, received_ts bigint, content text); CREATE TABLE rooms (room_id text)`)
