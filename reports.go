@@ -38,10 +38,10 @@ func addReports(app *kingpin.Application) map[string]command {
 	export := cmd.Command("export", "Write all stored reports, one JSON object with received and report in a line.")
 	exportSource := addSourceFlags(export)
 	addStorageFlag(export, exportSource)
-	imported := cmd.Command("import", "Add reports to the store, while the exporter is stopped unless that is a PostgreSQL database: from lines as export writes them, from plain reports (received at their timestamp), or from panopticon's database.")
+	imported := cmd.Command("import", "Add reports to the store, while the exporter is stopped unless that is a PostgreSQL database: from lines as export writes them, from plain reports (received at their timestamp), or from the database of panopticon or barad-dur.")
 	importSource := addSourceFlags(imported)
 	addStorageFlag(imported, importSource)
-	from := imported.Arg("from", "File, - for the standard input, or the location of panopticon's database (sqlite:FILE, mysql://USER@HOST/DATABASE).").Required().String()
+	from := imported.Arg("from", "File, - for the standard input, or the location of panopticon's database (sqlite:FILE, mysql://USER@HOST/DATABASE) or of barad-dur's (postgres://USER@HOST/DATABASE).").Required().String()
 	return map[string]command{
 		export.FullCommand(): func(ctx context.Context, e environment) error {
 			kept, err := storageOf(exportSource)
@@ -82,7 +82,7 @@ func addReports(app *kingpin.Application) map[string]command {
 // readArchive reads reports from wherever they are.
 func readArchive(ctx context.Context, from string) ([]reports.Archived, error) {
 	if source, err := sqldb.ParseSource(from); err == nil {
-		return reports.ImportPanopticon(ctx, source)
+		return reports.ImportDatabase(ctx, source)
 	}
 	in := io.Reader(os.Stdin)
 	if from == "-" || from == "" { // kingpin takes "-" for a flag without a name

@@ -34,6 +34,10 @@ func readEjabberdYML(o *Options, path string, warn func(format string, args ...a
 	if document.IsFolder(path) {
 		path = filepath.Join(path, "ejabberd.yml")
 	}
+	path, err := filepath.Abs(path) // files that it includes may be named by absolute paths
+	if err != nil {
+		return err
+	}
 	c, err := parseEjabberdYML(path, warn)
 	if err != nil {
 		return err

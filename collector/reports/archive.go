@@ -99,36 +99,62 @@ func Import(ctx context.Context, location storage.Location, reports []Archived) 
 	return added, nil
 }
 
-// ImportPanopticon returns the reports of a database of matrix-org's panopticon,
-// SQLite or MySQL: a row for each, with the names of the statistics as columns
-// and the time of receipt, in Unix seconds, as local_timestamp. Dendrite's are in a
-// table of their own, if there is one.
-func ImportPanopticon(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
+// ImportDatabase returns the reports of another collection server's database: of
+// barad-dur if it is PostgreSQL, else of matrix-org's panopticon.
+func ImportDatabase(ctx context.Context, source sqldb.Source) (all []Archived, err error) {
+	read := readPanopticon
+	if source.Engine() == sqldb.PostgreSQL {
+		read = readBaradDur
+	}
 	err = source.Read(ctx, sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-		known := append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
-		if all, err = panopticonRows(ctx, view, "stats", known, nil); err != nil {
-			return fmt.Errorf("read the table stats (is this panopticon's database?): %w", err)
-		}
-		columns, err := view.Columns(ctx, "dendrite_stats")
-		if err != nil || len(columns) == 0 {
-			return err
-		}
-		more, err := panopticonRows(ctx, view, "dendrite_stats", columns, map[string]string{"goos": "go_os", "goarch": "go_arch", "goversion": "go_version"})
-		if err != nil {
-			return fmt.Errorf("read the table dendrite_stats: %w", err)
-		}
-		for _, a := range more {
-			a.Report = usagereport.Mark(a.Report, "Dendrite/")
-			all = append(all, a)
-		}
-		return nil
+		all, err = read(ctx, view)
+		return err
 	})
 	return all, err
 }
 
-// panopticonRows returns the rows of a table as reports, with the given columns, of
-// which some have other names in a report.
-func panopticonRows(ctx context.Context, view sqldb.View, table string, columns []string, names map[string]string) (all []Archived, err error) {
+// readPanopticon reads a database, SQLite or MySQL, with a row for each report, with the
+// names of the statistics as columns and the time of receipt, in Unix seconds, as
+// local_timestamp. Dendrite's are in a table of their own, if there is one.
+func readPanopticon(ctx context.Context, view sqldb.View) ([]Archived, error) {
+	all, err := collectedRows(ctx, view, "stats", synapseColumns(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the table stats (is this panopticon's database?): %w", err)
+	}
+	columns, err := view.Columns(ctx, "dendrite_stats")
+	if err != nil || len(columns) == 0 {
+		return all, err
+	}
+	more, err := collectedRows(ctx, view, "dendrite_stats", columns, map[string]string{"goos": "go_os", "goarch": "go_arch", "goversion": "go_version"})
+	if err != nil {
+		return nil, fmt.Errorf("read the table dendrite_stats: %w", err)
+	}
+	for _, a := range more {
+		a.Report = usagereport.Mark(a.Report, "Dendrite/")
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// readBaradDur reads the table that has a row for each report of Synapse and Dendrite,
+// as panopticon's, with the time of receipt as a moment.
+func readBaradDur(ctx context.Context, view sqldb.View) ([]Archived, error) {
+	all, err := collectedRows(ctx, view, "statsreport", synapseColumns(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the table statsreport (is this barad-dur's database?): %w", err)
+	}
+	return all, nil
+}
+
+// synapseColumns are the columns of a report that Synapse may have sent.
+func synapseColumns() []string {
+	return append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
+}
+
+// collectedRows returns the rows of a table as reports, with the given columns, of
+// which some have other names in a report. What only the User-Agent told is kept as if
+// the report were received now. Rows without a time of receipt are left out.
+func collectedRows(ctx context.Context, view sqldb.View, table string, columns []string, names map[string]string) (all []Archived, err error) {
 	rows, err := view.QueryxContext(ctx, `SELECT * FROM `+table)
 	if err != nil {
 		return nil, err
@@ -144,26 +170,53 @@ func panopticonRows(ctx context.Context, view sqldb.View, table string, columns 
 				row[name] = string(text)
 			}
 		}
-		at, _ := row["local_timestamp"].(int64)
-		report := make(map[string]any)
-		for _, column := range columns {
-			if value := row[column]; value != nil && !private(column) {
-				if n, ok := value.(int64); ok && slices.Contains(usagereport.DendriteInfoNames(), column) {
-					value = n != 0 // no database here has truth values
-				}
-				report[cmp.Or(names[column], column)] = value
-			}
+		at, known := receivedAt(row["local_timestamp"])
+		if !known {
+			continue
 		}
-		body, err := json.Marshal(report)
+		body, err := reportOf(row, columns, names)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Archived{time.Unix(at, 0).UTC(), body})
+		all = append(all, Archived{at, body})
 	}
 	return all, rows.Err()
 }
 
-// private says that a column is about who sent a report, or about panopticon's row.
+// receivedAt reads the time of receipt of a row.
+func receivedAt(value any) (at time.Time, known bool) {
+	switch value := value.(type) {
+	case int64:
+		return time.Unix(value, 0).UTC(), true
+	case time.Time:
+		return value.UTC(), true
+	}
+	return at, false
+}
+
+// reportOf returns the report that a row is of.
+func reportOf(row map[string]any, columns []string, names map[string]string) ([]byte, error) {
+	report := make(map[string]any)
+	for _, column := range columns {
+		if value := row[column]; value != nil && !private(column) {
+			if n, ok := value.(int64); ok && slices.Contains(usagereport.DendriteInfoNames(), column) {
+				value = n != 0 // no database here has truth values
+			}
+			report[cmp.Or(names[column], column)] = value
+		}
+	}
+	body, err := json.Marshal(report)
+	if err != nil {
+		return nil, err
+	}
+	agent, _ := row["user_agent"].(string)
+	if _, stored, err := usagereport.ParsePushed(body, agent); err == nil {
+		return stored, nil
+	}
+	return body, nil // no report: Import leaves it out
+}
+
+// private says that a column is about who sent a report, or about the row.
 func private(column string) bool {
 	return slices.Contains([]string{"id", "local_timestamp", "remote_timestamp", "remote_addr", "forwarded_for", "user_agent"}, column)
 }

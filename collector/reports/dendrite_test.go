@@ -67,7 +67,7 @@ func wantOf(sent map[string]any) map[string]float64 {
 	want := map[string]float64{
 		"synapse_usage_last_report_timestamp_seconds": float64(noon.Unix()), "synapse_usage_reports_total": 1,
 		`synapse_usage_info{database_engine="` + sent["database_engine"].(string) + `",database_server_version="` + sent["database_server_version"].(string) +
-			`",log_level="info",python_version="",server_context=""}`: 1,
+			`",log_level="info",python_version="",server_context="",software="dendrite",version="0.15.2"}`: 1,
 		`dendrite_usage_info{federation_disabled="true",go_arch="amd64",go_os="linux",go_version="go1.26.8",nats_embedded="true",nats_in_memory="false",software="dendrite",version="0.15.2"}`: 1,
 	}
 	for key, value := range sent {

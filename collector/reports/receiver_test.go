@@ -483,7 +483,7 @@ func TestAnEarlierStoreShowsTheSame(t *testing.T) {
 		want = append(want, usagereport.Homeserver{
 			Name: name, Software: usagereport.Synapse, Reported: last, Reports: 4,
 			Statistics: map[string]float64{"total_users": 67, "daily_active_users": 3, "timestamp": 1795176000},
-			Info:       map[string]string{"server_context": "x", "database_engine": "Sqlite", "database_server_version": "", "log_level": "", "python_version": ""},
+			Info:       map[string]string{"server_context": "x", "database_engine": "Sqlite", "database_server_version": "", "log_level": "", "python_version": "", "version": ""},
 		})
 	}
 	if diff := cmp.Diff(want, r.Shown().Homeservers); diff != "" {

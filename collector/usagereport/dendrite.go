@@ -3,6 +3,7 @@ package usagereport
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,11 +55,18 @@ func sharedStatistics() []statistic {
 // DendriteInfoNames returns the names of the strings that Dendrite's reports have
 // beside InfoNames.
 func DendriteInfoNames() []string {
-	return []string{"version", "go_version", "go_os", "go_arch", "federation_disabled", "nats_embedded", "nats_in_memory"}
+	return []string{"go_version", "go_os", "go_arch", "federation_disabled", "nats_embedded", "nats_in_memory"}
 }
 
-// softwareKey marks a report whose software only the User-Agent named.
-const softwareKey = "software"
+// The keys that keep with a report what only the User-Agent said.
+const (
+	softwareKey = "software"
+	versionKey  = "version"
+)
+
+// homeserverAgent is the User-Agent of a homeserver, with its version: Synapse adds the
+// branch in brackets if it is no release.
+var homeserverAgent = regexp.MustCompile(`^(?:Synapse|Dendrite)/([0-9A-Za-z][0-9A-Za-z.+~_-]{0,63})(?: |$)`)
 
 // softwareOf distinguishes Dendrite's reports from Synapse's, which have neither of two keys
 // that Dendrite has always sent.
@@ -81,8 +89,25 @@ func Mark(body []byte, userAgent string) []byte {
 	if !strings.HasPrefix(userAgent, "Dendrite/") || json.Unmarshal(body, &values) != nil || len(values) == 0 || softwareOf(values) == Dendrite {
 		return body
 	}
+	return withKey(body, softwareKey, Dendrite)
+}
+
+// withKey returns the body of a report, which has keys, with one more. Neither text needs
+// to be escaped.
+func withKey(body []byte, key, text string) []byte {
 	open := bytes.TrimSuffix(bytes.TrimRight(body, " \t\r\n"), []byte("}"))
-	return slices.Concat(open, []byte(`,"`+softwareKey+`":"`+Dendrite+`"}`))
+	return slices.Concat(open, []byte(`,"`+key+`":"`+text+`"}`))
+}
+
+// takeVersion takes the version from the User-Agent, if the report does not say it, and
+// returns the body with it.
+func (r *Report) takeVersion(body []byte, userAgent string) []byte {
+	found := homeserverAgent.FindStringSubmatch(userAgent)
+	if found == nil || r.Info[versionKey] != "" || r.textBytes()+len(found[1]) > maxTexts {
+		return body
+	}
+	r.Info[versionKey] = found[1]
+	return withKey(body, versionKey, found[1])
 }
 
 // dendriteFamilies are the metric families about what Dendrite counts otherwise than
@@ -100,13 +125,13 @@ func dendriteFamilies() []metric.Family[Homeserver] {
 		})
 	}
 	return append(families, metric.Family[Homeserver]{
-		Name: "dendrite_usage_info", Kind: metric.Gauge, Labels: append([]string{"software"}, DendriteInfoNames()...),
+		Name: "dendrite_usage_info", Kind: metric.Gauge, Labels: append([]string{softwareKey, versionKey}, DendriteInfoNames()...),
 		Help: "1 for each homeserver that is a Dendrite, with the strings of its usage report, empty where they are not known.",
 		Read: func(h Homeserver, emit metric.Emit) {
 			if h.Software != Dendrite {
 				return
 			}
-			labels := []string{h.Software}
+			labels := []string{h.Software, h.Info[versionKey]}
 			for _, name := range DendriteInfoNames() {
 				labels = append(labels, h.Info[name])
 			}

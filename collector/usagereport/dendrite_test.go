@@ -1,6 +1,7 @@
 package usagereport_test
 
 import (
+	"strings"
 	"testing"
 
 	"active_users_exporter/collector/usagereport"
@@ -32,6 +33,33 @@ func TestWhatReports(t *testing.T) {
 	for _, body := range []string{``, `[]`, `{}`, `{"homeserver"`, `null`} {
 		if got := usagereport.Mark([]byte(body), "Dendrite/0.15.2"); string(got) != body {
 			t.Errorf("%s was changed to %s", body, got)
+		}
+	}
+}
+
+// The version is what the report says, else what the User-Agent says. It is kept with the
+// body, and nothing else of the User-Agent is.
+func TestVersionOfSender(t *testing.T) {
+	for name, c := range map[string]struct{ body, agent, version string }{
+		"Synapse":                   {`{"homeserver":"a.example"}`, "Synapse/1.160.0", "1.160.0"},
+		"a candidate":               {`{"homeserver":"a.example"} ` + "\n", "Synapse/1.160.0rc1", "1.160.0rc1"},
+		"a branch of Synapse":       {`{"homeserver":"a.example"}`, "Synapse/1.99.0 (b=develop,abc123,dirty)", "1.99.0"},
+		"Dendrite says it itself":   {`{"homeserver":"a.example","monolith":true,"version":"0.15.2"}`, "Dendrite/0.15.2+1a2b3c", "0.15.2"},
+		"Dendrite by its agent":     {`{"homeserver":"a.example"}`, "Dendrite/0.13.0+1a2b3c", "0.13.0+1a2b3c"},
+		"a version that is no text": {`{"homeserver":"a.example","version":{"a":1}}`, "Synapse/1.160.0", "1.160.0"},
+		"a large report":            {`{"homeserver":"a.example","x":"` + strings.Repeat("x", 3000) + `"}`, "Synapse/1.160.0", "1.160.0"},
+		"another program":           {`{"homeserver":"a.example"}`, "curl/8.5.0", ""},
+		"an agent with quotes":      {`{"homeserver":"a.example"}`, `Synapse/1","homeserver":"b.example`, ""},
+		"an agent that is too long": {`{"homeserver":"a.example"}`, "Synapse/" + strings.Repeat("1", 65), ""},
+		"an agent without one":      {`{"homeserver":"a.example"}`, "Synapse/", ""},
+	} {
+		r, stored, err := usagereport.ParsePushed([]byte(c.body), c.agent)
+		if err != nil || r.Info["version"] != c.version || r.Homeserver != "a.example" {
+			t.Errorf("%s: %+v, error %v", name, r, err)
+		}
+		again, err := usagereport.Parse(stored)
+		if err != nil || again.Info["version"] != c.version || again.Homeserver != "a.example" {
+			t.Errorf("%s, as stored: %+v, error %v", name, again, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package usagereport
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -35,10 +36,10 @@ func Families() []metric.Family[Homeserver] {
 	}
 	families = append(families,
 		metric.Family[Homeserver]{
-			Name: "synapse_usage_info", Kind: metric.Gauge, Labels: InfoNames(),
-			Help: "1, with the strings of Synapse's usage report, empty if they are not known.",
+			Name: "synapse_usage_info", Kind: metric.Gauge, Labels: append([]string{softwareKey}, InfoNames()...),
+			Help: "1, with what the homeserver runs and the strings of Synapse's usage report, empty if they are not known.",
 			Read: func(h Homeserver, emit metric.Emit) {
-				var labels []string
+				labels := []string{cmp.Or(h.Software, Synapse)}
 				for _, name := range InfoNames() {
 					labels = append(labels, h.Info[name])
 				}

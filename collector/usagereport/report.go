@@ -104,6 +104,7 @@ func ParsePushed(body []byte, userAgent string) (Report, []byte, error) {
 	if err != nil {
 		return Report{}, nil, err
 	}
+	body = r.takeVersion(body, userAgent)
 	stored, err := r.Stored(body)
 	return r, stored, err
 }

@@ -74,7 +74,8 @@ func Names() (all []string) {
 }
 
 // InfoNames returns the names of the strings of a report that are shown.
-// server_context is the first, and all are Synapse's.
+// server_context is the first. All are Synapse's except versionKey, which Dendrite
+// sends, and which is the version in the User-Agent otherwise.
 func InfoNames() []string {
-	return []string{"server_context", "python_version", "database_engine", "database_server_version", "log_level"}
+	return []string{"server_context", "python_version", "database_engine", "database_server_version", "log_level", versionKey}
 }
