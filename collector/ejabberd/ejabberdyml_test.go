@@ -168,3 +168,17 @@ func TestWarningsOfEjabberdYML(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A relative path on the command line means the same as the absolute one.
+func TestRelativePathOfEjabberdYML(t *testing.T) {
+	directory := configtest.Files(t, map[string]string{"x.yml": "hosts: [a.example]\nsql_type: pgsql\n"})
+	content := "include_config_file: [" + filepath.Join(directory, "x.yml") + "]\n"
+	if err := os.WriteFile(filepath.Join(directory, "ejabberd.yml"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(directory)
+	got, _, err := ejabberd.Kind().At("ejabberd.yml")
+	if err != nil || len(got.(ejabberd.Options).Databases) != 1 {
+		t.Errorf("%v, error %v", got, err)
+	}
+}
