@@ -214,6 +214,7 @@ func TestHostileAndOddReports(t *testing.T) {
 		"a zone with a zero byte":      {"PUT", path, report(`[fe80::1%a\u0000b]`), nil, 400, nil, 0},
 		"a zone with a line end":       {"PUT", path, report(`[fe80::1%a\nb]`), nil, 400, nil, 0},
 		"brackets around IPv4":         {"PUT", path, report("[192.0.2.1]"), nil, 400, nil, 0},
+		"letters that become ASCII":    {"PUT", path, report("\u212a.example"), nil, 400, nil, 0},
 		"a long port":                  {"PUT", path, report("[2001:db8::1]:123456"), nil, 400, nil, 0},
 		"IPv4 within IPv6":             {"PUT", path, report("[::ffff:192.0.2.1]:8448"), nil, 200, map[string]float64{}, 0},
 		"homeserver too long":          {"PUT", path, report(strings.Repeat("a", 1000)), nil, 400, nil, 0},

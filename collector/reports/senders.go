@@ -21,7 +21,7 @@ type sender struct{ netip.Prefix }
 func senderOf(address netip.Addr) sender {
 	address = address.Unmap().WithZone("")
 	bits := address.BitLen()
-	if address.Is6() {
+	if address.Is6() && !address.IsLoopback() { // whose /64 is not this machine's alone
 		bits = 64
 	}
 	prefix, err := address.Prefix(bits)

@@ -21,6 +21,7 @@ func TestWhoSendsARequest(t *testing.T) {
 		"direct":                              {"203.0.113.9:1234", "", "203.0.113.9/32"},
 		"a stranger's header is not believed": {"203.0.113.9:1234", "198.51.100.1", "203.0.113.9/32"},
 		"this machine":                        {"127.0.0.1:1", "", "127.0.0.1/32"},
+		"this machine by IPv6":                {"[::1]:1", "", "::1/128"},
 		"behind a proxy":                      {"127.0.0.1:1", "203.0.113.9", "203.0.113.9/32"},
 		"with a port":                         {"127.0.0.1:1", "203.0.113.9:4711", "203.0.113.9/32"},
 		"IPv6 with a port":                    {"[::1]:1", "[2001:db8:1:2:3::4]:4711", "2001:db8:1:2::/64"},
@@ -117,6 +118,15 @@ func TestConnectionsLeaveRoomForKnownSenders(t *testing.T) {
 	}
 	if c.refused[TooManyOfSender] != 5 || c.refused[TooManyInAll] != 1 {
 		t.Errorf("refused %v", c.refused)
+	}
+}
+
+// What comes from this machine without the address of another is not limited.
+func TestThisMachineIsLocal(t *testing.T) {
+	for address, local := range map[string]bool{"127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true, "::2": false, "::": false, "192.0.2.1": false} {
+		if senderOf(netip.MustParseAddr(address)).local() != local {
+			t.Errorf("%s: local %t", address, !local)
+		}
 	}
 }
 

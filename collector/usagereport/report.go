@@ -218,6 +218,9 @@ func serverName(value json.RawMessage) (string, bool) {
 	if err := json.Unmarshal(value, &name); err != nil || len(name) > maxServerName {
 		return "", false
 	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", false // in lower case, some would be ASCII
+	}
 	name = strings.ToLower(name)
 	if hostName.MatchString(name) {
 		return name, true
