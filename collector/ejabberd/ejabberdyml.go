@@ -34,10 +34,6 @@ func readEjabberdYML(o *Options, path string, warn func(format string, args ...a
 	if document.IsFolder(path) {
 		path = filepath.Join(path, "ejabberd.yml")
 	}
-	path, err := filepath.Abs(path) // files that it includes may be named by absolute paths
-	if err != nil {
-		return err
-	}
 	c, err := parseEjabberdYML(path, warn)
 	if err != nil {
 		return err
@@ -133,7 +129,7 @@ func (c *ejabberdYML) file(path string) (options, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		if rest, err := filepath.Rel(c.folder, name); err != nil || !filepath.IsLocal(rest) {
+		if !isInside(name, c.folder) {
 			return nil, c.wrong(top["include_config_file"], "include_config_file names a file outside of %s, which is not read: give the location of the database instead", c.folder)
 		}
 		more, err := c.file(filepath.Clean(name))
@@ -280,4 +276,17 @@ func (c *ejabberdYML) texts(n *yaml.Node) (all []string) {
 		}
 	}
 	return all
+}
+
+// isInside returns true for a path that is below a folder. Either may be relative.
+func isInside(path, folder string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return false
+	}
+	rest, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(rest)
 }

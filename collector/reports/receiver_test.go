@@ -138,6 +138,7 @@ func TestRealReports(t *testing.T) {
 			}
 		}
 		delete(info, "homeserver")
+		info["version"] = "1.160.0" // of the User-Agent
 		want := reports.Shown{Homeservers: []usagereport.Homeserver{{
 			Name: sent["homeserver"].(string), Software: usagereport.Synapse, Statistics: statistics, Info: info,
 			Reported: noon, Reports: 1,
