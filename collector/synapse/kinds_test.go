@@ -2,14 +2,17 @@ package synapse_test
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
@@ -78,4 +81,60 @@ func TestGrantOfKindsIsNamed(t *testing.T) {
 	}) {
 		t.Errorf("accounts known: %t, warnings %q", facts.Domains[0].AllAccounts, facts.Warnings)
 	}
+}
+
+// On databases that real Synapses have written, kinds and ages are those of plain SQL,
+// and they add up.
+func TestKindsAndAgesOfRealServers(t *testing.T) {
+	for name, c := range map[string]struct {
+		expected string
+		location func(t *testing.T) string
+		days     int64 // since the moment of the records
+	}{
+		"SQLite":                  {"expected-sqlite-day69.json", func(t *testing.T) string { return "sqlite:" + sampleSQLite(t) }, 0},
+		"SQLite, a year later":    {"expected-sqlite-day69.json", func(t *testing.T) string { return "sqlite:" + sampleSQLite(t) }, 370},
+		"PostgreSQL":              {"expected-pg-day31.json", samplePostgreSQL, 0},
+		"PostgreSQL, months away": {"expected-pg-day31.json", samplePostgreSQL, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			location := c.location(t)
+			now := time.Unix(expected(t, c.expected).Now+c.days*24*60*60, 0)
+			got := refresh(t, newRefresher(t, location, &now))
+			of := func(all map[string]int) map[string]int {
+				maps.DeleteFunc(all, func(name string, n int) bool {
+					return n == 0 || !strings.HasPrefix(name, "active type ") && !strings.HasPrefix(name, "dormant ")
+				})
+				return all
+			}
+			agree(t, name, of(database{location: location}.truth(t, now)), of(shown(got)))
+			dormant, natives := 0, 0
+			for _, n := range got.Dormancy {
+				dormant += n
+			}
+			for _, a := range got.Registered {
+				if a.Type == collector.Native {
+					natives = a.Users
+				}
+			}
+			if dormant != natives || natives < 50 {
+				t.Errorf("%d accounts by age, %d native ones, want the same and at least 50", dormant, natives)
+			}
+			for _, a := range got.Active {
+				sum := 0
+				for _, k := range a.Kinds {
+					sum += k.Users
+				}
+				if sum != a.Users {
+					t.Errorf("%s: %d active users by kind, %d in all", a.Window, sum, a.Users)
+				}
+			}
+		})
+	}
+}
+
+func samplePostgreSQL(t *testing.T) string {
+	t.Helper()
+	location := dbtest.PostgreSQL(t)
+	dbtest.LoadDump(t, location, samples+"homeserver-pg-day31.sql.gz")
+	return location
 }
