@@ -156,7 +156,7 @@ func (e *Exporter) openStores(ctx context.Context, c *config.Config) error {
 		case e.first.Storage.Location != c.Storage.Location:
 			return fmt.Errorf("storage.path has changed from %q to %q: that takes a restart", e.first.Storage.Location, c.Storage.Location)
 		case !reflect.DeepEqual(withoutTokens(e.first.Reports), withoutTokens(c.Reports)):
-			return errors.New("the section reports has changed: that takes a restart, but for its tokens")
+			return errors.New("the section reports has changed: that takes a restart, except for its tokens")
 		}
 		return nil
 	}

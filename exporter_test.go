@@ -146,7 +146,7 @@ func TestReload(t *testing.T) {
 	if len(statuses) != 2 || statuses[0].Snapshot != first.Snapshot || first.Snapshot == nil || statuses[1].Server != "other" {
 		t.Errorf("after a reload: %+v", statuses)
 	}
-	// A changed server is read anew, and shows its figures until then.
+	// A changed server is read again, and shows its figures until then.
 	must.WriteFile(t, path, "windows: [2d]\nservers:\n"+one)
 	if code, body := reload(); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
@@ -208,7 +208,7 @@ func TestUselessInterfacesFailAlone(t *testing.T) {
 	exporter.Wait(10 * time.Second)
 }
 
-// Of a hundred servers thirty are broken, each third in another way. The
+// Thirty of a hundred servers are broken, each third in another way. The
 // seventy are read and shown as if they were alone; of the thirty there are no
 // figures, least of all zeros; and nothing stays behind.
 func TestThirtyOfAHundredServersAreBroken(t *testing.T) {

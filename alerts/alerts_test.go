@@ -135,7 +135,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// What rules record is told of.
+// What rules record is documented.
 func TestRecordedSeriesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/dashboards.md")
 	if err != nil {

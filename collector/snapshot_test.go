@@ -12,7 +12,7 @@ import (
 	"active_users_exporter/collector/activity"
 )
 
-// Of past days only those are told that are over and that the history reaches.
+// Only past days that are over and that the history reaches are shown.
 func TestVisitorsOfPastDays(t *testing.T) {
 	today := activity.DayOf(now)
 	for name, c := range map[string]struct {

@@ -65,7 +65,7 @@ func TestHistoryOfAServerThatKeepsNone(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "data")
 	var last collector.Domain
 	for ago := 70; ago >= 0; ago-- {
-		store := history.New(storage.Folder(folder), "") // the exporter is started anew each day
+		store := history.New(storage.Folder(folder), "") // the exporter is started again each day
 		w := refresherWith(t, store, store.Key(), now.AddDate(0, 0, -ago))
 		w.users = map[string]time.Duration{"daily": time.Hour, "back again": time.Hour}
 		if ago > 20 {
@@ -139,7 +139,7 @@ func TestHistoryThatCannotBeUsed(t *testing.T) {
 	w := refresherWith(t, disk, store.Key(), now.AddDate(0, 0, -2))
 	w.users = map[string]time.Duration{"a": 0}
 	if d := w.refresh(t); d.Active[0].Users != 1 || d.Retention != nil {
-		t.Errorf("%+v, want figures, but for those of history", d)
+		t.Errorf("%+v, want figures, except for those of history", d)
 	}
 	if s := w.Status(); !s.Up || s.HistoryFailures != 1 || !s.HistorySaved.IsZero() {
 		t.Errorf("%+v, want up, and a failure of the history", s)
@@ -201,7 +201,7 @@ func TestDamageForgetsNobody(t *testing.T) {
 
 // People online may leave without a trace in the server's records, as when a
 // MongooseIM is killed: their visits stay known for as long as retention needs
-// them. Of a server that keeps a time for each account, they are forgotten at
+// them. On a server that keeps a time for each account, they are forgotten at
 // once, for then the account is gone.
 func TestPeopleWhoLeaveWithoutATrace(t *testing.T) {
 	for traceless, visitors := range map[bool]int{true: 2, false: 1} {

@@ -26,7 +26,7 @@ import (
 	"active_users_exporter/config/configtest"
 )
 
-var update = flag.Bool("update", false, "write the expected errors anew")
+var update = flag.Bool("update", false, "write the expected errors again")
 
 func environment(name string) (string, bool) {
 	value, set := map[string]string{"SYNAPSE_PASSWORD": "hunter2"}[name]

@@ -18,7 +18,7 @@ import (
 
 // A faulty is a chat server in which things break.
 type faulty struct {
-	config string // its item of the configuration, but for the name
+	config string // its item of the configuration, except for the name
 	faults []fault
 }
 

@@ -21,7 +21,7 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// Whoever adds a kind of chat server is told what else there must be.
+// This test says what else a new kind of chat server needs.
 func TestKindsAreComplete(t *testing.T) {
 	kinds := servers.Kinds()
 	if len(kinds) < 4 {

@@ -56,7 +56,7 @@ func (v domainView) cohorts(*chart.Drawer) (section, bool) {
 	first := s.Heat.Rows[0]
 	s.Sentence = fmt.Sprintf("In the week from %s, %s came for the first time.", first.Week, people(first.Users))
 	if later := len(first.Cells) - 1; later > 0 {
-		s.Sentence = fmt.Sprintf("Of the %s who came for the first time in the week from %s, %d %% came again %s later.",
+		s.Sentence = fmt.Sprintf("%[3]d %% of the %[1]s who came for the first time in the week from %[2]s came again %[4]s later.",
 			people(first.Users), first.Week, first.Cells[later].Percent, counted(later, "week", "weeks"))
 	}
 	return s, true

@@ -107,7 +107,7 @@ func TestMetricsPageIsThatOfPromhttp(t *testing.T) {
 	}
 }
 
-// TestMetricsPageFollowsRefreshes says what is encoded anew, and when.
+// TestMetricsPageFollowsRefreshes says what is encoded again, and when.
 func TestMetricsPageFollowsRefreshes(t *testing.T) {
 	gathered := 0
 	changed := true

@@ -165,7 +165,7 @@ func (v domainView) habit(drawer *chart.Drawer) (section, bool) {
 		above -= h[days]
 		s.Table.Rows = append(s.Table.Rows, []any{days, h[days]})
 	}
-	s.Sentence = fmt.Sprintf("Of the %s of the last 28 days, at least half came on %s or more.", people(total), counted(median, "day", "days"))
+	s.Sentence = fmt.Sprintf("At least half of the %s of the last 28 days came on %s or more.", people(total), counted(median, "day", "days"))
 	s.draw(func(a chart.About, size chart.Size) template.HTML {
 		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: h[1:]})
 	})

@@ -247,7 +247,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// Of a host of which no row can be read it is not known who was active: that is
+// If no row of a host can be read, it is not known who was active there: that is
 // no zero. The other hosts go on; without any, the server has failed.
 func TestHostsOfWhichNoRowCanBeRead(t *testing.T) {
 	damaged := [4]string{"example.org", "u", "2026-11-21 03:51:40", ""}

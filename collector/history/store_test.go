@@ -99,7 +99,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	got, loaded := load(t, again)
 	for _, domain := range []string{"d", "other"} {
 		want := figures(cal, domain)
-		if domain == "other" { // read anew from the server
+		if domain == "other" { // read again from the server
 			for _, w := range activity.DefaultWindows() {
 				want[w.String()] = activity.Active{Clients: make([]int, 5)}
 			}
@@ -299,7 +299,7 @@ func TestChangedRulesOfClients(t *testing.T) {
 		t.Error("what the server keeps itself is sorted otherwise now, and must not be used; what is recorded here must")
 	}
 	if !loaded.At.IsZero() {
-		t.Error("not everything is read anew")
+		t.Error("not everything is read again")
 	}
 	if r := got.Retention("recorded", noon); r.Users != 2 || r.Clients[0] != 1 || r.Clients[2] != 1 {
 		t.Errorf("%+v, want one unknown and one android", r)

@@ -111,7 +111,7 @@ func TestWhoIsActiveInADatabase(t *testing.T) {
 	}
 }
 
-// Of a host of which no time can be read it is not known who was active: that is
+// If no time of a host can be read, it is not known who was active there: that is
 // no zero, and without any other host the server has failed.
 func TestAllTimesOfADatabaseAreDamaged(t *testing.T) {
 	_, facts, err := readRows(t, row{"ada", "account_activity", "timestamp", "string", "2026-11-09"}, row{"ada", "accounts", "stored_key", "string", "abc"})

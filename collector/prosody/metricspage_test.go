@@ -111,7 +111,7 @@ func TestRecordsAndPage(t *testing.T) {
 	}
 }
 
-// Of what the page and the records say, the larger figure is shown, and the same under
+// The larger of what the page and the records say is shown, and the same under
 // Prosody's own name.
 func TestTheLargerOfRecordsAndPage(t *testing.T) {
 	for page, want := range map[int]int{0: 3, 2: 3, 3: 3, 7: 7} {

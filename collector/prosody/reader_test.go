@@ -212,7 +212,7 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
-// Of a host of which no record can be read it is not known who was active: that
+// If no record of a host can be read, it is not known who was active there: that
 // is no zero. The other hosts go on; without any, the server has failed.
 func TestHostsOfWhichNothingCanBeRead(t *testing.T) {
 	directory := t.TempDir()

@@ -493,7 +493,7 @@ func TestAnEarlierStoreShowsTheSame(t *testing.T) {
 	}
 }
 
-// Of a report that is larger than any real one, what is known is kept, and no more.
+// If a report is larger than any real one, only what is known of it is kept.
 func TestLargeReportsAreStoredSmall(t *testing.T) {
 	folder := t.TempDir()
 	r := start(t, folder, nil)

@@ -84,7 +84,7 @@ func (p Population) member(n int) member {
 	return m
 }
 
-// agent invents a user agent, about 90 bytes of it. Of a million users' devices,
+// agent invents a user agent, about 90 bytes of it. For a million users' devices,
 // some 150,000 are different, as on a real homeserver of that size.
 func agent(r *rand.Rand) *string {
 	version := fmt.Sprintf("1.%d.%d", r.IntN(12), r.IntN(3))
