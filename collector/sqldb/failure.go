@@ -84,6 +84,8 @@ func reasonOfSQLState(code string) (reason failure.Reason, hint string) {
 		return failure.Unreachable, "check the name of the database"
 	case code == "55P03":
 		return failure.Locked, ""
+	case code == "40001": // of a read-only transaction: a conflict with recovery on a standby
+		return failure.Locked, "a standby ends what its recovery waits for: see hot_standby_feedback and max_standby_streaming_delay"
 	case code == "57014":
 		return failure.Timeout, ""
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"):
