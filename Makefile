@@ -21,7 +21,7 @@ lint: ## the linters of CI
 attack: ## five minutes of an attack on the receiver of reports, while homeservers report
 	ACTIVE_USERS_TEST_ATTACK=5m go test -count=1 -timeout=30m -v -run=TestAttack ./test
 
-years: ## 200 simulated years full of bad days, of which the ordinary tests live two; half an hour
+years: ## 200 simulated years full of bad days, of which the ordinary tests live two: half an hour; not all of them pass yet, see docs/reliability.md
 	ACTIVE_USERS_TEST_YEARS=$${YEARS:-200} go test -count=1 -timeout=12h -v -run=TestYears ./test/years
 
 ci: ## all of what CI does; installs Debian packages

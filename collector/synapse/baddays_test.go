@@ -248,6 +248,37 @@ func TestADatabaseThatIsBehind(t *testing.T) {
 	}
 }
 
+// A clock that was ahead before the exporter was started again says nothing about what
+// was read: figures are right at the first refresh with the right clock, also if that
+// one comes when the wrong clock's moment is over.
+func TestAClockThatWasAheadBeforeARestart(t *testing.T) {
+	for _, ahead := range []time.Duration{20 * time.Hour, 54 * day} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			h := newHomeserver(t)
+			folder := t.TempDir()
+			for n := range 10 {
+				h.visit(fmt.Sprint("user", n), noon.Add(-time.Duration(n)*day))
+			}
+			now := noon.Add(ahead)
+			r, stop := h.refresher(folder, &now)
+			h.figures(r)
+			stop()
+			for n := range 5 {
+				h.visit(fmt.Sprint("user", n), noon.Add(time.Duration(n+1)*time.Hour))
+			}
+			now = noon.Add(ahead + time.Hour)
+			h.visit("user7", now.Add(-29*day))
+			h.visit("user8", now.Add(-time.Hour))
+			h.run(fmt.Sprintf(`DELETE FROM user_daily_visits WHERE user_id = '%s' AND timestamp = %d`, name("user7"), activity.DayOf(now.Add(-29*day)).Start().UnixMilli()), // a guest
+				fmt.Sprintf(`INSERT INTO devices (user_id, device_id, last_seen, user_agent) SELECT user_id, 'D', last_seen, user_agent FROM user_ips WHERE last_seen < %d`, now.Add(-28*day).UnixMilli()),
+				fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen < %d`, now.Add(-28*day).UnixMilli()))
+			r, stop = h.refresher(folder, &now)
+			h.same("after a clock that was ahead", h.figures(r), now)
+			stop()
+		})
+	}
+}
+
 // rowWatcher is a reader that notes how many rows are known of some days.
 type rowWatcher struct {
 	collector.Reader

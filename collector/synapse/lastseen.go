@@ -48,11 +48,7 @@ func (e ends) newest() int64 {
 // and never prunes it, though a logout deletes the device.
 func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
 	if !r.since.IsZero() {
-		from := r.since
-		if !r.known.IsZero() && r.known.Before(from) { // Synapse's clock may be behind ours
-			from = r.known
-		}
-		return r.seenIn(ctx, r.lastSeenRows(from.Add(-overlap)))
+		return r.seenIn(ctx, r.lastSeenRows(r.lastKnown().Add(-overlap)))
 	}
 	horizon := r.now.Add(-activity.MaxWindow)
 	if err := r.seenIn(ctx, r.lastSeenRows(horizon)); err != nil {
@@ -62,6 +58,21 @@ func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
 		return nil
 	}
 	return r.seenIn(ctx, deviceRows(horizon, kept))
+}
+
+// lastKnown is the moment up to which the last Read knew everything: Synapse's clock may
+// be behind ours, and ours may have been ahead before the exporter was started again.
+func (r *reading) lastKnown() time.Time {
+	if !r.known.IsZero() && r.known.Before(r.since) {
+		return r.known
+	}
+	return r.since
+}
+
+// prunedSince says whether Synapse may have deleted rows of user_ips that came after the
+// last Read: then devices alone know of them.
+func (r *reading) prunedSince(e ends) bool {
+	return !r.since.IsZero() && !r.known.IsZero() && e.Oldest != nil && *e.Oldest > r.known.UnixMilli()
 }
 
 // lastSeenRows are the rows seen later than a moment, by index

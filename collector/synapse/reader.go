@@ -139,6 +139,9 @@ func (r *Reader) readView(ctx context.Context, reading *reading) (facts collecto
 		return facts, end, fmt.Errorf("read last-seen times from user_ips: %w", err)
 	}
 	reading.known = reading.rec.Newest(reading.server)
+	if reading.prunedSince(ends) {
+		return facts, end, fmt.Errorf("rows of user_ips were deleted since the last refresh: %w", collector.ErrStartOver)
+	}
 	if end, err = reading.mark(ctx, ends.newest(), r.last); err != nil {
 		return facts, end, err
 	}

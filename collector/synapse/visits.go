@@ -38,7 +38,8 @@ func (r *reading) visits(ctx context.Context) error {
 	today := activity.DayOf(r.now)
 	first, end := activity.FirstDay(r.now, activity.RetentionDays*day), activity.DayOf(r.now.Add(day))+1
 	from := first
-	changed, uncertain := min(today, activity.DayOf(r.since.Add(-writeDelay))), activity.DayOf(r.since.Add(-writeDelay-maxLag))
+	last := r.lastKnown()
+	changed, uncertain := min(today, activity.DayOf(last.Add(-writeDelay))), activity.DayOf(last.Add(-writeDelay-maxLag))
 	if r.since.IsZero() {
 		changed, uncertain = today-1, today-1
 		from = activity.FirstDay(r.now, activity.MaxWindow)

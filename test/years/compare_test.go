@@ -44,6 +44,9 @@ func (y *year) refresh(i int) {
 		shown, isShown := got[name]
 		want, isKnown := likely[name]
 		other, mayBeKnown := doubtful[name]
+		if name == "history" && want <= shown && shown <= other {
+			continue // some of the days that a wrong clock has shown
+		}
 		if (shown != want || isShown != isKnown) && (shown != other || isShown != mayBeKnown) {
 			y.differ(i, "%s: shown %s, right is %s", name, optional(shown, isShown), optional(want, isKnown))
 		}
