@@ -187,5 +187,5 @@ func invalidTOML(path, content string, err error) error {
 	if plainReason.MatchString(at.Message) {
 		reason = at.Message
 	}
-	return fmt.Errorf("%s:%d:%d: no valid TOML: %s", path, at.Position.Line, column, reason)
+	return fmt.Errorf("%s:%d:%d: no valid TOML: %s%s", path, at.Position.Line, column, reason, document.WayAround)
 }

@@ -21,18 +21,22 @@ func ParseYAML(file string, content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, invalidYAML(file, err)
+		return nil, fmt.Errorf("%w%s", invalidYAML(file, err), WayAround)
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
 		return nil, fmt.Errorf("%s:%d: a second document after ---: the chat server takes one alone", file, second.Line)
 	case !errors.Is(err, io.EOF):
-		return nil, invalidYAML(file, err)
+		return nil, fmt.Errorf("%w%s", invalidYAML(file, err), WayAround)
 	}
 	return first.Content[0], nil
 }
 
 var yamlPlace = regexp.MustCompile(`^line (\d+): (.*)$`)
+
+// WayAround ends the error of a configuration file of a chat server that cannot be
+// read at all.
+const WayAround = "; to do without this file, give the location of the database instead of it, as in postgres://USER@HOST/DATABASE"
 
 // invalidYAML turns "yaml: line 3: did not find …" into "FILE:3: no valid YAML: …".
 func invalidYAML(file string, err error) error {
