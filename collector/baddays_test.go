@@ -111,25 +111,29 @@ func TestAClockAheadDeletesNothing(t *testing.T) {
 	}
 }
 
+// recordedDays returns the days from now on that the history in a folder has, after a
+// refresh that finds somebody online.
+func recordedDays(t *testing.T, folder string, at time.Time) (all []int) {
+	t.Helper()
+	store := history.New(storage.Folder(folder), "")
+	defer func() { must.Succeed(t, store.Close()) }()
+	w := refresherWith(t, store, store.Key(), at)
+	w.users = map[string]time.Duration{"online": 0}
+	w.refresh(t)
+	calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
+	_ = must.Get(store.Load(t.Context(), "xmpp", calendar, activity.SynapseClasses()))(t)
+	for date := range calendar.State("chat.example.org").Days {
+		all = append(all, int(date-activity.DayOf(now)))
+	}
+	slices.Sort(all)
+	return all
+}
+
 // What is recorded by a clock that is ahead, of people who are online then, does not
 // wait for its day to come. A clock that is behind takes nothing.
 func TestNothingIsRecordedInTheFuture(t *testing.T) {
 	folder := t.TempDir()
-	days := func(at time.Time) (all []int) {
-		t.Helper()
-		store := history.New(storage.Folder(folder), "")
-		defer func() { must.Succeed(t, store.Close()) }()
-		w := refresherWith(t, store, store.Key(), at)
-		w.users = map[string]time.Duration{"online": 0}
-		w.refresh(t)
-		calendar := activity.NewCalendar(store.Key(), activity.SynapseClasses())
-		_ = must.Get(store.Load(t.Context(), "xmpp", calendar, activity.SynapseClasses()))(t)
-		for date := range calendar.State("chat.example.org").Days {
-			all = append(all, int(date-activity.DayOf(now)))
-		}
-		slices.Sort(all)
-		return all
-	}
+	days := func(at time.Time) []int { return recordedDays(t, folder, at) }
 	for date := range 10 {
 		days(now.AddDate(0, 0, date))
 	}
@@ -141,6 +145,21 @@ func TestNothingIsRecordedInTheFuture(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, days(now.AddDate(0, 0, 9))); diff != "" {
 		t.Errorf("recorded days once the clock is right (-want +got):\n%s", diff)
+	}
+}
+
+// A clock that is weeks behind, soon after days on which no exporter ran, is not taken
+// for one that was ahead until now: what is newest stays.
+func TestAClockBehindAfterDaysOff(t *testing.T) {
+	folder := t.TempDir()
+	for date := range 60 {
+		recordedDays(t, folder, now.AddDate(0, 0, date))
+	}
+	for date := 66; date < 69; date++ {
+		recordedDays(t, folder, now.AddDate(0, 0, date))
+	}
+	if got := recordedDays(t, folder, now.AddDate(0, 0, 33)); len(got) != 63 {
+		t.Errorf("%d days are recorded by a clock that is behind, want all 63: %v", len(got), got)
 	}
 }
 

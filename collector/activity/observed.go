@@ -93,14 +93,19 @@ func (c *Calendar) IsComplete(name string, date Day) bool {
 func (c *Calendar) ProvenDay(now time.Time) Day { return ProvenDay(c.allObserved(), DayOf(now)) }
 
 // ForgetFuture forgets what was recorded on days that have not come, as happens while
-// a clock is ahead: those after the day of now and after what is proven, for the clock
-// may be behind now. It does nothing if now is not proven itself.
+// a clock is ahead: those after the day of now and after what is proven. It does nothing
+// if now is not proven itself, or if a later day is that was observed: that day has
+// come, so the clock is behind, and what is newest may be true.
 func (c *Calendar) ForgetFuture(now time.Time) {
 	all, today := c.allObserved(), DayOf(now)
 	if ProvenDay(all, today) != today {
 		return
 	}
-	last := max(today, ProvenDay(all, math.MaxInt32))
+	last := ProvenDay(all, math.MaxInt32)
+	if next, _ := slices.BinarySearch(all, today+1); next < len(all) && all[next] <= last {
+		return
+	}
+	last = max(today, last)
 	c.recent = recent{}
 	for _, d := range c.domains {
 		if at, _ := slices.BinarySearch(d.observed, last+1); at < len(d.observed) {

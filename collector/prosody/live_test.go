@@ -105,6 +105,7 @@ func TestAStockProsodyRecordsNothing(t *testing.T) {
 func TestTheRightToTheAdminSocket(t *testing.T) {
 	p := startProsody(t)
 	socket := filepath.Join(p.data, "prosody.sock")
+	waitFor(t, "the socket, which Prosody opens after its ports", func() bool { _, err := os.Stat(socket); return err == nil })
 	before, err := os.Stat(socket)
 	must.Succeed(t, err)
 	command := regexp.MustCompile(`(?m)^ExecStartPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(must.ReadFile(t, "../../packaging/prosody-admin-socket.conf"))

@@ -73,7 +73,7 @@ func New(tb testing.TB) *Disk {
 	vfs.FxOpen = keep[openFunc](d, func(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
 		code := call[openFunc](open)(tls, vfs, name, file, flags, outFlags)
 		if code == sqlite3.SQLITE_OK && name != 0 {
-			d.opened(file, filepath.Base(libc.GoString(name)))
+			d.opened(tls, file, filepath.Base(libc.GoString(name)))
 		}
 		return code
 	})
@@ -87,7 +87,7 @@ func New(tb testing.TB) *Disk {
 }
 
 // opened puts the Disk between SQLite and a file.
-func (d *Disk) opened(at uintptr, name string) {
+func (d *Disk) opened(tls *libc.TLS, at uintptr, name string) {
 	base := (*sqlite3.Tsqlite3_file)(pointer(at))
 	first := *(*sqlite3.Tsqlite3_io_methods)(pointer(base.FpMethods))
 	methods := first
@@ -110,10 +110,9 @@ func (d *Disk) opened(at uintptr, name string) {
 		}
 		return call[syncFunc](first.FxSync)(tls, file, flags)
 	})
-	d.mutex.Lock()
-	d.alive = append(d.alive, &methods)
-	d.mutex.Unlock()
-	base.FpMethods = uintptr(unsafe.Pointer(&methods))
+	// SQLite follows this pointer, and what lies in Go's memory it must not (checkptr).
+	base.FpMethods = libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(methods)))
+	*(*sqlite3.Tsqlite3_io_methods)(pointer(base.FpMethods)) = methods
 }
 
 // note writes an operation down, or returns the code with which it fails.
