@@ -13,7 +13,7 @@ import (
 // families are the metric families of every chat server, in the order in which the
 // documentation lists them. What only one kind of server has is in its own folder.
 func families() []metric.Family[Status] {
-	return slices.Concat(activeUsers(), returningUsers(), lifecycles(), habits(), accountsAndSessions(), modules(), refreshes())
+	return slices.Concat(activeUsers(), returningUsers(), lifecycles(), habits(), registered(), records(), modules(), refreshes())
 }
 
 // owner labels their samples with the configured name of the server.
@@ -177,8 +177,8 @@ func habits() []metric.Family[Status] {
 // habitBounds are the upper bounds of chat_l28_activity, in days.
 func habitBounds() []float64 { return []float64{1, 2, 3, 5, 7, 10, 14, 21, 28} }
 
-// accountsAndSessions are the families about accounts, and who is connected.
-func accountsAndSessions() []metric.Family[Status] {
+// registered are the families about those who may come.
+func registered() []metric.Family[Status] {
 	return []metric.Family[Status]{
 		{
 			Name: "chat_registered_users", Kind: metric.Gauge, Labels: []string{"domain", "type"},
@@ -209,6 +209,12 @@ func accountsAndSessions() []metric.Family[Status] {
 				}
 			}),
 		},
+	}
+}
+
+// records are the families about who is connected, and about what the server records.
+func records() []metric.Family[Status] {
+	return []metric.Family[Status]{
 		{
 			Name: "chat_online_users", Kind: metric.Gauge, Labels: []string{"domain"},
 			Help: "Distinct users connected at the last refresh, where the running server tells it.",
