@@ -1,9 +1,5 @@
 package activity
 
-import (
-	"math/bits"
-)
-
 // Growth is the accounting of 30 days. It looks at the users who were active in the
 // last 30 UTC days, today included: some were active in the 30 days before, some
 // earlier. Active = Before + New + Resurrected − Churned.
@@ -25,7 +21,7 @@ const (
 
 // growthCounter counts growth by blocks of users.
 type growthCounter struct {
-	Growth
+	counted         Lifecycle
 	today           int     // index of today in the days that are given
 	earlier         userSet // who came before the 60 days
 	current, before block
@@ -42,12 +38,12 @@ func (g *growthCounter) add(days []*block, from int) {
 	g.current.union(days[now:today])
 	g.before.union(days[max(0, now-GrowthDays):now])
 	for w, a := range g.current {
-		p, e := g.before[w], g.earlier.word(from+w)
-		g.Active += bits.OnesCount64(a)
-		g.Before += bits.OnesCount64(p)
-		g.New += bits.OnesCount64(a &^ p &^ e)
-		g.Retained += bits.OnesCount64(a & p)
-		g.Resurrected += bits.OnesCount64(a & e &^ p)
-		g.Churned += bits.OnesCount64(p &^ a)
+		g.counted.add(a, g.before[w], g.earlier.word(from+w))
 	}
+}
+
+// growth returns what was counted.
+func (g *growthCounter) growth() Growth {
+	l := g.counted
+	return Growth{Active: l.Active, Before: l.Before, New: l.New, Retained: l.Retained, Resurrected: l.Resurrected, Churned: l.Dormant}
 }

@@ -51,15 +51,20 @@ func (c *Calendar) Lifecycles(domain string, today Day) (all []Lifecycle) {
 func lifecycle(days int, now, before, earlier userSet) Lifecycle {
 	l := Lifecycle{Days: days}
 	for w := range max(len(now), len(before)) {
-		a, p, e := now.word(w), before.word(w), earlier.word(w)
-		l.Active += bits.OnesCount64(a)
-		l.Before += bits.OnesCount64(p)
-		l.New += bits.OnesCount64(a &^ p &^ e)
-		l.Retained += bits.OnesCount64(a & p)
-		l.Resurrected += bits.OnesCount64(a & e &^ p)
-		l.Dormant += bits.OnesCount64(p &^ a)
+		l.add(now.word(w), before.word(w), earlier.word(w))
 	}
 	return l
+}
+
+// add counts users by bits: those who came in the interval, in the one before it, and
+// earlier.
+func (l *Lifecycle) add(now, before, earlier uint64) {
+	l.Active += bits.OnesCount64(now)
+	l.Before += bits.OnesCount64(before)
+	l.New += bits.OnesCount64(now &^ before &^ earlier)
+	l.Retained += bits.OnesCount64(now & before)
+	l.Resurrected += bits.OnesCount64(now & earlier &^ before)
+	l.Dormant += bits.OnesCount64(before &^ now)
 }
 
 // union returns the users of some days in a row, the last included.

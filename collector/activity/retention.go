@@ -64,7 +64,7 @@ func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
 		counter.count(c.classes.bySynapse, r.Synapse)
 		counter.growth = growth
 	}
-	return r, counter.growth.Growth
+	return r, counter.growth.growth()
 }
 
 // retentionCounter counts the users who have a visit on some day i and another
