@@ -105,7 +105,6 @@ func (c *Calendar) ForgetFuture(now time.Time) {
 	if next, _ := slices.BinarySearch(all, today+1); next < len(all) && all[next] <= last {
 		return
 	}
-	last = max(today, last)
 	c.recent = recent{}
 	for _, d := range c.domains {
 		if at, _ := slices.BinarySearch(d.observed, last+1); at < len(d.observed) {
