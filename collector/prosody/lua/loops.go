@@ -175,14 +175,7 @@ func (s *genericFor) exec(f *frame) outcome {
 		if control = firstOf(values); control == nil {
 			return goesOn
 		}
-		f.allocate(s.position, 40*len(s.slots))
-		for i, slot := range s.slots {
-			c := &cell{}
-			if i < len(values) {
-				c.value = values[i]
-			}
-			f.locals[slot] = c
-		}
+		f.setLocals(s.position, s.slots, values)
 		if result := s.body.exec(f); result != goesOn {
 			return afterLoop(result)
 		}

@@ -12,15 +12,20 @@ type localStatement struct {
 func (s *localStatement) exec(f *frame) outcome {
 	f.step(s.position, 1)
 	values := evalList(f, s.values)
-	f.allocate(s.position, 40*len(s.slots))
-	for i, slot := range s.slots {
+	f.setLocals(s.position, s.slots, values)
+	return goesOn
+}
+
+// setLocals makes new variables of some slots; those without a value are nil.
+func (f *frame) setLocals(at Position, slots []int, values []Value) {
+	f.allocate(at, 40*len(slots))
+	for i, slot := range slots {
 		c := &cell{}
 		if i < len(values) {
 			c.value = values[i]
 		}
 		f.locals[slot] = c
 	}
-	return goesOn
 }
 
 // localFunction is local function f(…), which may call itself.
