@@ -163,6 +163,34 @@ func TestAClockBehindAfterDaysOff(t *testing.T) {
 	}
 }
 
+// A clock that shows days before a history that is younger than a week takes nothing of
+// it, and does not make it older than it is.
+func TestAClockBehindAYoungHistory(t *testing.T) {
+	figures := func(wrong ...int) (shown collector.Domain) {
+		c := newCommunity(t)
+		refresh := func(dates ...int) {
+			for _, date := range dates {
+				shown = c.refresh(now.AddDate(0, 0, date))
+			}
+		}
+		c.logIn(now.AddDate(0, 0, 33), "alice", "bob")
+		refresh(34, 37, 38)
+		c.logIn(now.AddDate(0, 0, 38), "alice")
+		refresh(wrong...)
+		refresh(39, 40, 41)
+		return shown
+	}
+	want := figures()
+	if want.History.Number != 6 || want.Retention != nil {
+		t.Fatalf("%+v, want six days of history, which are too few for r30v2", want)
+	}
+	for _, wrong := range [][]int{{0}, {0, 1}, {30, 31, 32, 33}, {-300, -299, -298, -297, -296, -295}} {
+		if diff := cmp.Diff(want, figures(wrong...), cmpopts.EquateComparable(activity.Window{})); diff != "" {
+			t.Errorf("after a clock that showed the days %v (-without +with):\n%s", wrong, diff)
+		}
+	}
+}
+
 // A first refresh with a clock that is ahead begins no history that is known in years.
 func TestAHistoryThatBeginsInTheFuture(t *testing.T) {
 	c := newCommunity(t)

@@ -93,12 +93,14 @@ func (c *Calendar) IsComplete(name string, date Day) bool {
 func (c *Calendar) ProvenDay(now time.Time) Day { return ProvenDay(c.allObserved(), DayOf(now)) }
 
 // ForgetFuture forgets what was recorded on days that have not come, as happens while
-// a clock is ahead: those after the day of now and after what is proven. It does nothing
-// if now is not proven itself, or if a later day is that was observed: that day has
-// come, so the clock is behind, and what is newest may be true.
+// a clock is ahead: those after the day of now and after what is proven. A history that
+// such a day began then began on the first day on which the records were read. It does
+// nothing until the clock has gone on for a week up to now: one that shows earlier days
+// than before may be behind, and what is newest may be true. Nor if a later day is proven
+// that was observed: that day has come.
 func (c *Calendar) ForgetFuture(now time.Time) {
 	all, today := c.allObserved(), DayOf(now)
-	if ProvenDay(all, today) != today {
+	if inARow(all, today) <= confirmDays {
 		return
 	}
 	last := ProvenDay(all, math.MaxInt32)
@@ -110,6 +112,9 @@ func (c *Calendar) ForgetFuture(now time.Time) {
 		if at, _ := slices.BinarySearch(d.observed, last+1); at < len(d.observed) {
 			d.observed = slices.Clip(d.observed[:at])
 		}
+		if d.recorded && d.since > last {
+			d.since = d.begins(today)
+		}
 		days := len(d.days)
 		for date := range d.days {
 			if d.recorded && date > last {
@@ -120,6 +125,19 @@ func (c *Calendar) ForgetFuture(now time.Time) {
 			d.release()
 		}
 	}
+}
+
+// inARow returns how many of the sorted days follow each other up to the given one, which
+// counts as well.
+func inARow(days []Day, last Day) (n int) {
+	at, there := slices.BinarySearch(days, last)
+	if !there {
+		return 0
+	}
+	for n = 1; n <= at && days[at-n] == last-Day(n); {
+		n++
+	}
+	return n
 }
 
 // allObserved returns the observed days of all domains, sorted.

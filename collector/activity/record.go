@@ -1,9 +1,6 @@
 package activity
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // RecordVisits takes each user's last-seen time as a visit on its day. It is for
 // domains whose server keeps only one last-seen time for each user: what the server
@@ -22,9 +19,6 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 			return
 		}
 		d.recorded, d.since = true, today
-	}
-	if d.since > today && ProvenDay(d.observed, math.MaxInt32) < d.since {
-		d.since = today // it began while a clock was ahead
 	}
 	record := func(n uint32, m moment) {
 		if m <= onlyExists {
@@ -83,9 +77,19 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 		}
 	}
 	if d.recorded {
-		oldest = max(oldest, d.since)
+		oldest = max(oldest, d.begins(today))
 	}
 	return max(0, int(today-oldest+1))
+}
+
+// begins returns the day with which the recorded history begins. If that has not come
+// today, the clock was ahead when it began, or is behind now: then it is the first day on
+// which the records were read.
+func (d *domain) begins(today Day) Day {
+	if d.since > today && len(d.observed) > 0 {
+		return d.observed[0]
+	}
+	return d.since
 }
 
 // RecordLogin takes a login that is known from elsewhere as a visit on its day,
