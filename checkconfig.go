@@ -17,11 +17,13 @@ import (
 // addCheckConfig adds the command that checks configuration and sources.
 func addCheckConfig(app *kingpin.Application) command {
 	cmd := app.Command("check-config", "Check the configuration, read each chat server once and say what was found.")
-	source := addSourceFlags(cmd)
-	addStorageFlag(cmd, source)
-	addReportsFlag(cmd, source)
+	flags := addServeFlags(cmd)
 	syntaxOnly := enved{cmd}.Flag("syntax-only", "Say what would be read, and connect to nothing.").Bool()
 	return func(ctx context.Context, e environment) error {
+		if err := flags.pages.validate(); err != nil {
+			return &usageError{err}
+		}
+		source := flags.source
 		if *syntaxOnly {
 			return describeConfiguration(e.stdout, *source)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/go-kit/log"
@@ -16,6 +17,7 @@ import (
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/servers"
 	"active_users_exporter/config"
+	"active_users_exporter/config/document"
 )
 
 // flagger is a kingpin application or command.
@@ -35,15 +37,14 @@ func (e enved) Flag(name, help string) *kingpin.FlagClause {
 
 // Choice adds a flag that takes one of a few words, the first unless it is set.
 func (e enved) Choice(name, help string, of ...string) *string {
-	c := &choice{flag: name, of: of}
+	c := &choice{of: of}
 	e.Flag(name, help).Default(of[0]).SetValue(c)
 	return &c.value
 }
 
-// choice is what such a flag is set to. Unlike kingpin's Enum it says which flag
-// is wrong.
+// choice is what such a flag is set to. Unlike kingpin's Enum it lists its words in
+// their order.
 type choice struct {
-	flag  string
 	of    []string
 	value string
 }
@@ -53,10 +54,28 @@ func (c *choice) String() string { return c.value }
 // Set takes one of the words.
 func (c *choice) Set(value string) error {
 	if !slices.Contains(c.of, value) {
-		return fmt.Errorf("--%s=%s: want one of %s", c.flag, value, strings.Join(c.of, ", "))
+		return fmt.Errorf("want one of %s", strings.Join(c.of, ", "))
 	}
 	c.value = value
 	return nil
+}
+
+// duration is what a flag for a duration is set to, which is written as in the
+// configuration file.
+type duration time.Duration
+
+func (d *duration) String() string {
+	if *d == 0 { // not set
+		return ""
+	}
+	return time.Duration(*d).String()
+}
+
+// Set takes a duration that is more than 0.
+func (d *duration) Set(text string) error {
+	v, err := document.ParseDuration(text)
+	*d = duration(v)
+	return err
 }
 
 // addLogFlags adds the flags of the log to all commands, and returns what

@@ -43,7 +43,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	app, commands, logger := newApplication(stdout, stderr)
 	selected, err := app.Parse(args)
+	settings := settingsOfFlags(app, args)
 	if err != nil {
+		if mistake := settings.mistake(); mistake != nil {
+			err = mistake
+		}
 		return exitCode(&usageError{fmt.Errorf("%w; try --help", err)}, stderr)
 	}
 	clock, err := clockFrom(os.LookupEnv)
@@ -54,7 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	e := environment{clock: clock, stdout: stdout, stderr: stderr}
 	e.logger, e.slogger = logger(stderr)
-	return exitCode(commands[selected](ctx, e), stderr)
+	return exitCode(settings.attribute(commands[selected](ctx, e)), stderr)
 }
 
 // newApplication returns the command line: its commands by name, and what makes the

@@ -23,25 +23,33 @@ import (
 	"active_users_exporter/web"
 )
 
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	source    *config.Source
+	pages     *webFlags
+	lifecycle *bool
+}
+
+// addServeFlags adds the flags of serve, which check-config takes as well, so that the
+// command line of a service can be checked as it stands.
+func addServeFlags(cmd flagger) *serveFlags {
+	f := &serveFlags{source: addSourceFlags(cmd)}
+	enved{cmd}.Flag("refresh.interval", "How often to read each chat server, such as 30m or 1h. Overrides the configuration file; 1h without either.").
+		PlaceHolder("1h").SetValue((*duration)(&f.source.RefreshInterval))
+	enved{cmd}.Flag("cohorts", "Follow the newcomers of each of the last twelve weeks (chat_cohort_users): up to 78 series for each domain.").BoolVar(&f.source.Cohorts)
+	f.pages = addWebFlags(cmd)
+	f.lifecycle = enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
+	addStorageFlag(cmd, f.source)
+	addReportsFlag(cmd, f.source)
+	return f
+}
+
 // addServe adds the default command: run the exporter.
 func addServe(app *kingpin.Application) command {
-	cmd := app.Command("serve", "Run the exporter (the default command).").Default()
-	source := addSourceFlags(cmd)
-	var intervalSet bool
-	enved{cmd}.Flag("refresh.interval", "How often to read each chat server, such as 30m or 1h. Overrides the configuration file; 1h without either.").
-		PlaceHolder("1h").IsSetByUser(&intervalSet).DurationVar(&source.RefreshInterval)
-	enved{cmd}.Flag("cohorts", "Follow the newcomers of each of the last twelve weeks (chat_cohort_users): up to 78 series for each domain.").BoolVar(&source.Cohorts)
-	pages := addWebFlags(cmd)
-	lifecycle := enved{cmd}.Flag("web.enable-lifecycle", "Allow POST /-/reload.").Bool()
-	addStorageFlag(cmd, source)
-	addReportsFlag(cmd, source)
-
+	flags := addServeFlags(app.Command("serve", "Run the exporter (the default command).").Default())
 	return func(ctx context.Context, e environment) error {
-		if intervalSet && source.RefreshInterval == 0 { // which config.Source takes for not set
-			return &usageError{errors.New("--refresh.interval=0: want a duration such as 1h")}
-		}
-		exporter := NewExporter(*source, e.clock, e.logger)
-		return serve(ctx, exporter, *pages, *lifecycle, func(net.Addr) {}, e)
+		exporter := NewExporter(*flags.source, e.clock, e.logger)
+		return serve(ctx, exporter, *flags.pages, *flags.lifecycle, func(net.Addr) {}, e)
 	}
 }
 
@@ -138,11 +146,11 @@ func shutDown(ctx context.Context, server *http.Server) error {
 // validate finds mistakes that would otherwise show at the first request.
 func (f webFlags) validate() error {
 	if !strings.HasPrefix(f.telemetryPath, "/") || strings.ContainsAny(f.telemetryPath, "{} ") || path.Clean(f.telemetryPath) != f.telemetryPath {
-		return fmt.Errorf("--web.telemetry-path=%q: want a path such as /metrics", f.telemetryPath)
+		return &config.FlagError{Flag: "web.telemetry-path", Value: f.telemetryPath, Err: errors.New("want a path such as /metrics")}
 	}
 	for _, taken := range []string{"/-/", "/debug/", "/nodeinfo/", "/.well-known/", "/domain/"} {
 		if strings.HasPrefix(f.telemetryPath+"/", taken) {
-			return fmt.Errorf("--web.telemetry-path=%s: other pages are below %s", f.telemetryPath, taken)
+			return &config.FlagError{Flag: "web.telemetry-path", Value: f.telemetryPath, Err: fmt.Errorf("other pages are below %s", taken)}
 		}
 	}
 	for _, address := range *f.toolkit.WebListenAddresses {
@@ -150,11 +158,11 @@ func (f webFlags) validate() error {
 			continue
 		}
 		if err := config.CheckAddress(address); err != nil {
-			return fmt.Errorf("--web.listen-address=%s: %w", address, err)
+			return &config.FlagError{Flag: "web.listen-address", Value: address, Err: err}
 		}
 	}
 	if err := toolkit.Validate(*f.toolkit.WebConfigFile); err != nil {
-		return fmt.Errorf("--web.config.file=%s: %w", *f.toolkit.WebConfigFile, err)
+		return &config.FlagError{Flag: "web.config.file", Value: *f.toolkit.WebConfigFile, Err: err}
 	}
 	return nil
 }

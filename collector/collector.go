@@ -1,6 +1,12 @@
 package collector
 
-import "active_users_exporter/collector/metric"
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"active_users_exporter/collector/metric"
+)
 
 // New returns a Collector of the figures of every chat server. It asks statuses, at
 // each scrape, for the servers there are, whose names must differ. It does no I/O
@@ -13,6 +19,28 @@ func New(statuses func() []Status) metric.Described {
 type Special[T any] struct {
 	Server string
 	Value  T
+}
+
+// A Lasting is a special value that stays, until it is stale, while the second source
+// that it comes from cannot be read: see Facts.PartialErr.
+type Lasting interface {
+	// Moment is that of the value.
+	Moment() time.Time
+}
+
+// keepSpecials takes from an earlier snapshot the Lasting values of types that this
+// one lacks, unless they are stale.
+func (s *Snapshot) keepSpecials(earlier *Snapshot, now time.Time, staleAfter time.Duration) {
+	if earlier == nil {
+		return
+	}
+	for _, special := range earlier.Special {
+		lasting, is := special.(Lasting)
+		sameType := func(other any) bool { return reflect.TypeOf(other) == reflect.TypeOf(special) }
+		if is && now.Sub(lasting.Moment()) <= staleAfter && !slices.ContainsFunc(s.Special, sameType) {
+			s.Special = append(s.Special, special)
+		}
+	}
 }
 
 // Specials returns the special values of type T that the newest snapshots hold, in

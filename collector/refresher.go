@@ -207,6 +207,9 @@ func (r *Refresher) show(s *Status, fresh *Snapshot, facts Facts, now time.Time)
 	if facts.ModulesErr != nil || facts.OnlineErr != nil && len(facts.Modules) == 0 {
 		fresh.keepModules(s.Snapshot, now, r.options.StaleAfter)
 	}
+	if facts.PartialErr != nil {
+		fresh.keepSpecials(s.Snapshot, now, r.options.StaleAfter)
+	}
 	fresh.noteModules(s.Snapshot, now)
 	s.Online = facts.Online
 	if facts.OnlineErr == nil || !s.Snapshot.lacksNobody(now, r.options.StaleAfter) {

@@ -58,9 +58,11 @@ const (
 	// minInterval is the shortest pause: Synapse writes visits every five
 	// minutes, Prosody at logins; more often than once a minute gives nothing new.
 	minInterval = time.Minute
-	// staleIntervals is how many intervals old figures may be, unless the
-	// configuration says otherwise: two refreshes may fail.
+	// staleIntervals and minStaleAfter are how old figures may be, whichever is
+	// longer, unless the configuration says otherwise: two refreshes may fail, and
+	// so may all during the maintenance of a database.
 	staleIntervals = 3
+	minStaleAfter  = 3 * time.Hour
 )
 
 // A Source is where a configuration comes from. Loading it again gives the
@@ -87,6 +89,25 @@ type Source struct {
 	LookupEnv func(string) (string, bool)
 }
 
+// A FlagError is a mistake in what a flag, or the environment variable instead of it,
+// says.
+type FlagError struct {
+	Flag string // without --
+	// Value is what it says, "" if that may hold a password.
+	Value string
+	Err   error
+}
+
+// Error names the flag.
+func (e *FlagError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("--%s: %s", e.Flag, e.Err)
+	}
+	return fmt.Sprintf("--%s=%s: %s", e.Flag, e.Value, e.Err)
+}
+
+func (e *FlagError) Unwrap() error { return e.Err }
+
 // ChatServers returns the kinds of chat servers that can be read.
 func (s Source) ChatServers() []chatserver.Kind {
 	if s.Kinds == nil {
@@ -101,12 +122,12 @@ func (s Source) Load() (*Config, error) {
 	c := &Config{Cohorts: s.Cohorts, Reports: defaultReports(), NodeInfo: defaultNodeInfo(), Storage: Storage{Retention: activity.MaxWindow, Cache: true}}
 	var err error
 	if c.Storage.Location, err = storage.Parse(s.StoragePath); err != nil {
-		return nil, fmt.Errorf("--storage.path: %w", err)
+		return nil, &FlagError{Flag: "storage.path", Err: err}
 	}
 	if s.File != "" {
 		content, err := document.ReadFile(s.File)
 		if err != nil {
-			return nil, err
+			return nil, &FlagError{"config.file", s.File, err}
 		}
 		if err := parse(c, s, content); err != nil {
 			return nil, err
@@ -127,19 +148,19 @@ func (s Source) applyFlags(c *Config) error {
 	for _, text := range s.Servers {
 		server, err := s.serverFlag(text)
 		if err != nil {
-			return fmt.Errorf("--server: %w", err)
+			return &FlagError{Flag: "server", Err: err}
 		}
 		c.Servers = append(c.Servers, server)
 	}
 	if s.RefreshInterval != 0 {
 		if s.RefreshInterval < minInterval {
-			return fmt.Errorf("--refresh.interval=%s: the shortest is %s", s.RefreshInterval, minInterval)
+			return &FlagError{"refresh.interval", s.RefreshInterval.String(), fmt.Errorf("the shortest is %s", minInterval)}
 		}
 		c.RefreshInterval = s.RefreshInterval
 	}
 	if s.ReportsAddress != "" {
 		if err := CheckAddress(s.ReportsAddress); err != nil {
-			return fmt.Errorf("--reports.listen-address=%s: %w", s.ReportsAddress, err)
+			return &FlagError{"reports.listen-address", s.ReportsAddress, err}
 		}
 		c.Reports.ListenAddress = s.ReportsAddress
 	}
@@ -169,7 +190,7 @@ func (c *Config) complete() {
 		c.RefreshInterval = defaultInterval
 	}
 	if c.StaleAfter == 0 {
-		c.StaleAfter = staleIntervals * c.RefreshInterval
+		c.StaleAfter = max(minStaleAfter, staleIntervals*c.RefreshInterval)
 	}
 	if len(c.Windows) == 0 {
 		c.Windows = activity.DefaultWindows()

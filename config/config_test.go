@@ -24,6 +24,7 @@ import (
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
 	"active_users_exporter/config/configtest"
+	"active_users_exporter/test/must"
 )
 
 var update = flag.Bool("update", false, "write the expected errors again")
@@ -112,6 +113,16 @@ func TestFlagsAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, unexported, cmpopts.IgnoreFields(config.Config{}, "Reports")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Figures stay for three hours, or for three intervals if that is longer.
+func TestStaleAfterIsThreeHoursAtLeast(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{time.Minute: 3 * time.Hour, time.Hour: 3 * time.Hour, 6 * time.Hour: 18 * time.Hour} {
+		got := must.Get(config.Source{Servers: []string{"prosody=data"}, RefreshInterval: interval}.Load())(t)
+		if got.StaleAfter != want {
+			t.Errorf("with an interval of %s after %s, want %s", interval, got.StaleAfter, want)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 		"collector/storage",
 		"collector/usagereport",
 		"config",
+		"config/document",
 		"web",
 	},
 	"collector": {

@@ -47,8 +47,6 @@ type Reader struct {
 	// restored says that the last Read found older records than the one before it, so
 	// that nothing of what is known of the days of r30v2 is taken for granted.
 	restored bool
-
-	mas *mas.Figures // the last good ones
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -91,7 +89,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 }
 
 // readMAS adds what the Matrix Authentication Service knows. It fails alone: its last
-// good figures stay for as long as they are worth showing.
+// good figures stay until they are stale, see collector.Lasting.
 func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.Time) {
 	if r.options.MAS.IsZero() || len(facts.Domains) == 0 {
 		return
@@ -100,14 +98,11 @@ func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.T
 	figures, err := mas.Read(ctx, r.options.MAS, domain, r.classes, now)
 	if err != nil {
 		facts.PartialErr = fmt.Errorf("MAS: %w", err)
-	} else {
-		r.mas = figures
-		facts.Warnings = append(facts.Warnings, figures.Warnings...)
+		return
 	}
-	if r.mas.Fresh(now) {
-		homeserver, last := facts.Special, r.mas
-		facts.Special = func(cal *activity.Calendar) []any { return append(homeserver(cal), last) }
-	}
+	facts.Warnings = append(facts.Warnings, figures.Warnings...)
+	homeserver := facts.Special
+	facts.Special = func(cal *activity.Calendar) []any { return append(homeserver(cal), figures) }
 }
 
 // readView reads one view of the database, and returns also what it ends with.

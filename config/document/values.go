@@ -19,13 +19,20 @@ import (
 // Duration reads a duration as Prometheus writes them, which is more than 0; 0 if
 // it is none.
 func (d *Document) Duration(n *yaml.Node, key string) time.Duration {
-	text := d.Text(n, key)
+	v, err := ParseDuration(d.Text(n, key))
+	if err != nil {
+		d.Problem(n, "%s: %s", key, err)
+	}
+	return v
+}
+
+// ParseDuration is Duration without a document.
+func ParseDuration(text string) (time.Duration, error) {
 	v, err := model.ParseDuration(text)
 	if err != nil || v <= 0 {
-		d.Problem(n, "%s: %q is no duration: write it as in 30m, 1h or 1d", key, text)
-		return 0
+		return 0, fmt.Errorf("%q is no duration: write it as in 30m, 1h or 1d", text)
 	}
-	return time.Duration(v)
+	return time.Duration(v), nil
 }
 
 // Bool reads true or false.

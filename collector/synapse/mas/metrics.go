@@ -10,13 +10,8 @@ import (
 	"active_users_exporter/collector/metric"
 )
 
-// maxAge is how long figures are shown while MAS cannot be read, as long as those
-// of a chat server by default.
-const maxAge = 3 * time.Hour
-
-// Fresh returns false if there are no figures, or none that are worth showing at
-// now.
-func (f *Figures) Fresh(now time.Time) bool { return f != nil && now.Sub(f.At) <= maxAge }
+// Moment implements collector.Lasting.
+func (f *Figures) Moment() time.Time { return f.At }
 
 // NewCollector returns a collector of what the MAS beside each homeserver knows.
 func NewCollector(statuses func() []collector.Status) metric.Described {
