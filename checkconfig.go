@@ -90,8 +90,10 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
-	if hint := onlineHint(source, s); hint != "" {
-		_, _ = fmt.Fprintf(w, "  %s\n", hint)
+	for _, hint := range []string{assumedHint(source, s), onlineHint(source, s)} {
+		if hint != "" {
+			_, _ = fmt.Fprintf(w, "  %s\n", hint)
+		}
 	}
 	for _, warning := range s.Snapshot.Warnings {
 		_, _ = fmt.Fprintf(w, "  %s\n", warning)
@@ -101,6 +103,16 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 			_, _ = fmt.Fprintf(w, "  %s: module %s: %s\n", m.Domain, m.Name, trouble)
 		}
 	}
+}
+
+// assumedHint says what was taken for granted where the chat server's own configuration
+// was not given.
+func assumedHint(source config.Source, s collector.Status) string {
+	kind, err := source.Kind(s.Software)
+	if err != nil || s.Snapshot.Assumed == "" {
+		return ""
+	}
+	return fmt.Sprintf("assumed that %s: nothing says what %s is configured to use; give %s as from to be sure", s.Snapshot.Assumed, kind.Title, kind.ConfigFile)
 }
 
 // onlineHint says what is missing where nothing was configured that tells who is

@@ -67,6 +67,10 @@ type Facts struct {
 	// error: a status page that does not answer says nothing about activity.
 	Modules    []Module
 	ModulesErr error
+	// Assumed says what was taken for granted because nothing told what the server is
+	// configured to use, as where only a database is given; "" if its configuration was
+	// read. It goes on after "assumed that".
+	Assumed string
 	// Warnings are sentences for the log about what was skipped. They name
 	// files and tables, not users.
 	Warnings []string
@@ -77,7 +81,7 @@ type Facts struct {
 // Who sets the flags:
 //
 //	                   Synapse, Dendrite   Prosody, ejabberd, MongooseIM
-//	HasLastSeen        always              if some store records logins, or mod_last does
+//	HasLastSeen        if requests are     if some store records logins, or mod_last does
 //	KeepsVisits        always              –
 //	AllVisits          once all are read   –
 //	LastSeenSince      always              –
@@ -122,6 +126,13 @@ type DomainFacts struct {
 	// Damaged is the number of activity records that could not be read and
 	// were left out.
 	Damaged int
+}
+
+// LacksActivity says whether no store holds activity although somebody may have an
+// account.
+func (d DomainFacts) LacksActivity() bool {
+	accounts, counted := d.Registered[Native]
+	return !d.HasLastSeen && d.Damaged == 0 && (!counted || accounts > 0)
 }
 
 // An OnlineState says whether it is known who is connected.

@@ -26,6 +26,7 @@ type Snapshot struct {
 	// was started, the oldest first.
 	ModuleChanges []ModuleChange
 	Warnings      []string // Facts.Warnings
+	Assumed       string   // Facts.Assumed
 	// Online says whether these figures include who stays connected.
 	Online OnlineState
 	// OnlineErr is Facts.OnlineErr.
@@ -126,17 +127,19 @@ func (s *Snapshot) unrecorded() string {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
-		d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
-		d.addHistory(now, f, cal, r.options.Classes)
-		d.addVisitors(now, cal)
-		if r.options.HalfYear {
-			d.addMembers(now, f, cal)
-		}
-		if r.options.Cohorts {
-			d.Cohorts = cal.Cohorts(f.Name, now)
+		if f.NotRecorded == "" { // else what is known stands still, and is no life
+			d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
+			d.addHistory(now, f, cal, r.options.Classes)
+			d.addVisitors(now, cal)
+			if r.options.HalfYear {
+				d.addMembers(now, f, cal)
+			}
+			if r.options.Cohorts {
+				d.Cohorts = cal.Cohorts(f.Name, now)
+			}
 		}
 		s.Domains = append(s.Domains, d)
 	}

@@ -43,6 +43,8 @@ var mayImport = map[string][]string{
 		"collector",
 		"collector/activity",
 		"collector/metric",
+		"collector/sqldb",
+		"collector/webapi",
 		"config/document",
 	},
 	"collector/demo": {

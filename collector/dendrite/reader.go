@@ -78,6 +78,9 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	if err != nil {
 		return facts, withHint(err, r.options.Hint)
 	}
+	if r.options.ServerName == "" { // no dendrite.yaml
+		facts.Assumed = "the database is in use, every server name with accounts in it is served, and rooms are in the same database"
+	}
 	facts.PartialErr = r.addRooms(ctx, known)
 	facts.Special = func(cal *activity.Calendar) []any { return special(known, now, cal) }
 	return facts, nil

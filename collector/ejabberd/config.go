@@ -47,7 +47,12 @@ func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	values := item.Values
-	o.configurePassword(item)
+	var database sqldb.Source
+	if len(o.Databases) > 0 {
+		database = o.Databases[0].Source
+	}
+	access := item.Access("api", "http://127.0.0.1:5280/api", database, o.API)
+	o.API, o.APIPasswordFile, o.PasswordFile = access.Endpoint, access.EndpointPasswordFile, access.DatabasePasswordFile
 	if n := values["domain"]; n != nil {
 		name := item.Text(n, "domain")
 		if name == "" || len(o.Databases) != 1 {
@@ -55,15 +60,6 @@ func configure(item *chatserver.Item) chatserver.Source {
 		} else {
 			o.Databases[0].Host = name
 		}
-	}
-	if n := values["api_url"]; n != nil {
-		if !o.API.IsZero() {
-			item.Problem(n, "api_url: from is the URL of the API already")
-		}
-		o.API = item.Endpoint(n, "api_url", "http://127.0.0.1:5280/api")
-	}
-	if n := values["api_password_file"]; n != nil {
-		o.APIPasswordFile = item.EndpointPasswordFile(n, "api_password_file", o.API)
 	}
 	if n := values["required_modules"]; n != nil {
 		o.RequiredModules = item.RequiredModules(n)
@@ -78,19 +74,6 @@ func configure(item *chatserver.Item) chatserver.Source {
 		item.WrongLocation(errNoSource)
 	}
 	return o
-}
-
-// configurePassword reads password_file, which is that of whatever from names.
-func (o *Options) configurePassword(item *chatserver.Item) {
-	n := item.Values["password_file"]
-	switch {
-	case len(o.Databases) > 0:
-		o.PasswordFile = item.DatabasePasswordFile(n, o.Databases[0].Source)
-	case item.Values["api_url"] == nil:
-		o.APIPasswordFile = item.EndpointPasswordFile(n, "password_file", o.API)
-	case n != nil:
-		item.Problem(n, "password_file is for a database server: write api_password_file for api_url")
-	}
 }
 
 var errNoSource = errors.New("this ejabberd has no SQL database: its records are in Mnesia, which its API tells (from: http://127.0.0.1:5280/api, or api_url beside ejabberd.yml)")

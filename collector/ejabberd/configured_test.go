@@ -153,6 +153,29 @@ func TestWhatIsConfiguredIsRead(t *testing.T) {
 	}
 }
 
+// What is taken for granted where nothing says what is configured.
+func TestWhatIsAssumed(t *testing.T) {
+	o := configured(t, "hosts: [a.example]\ndefault_db: sql\nmodules: {mod_last: {}}", append(schema(), lastRow("a.example", "u", now))...)
+	alone := ejabberd.Options{Databases: []ejabberd.Database{{Source: o.Databases[0].Source}}}
+	running := alone
+	running.API = replay(t, server(map[string][]string{"a.example": nil}, "[]"))
+	for name, c := range map[string]struct {
+		options ejabberd.Options
+		want    string
+	}{
+		"ejabberd.yml":              {o, ""},
+		"the database":              {alone, "the tables last, users and sm are in use if they have rows, and every host with rows is served"},
+		"the database, and it runs": {running, "the tables last and users are in use if they have rows"},
+		"the API alone":             {ejabberd.Options{API: running.API}, ""},
+	} {
+		_, facts, err := read(t, c.options, now)
+		must.Succeed(t, err)
+		if facts.Assumed != c.want {
+			t.Errorf("%s: %q, want %q", name, facts.Assumed, c.want)
+		}
+	}
+}
+
 // Accounts are not 0 if ejabberd may be unable to list them.
 func TestNoAccountsByTheAPIAlone(t *testing.T) {
 	got, _, err := read(t, ejabberd.Options{API: replay(t, server(map[string][]string{"jwt.example": nil}, `["j1@jwt.example/x"]`))}, now)

@@ -11,6 +11,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
 )
 
@@ -258,7 +259,7 @@ func (t *tables) recordSessions(online people, allHosts bool) {
 	}
 	t.facts.Online = collector.OnlineKnown
 	for name, found := range t.found {
-		if h, listed := t.options.Hosts[name]; allHosts && (!listed || h.Sessions == InSQL) {
+		if h, listed := t.options.Hosts[name]; allHosts && (!listed || h.Sessions == chatserver.InSQL) {
 			found.Online.Known = true
 		}
 	}

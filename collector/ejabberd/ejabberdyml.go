@@ -234,11 +234,21 @@ func (c *ejabberdYML) location(host string, own options) (kind string, database 
 		}
 		return text
 	}
-	return option("type"), sqldb.Location{
+	database = sqldb.Location{
 		Host: cmp.Or(option("server"), "localhost"), Port: option("port"), Database: cmp.Or(option("database"), "ejabberd"),
-		User: cmp.Or(option("username"), "ejabberd"), Password: option("password"), Encrypted: slices.Contains([]string{"true", "yes", "on"}, option("ssl")),
+		User: cmp.Or(option("username"), "ejabberd"), Password: option("password"), Encrypted: isTrue(option("ssl")),
 	}
+	if database.Encrypted && isTrue(option("ssl_verify")) {
+		if file := option("ssl_cafile"); file != "" {
+			database.Authorities = document.Below(c.folder, file)
+		} else {
+			c.warn("sql_ssl_verify is true without sql_ssl_cafile: ejabberd then verifies no certificate, and neither does the exporter")
+		}
+	}
+	return option("type"), database
 }
+
+func isTrue(text string) bool { return slices.Contains([]string{"true", "yes", "on"}, text) }
 
 // part returns the options of a virtual host.
 func (c *ejabberdYML) part(n *yaml.Node, host string) options {

@@ -15,6 +15,7 @@ import (
 	"active_users_exporter/collector/webapi"
 	"active_users_exporter/config"
 	"active_users_exporter/config/configtest"
+	"active_users_exporter/test/must"
 )
 
 var unexported = cmp.AllowUnexported(sqldb.Source{}, webapi.Endpoint{})
@@ -108,6 +109,33 @@ func TestEjabberdYML(t *testing.T) {
 	}
 }
 
+// A certificate is verified where ejabberd verifies it: if it is asked to, and is told by
+// whom it must be signed.
+func TestCertificateOfTheDatabase(t *testing.T) {
+	const signed = ", certificate signed by an authority in "
+	for options, want := range map[string]struct {
+		describes string
+		warnings  int
+	}{
+		"sql_ssl: true": {"", 0},
+		"sql_ssl: true\nsql_ssl_cafile: /etc/ssl/ca.pem":                                            {"", 0},
+		"sql_ssl: true\nsql_ssl_verify: true\nsql_ssl_cafile: /etc/ssl/ca.pem":                      {signed + "/etc/ssl/ca.pem", 0},
+		"sql_ssl: true\nsql_ssl_verify: 'yes'\nsql_ssl_cafile: /etc/ssl/ca.pem":                     {signed + "/etc/ssl/ca.pem", 0},
+		"sql_ssl: false\nsql_ssl_verify: true\nsql_ssl_cafile: /etc/ssl/ca.pem":                     {"", 0},
+		"sql_ssl: true\nsql_ssl_verify: true":                                                       {"", 1},
+		"sql_ssl: true\nhost_config: {a.example: {sql_ssl_verify: true, sql_ssl_cafile: /own.pem}}": {signed + "/own.pem", 0},
+	} {
+		for _, engine := range []string{"pgsql", "mysql"} {
+			path := configtest.Files(t, map[string]string{"ejabberd.yml": "hosts: [a.example]\nsql_type: " + engine + "\n" + options + "\n"})
+			got, warnings, err := ejabberd.Kind().At(path)
+			must.Succeed(t, err)
+			if described := got.Reads()[0]; !strings.HasSuffix(strings.Replace(described, ", all of it for a.example", "", 1), "user ejabberd"+want.describes) || len(warnings) != want.warnings {
+				t.Errorf("%s, %s: %q, warnings %q", engine, options, described, warnings)
+			}
+		}
+	}
+}
+
 func TestMistakesInEjabberdYML(t *testing.T) {
 	for name, c := range map[string]struct{ content, says string }{
 		"no hosts":        {"sql_type: pgsql\n", "it lists no hosts"},
@@ -144,7 +172,7 @@ func TestEjabberdYMLAndAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api"), Hosts: map[string]ejabberd.Host{"a.example": {Accounts: ejabberd.InMnesia, Sessions: ejabberd.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
+	want := ejabberd.Options{API: configtest.Endpoint(t, "http://127.0.0.1:5280/api"), Hosts: map[string]ejabberd.Host{"a.example": {Accounts: chatserver.InMnesia, Sessions: chatserver.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_mam"}}, RequiredModules: []string{"mod_mam"}}
 	if diff := cmp.Diff(chatserver.Source(want), got.Servers[0].Source, unexported); diff != "" {
 		t.Error(diff)
 	}

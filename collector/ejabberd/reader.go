@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/webapi"
@@ -110,6 +111,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		}
 	}
 	reading.facts.Warnings = slices.Concat(reading.facts.Warnings, warnings(reading.found), collector.Unserved(reading.unserved))
+	reading.facts.Assumed = r.assumed()
 	if reading.server != nil {
 		reading.facts.Modules = collector.Require(r.modules(), r.options.RequiredModules)
 	}
@@ -151,7 +153,7 @@ func (r *reading) serves(name string) bool {
 // the server does not serve that domain, or keeps records of this kind elsewhere.
 func (r *reading) inSQL(name []byte, records kind) *collector.DomainBuilder {
 	if h, listed := r.options.Hosts[string(name)]; listed {
-		if records(h) != InSQL {
+		if records(h) != chatserver.InSQL {
 			return nil
 		}
 	} else if !r.serves(string(name)) {
@@ -206,14 +208,14 @@ func (r *reading) askAsConfigured(ctx context.Context) error {
 	var failed error
 	for _, name := range slices.Sorted(maps.Keys(r.options.Hosts)) {
 		h := r.options.Hosts[name]
-		inSQL = inSQL || h.Last == InSQL || h.Accounts == InSQL
+		inSQL = inSQL || h.Last == chatserver.InSQL || h.Accounts == chatserver.InSQL
 		if r.server.hosts != nil && !slices.Contains(r.server.hosts, name) {
 			continue // not yet, or no longer
 		}
-		if h.Last == InMnesia && h.Accounts != Unlisted && failed == nil {
+		if h.Last == chatserver.InMnesia && h.Accounts != chatserver.Unlisted && failed == nil {
 			failed = r.readLastOfHost(ctx, name)
 		}
-		if h.Accounts == InMnesia {
+		if h.Accounts == chatserver.InMnesia {
 			counted = append(counted, name)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
@@ -364,7 +365,7 @@ func TestModulesOfARunningServer(t *testing.T) {
 		"registered_vhosts {}": {200, `["a.example"]`}, "connected_users {}": {200, `[]`}, "status {}": {200, `"ejabberd 24.12 is running in that node"`},
 		`registered_users {"host":"a.example"}`: {200, `[]`},
 	}
-	o := ejabberd.Options{API: replay(t, one), Hosts: map[string]ejabberd.Host{"a.example": {Last: ejabberd.InMnesia, Accounts: ejabberd.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_last", "mod_mam"}}, RequiredModules: []string{"mod_mam", "a.example/mod_ping"}}
+	o := ejabberd.Options{API: replay(t, one), Hosts: map[string]ejabberd.Host{"a.example": {Last: chatserver.InMnesia, Accounts: chatserver.InMnesia}}, Modules: map[string][]string{"a.example": {"mod_last", "mod_mam"}}, RequiredModules: []string{"mod_mam", "a.example/mod_ping"}}
 	got, facts, err := read(t, o, now)
 	must.Succeed(t, err)
 	want := []collector.Module{

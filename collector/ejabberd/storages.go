@@ -4,50 +4,36 @@ import (
 	"slices"
 
 	"active_users_exporter/collector"
-)
-
-// A Storage is where ejabberd keeps one kind of record of a virtual host.
-type Storage int
-
-// The storages that make a difference here.
-const (
-	// Nowhere: no module keeps such records.
-	Nowhere Storage = iota
-	// InSQL: in the database.
-	InSQL
-	// InMnesia: in ejabberd's own files; its API gives them.
-	InMnesia
-	// Unlisted: with somebody else, whom ejabberd cannot ask for a list.
-	Unlisted
+	"active_users_exporter/collector/chatserver"
 )
 
 // A Host says where ejabberd.yml has the records of a virtual host. What lies
 // elsewhere is left over from an earlier configuration.
 type Host struct {
-	Last     Storage // last activity: mod_last
-	Accounts Storage // auth_method
-	Sessions Storage // who is connected: sm_db_type
+	Last     chatserver.Storage // last activity: mod_last
+	Accounts chatserver.Storage // auth_method
+	Sessions chatserver.Storage // who is connected: sm_db_type
 }
 
 // toldByAPI returns the host without what is in SQL, for a server without a database
 // that is known here: the API gives that as well.
 func (h Host) toldByAPI() Host {
-	if h.Last == InSQL {
-		h.Last = InMnesia
+	if h.Last == chatserver.InSQL {
+		h.Last = chatserver.InMnesia
 	}
-	if h.Accounts == InSQL {
-		h.Accounts = InMnesia
+	if h.Accounts == chatserver.InSQL {
+		h.Accounts = chatserver.InMnesia
 	}
-	h.Sessions = InMnesia
+	h.Sessions = chatserver.InMnesia
 	return h
 }
 
 // A kind of record is one of the fields of Host.
-type kind func(Host) Storage
+type kind func(Host) chatserver.Storage
 
-func lastOf(h Host) Storage     { return h.Last }
-func accountsOf(h Host) Storage { return h.Accounts }
-func sessionsOf(h Host) Storage { return h.Sessions }
+func lastOf(h Host) chatserver.Storage     { return h.Last }
+func accountsOf(h Host) chatserver.Storage { return h.Accounts }
+func sessionsOf(h Host) chatserver.Storage { return h.Sessions }
 
 // inDatabase says whether a database has to be asked for a kind of record: it is
 // that of one virtual host, or of several.
@@ -56,7 +42,7 @@ func (o Options) inDatabase(d Database, records kind) bool {
 		return true
 	}
 	for name, h := range o.Hosts {
-		if records(h) == InSQL && (d.Host == "" || d.Host == name) {
+		if records(h) == chatserver.InSQL && (d.Host == "" || d.Host == name) {
 			return true
 		}
 	}
@@ -68,11 +54,22 @@ func (o Options) recordsInSQL() bool {
 	return slices.ContainsFunc(o.Databases, func(d Database) bool { return o.inDatabase(d, lastOf) || o.inDatabase(d, accountsOf) })
 }
 
+// assumed is that of collector.Facts. A server that is asked through its API alone says
+// what is configured.
+func (r *Reader) assumed() string {
+	switch {
+	case r.options.Hosts != nil || len(r.options.Databases) == 0:
+		return ""
+	case r.served != nil:
+		return "the tables last and users are in use if they have rows"
+	}
+	return "the tables last, users and sm are in use if they have rows, and every host with rows is served"
+}
+
 // notRecorded says why nobody's activity is known on a virtual host, and what to do;
 // "" if that is known, if there is nobody, or if it is the API's fault.
 func (r *reading) notRecorded(d collector.DomainFacts) string {
-	accounts, counted := d.Registered[collector.Native]
-	if d.HasLastSeen || d.Damaged > 0 || counted && accounts == 0 {
+	if !d.LacksActivity() {
 		return ""
 	}
 	if h, configured := r.options.Hosts[d.Name]; configured {
@@ -90,13 +87,13 @@ func (r *reading) notRecorded(d collector.DomainFacts) string {
 // notRecordedAt is notRecorded for a host that is configured.
 func (r *reading) notRecordedAt(h Host) string {
 	switch {
-	case h.Last == Nowhere:
+	case h.Last == chatserver.Nowhere:
 		return "mod_last is not among its modules in ejabberd.yml: add mod_last: {db_type: sql}"
-	case h.Last == InSQL:
+	case h.Last == chatserver.InSQL:
 		return "the table last has no row of it: mod_last writes the first when somebody registers or logs out"
 	case r.options.API.IsZero():
 		return "mod_last keeps it in Mnesia, which ejabberd's API tells: set api_url, or db_type: sql for mod_last"
-	case h.Accounts == Unlisted:
+	case h.Accounts == chatserver.Unlisted:
 		return "mod_last keeps it in Mnesia, and ejabberd cannot list the accounts to ask for: set db_type: sql for mod_last"
 	case r.facts.OnlineErr != nil:
 		return ""
@@ -115,8 +112,8 @@ func (c *ejabberdYML) storages(host string) Host {
 		}
 		return c.names.text(c.top[name])
 	}
-	standard := storageNamed(option("default_db"), InMnesia)
-	h := Host{Accounts: c.accounts(own, standard), Sessions: storageNamed(option("sm_db_type"), storageNamed(option("default_ram_db"), InMnesia))}
+	standard := storageNamed(option("default_db"), chatserver.InMnesia)
+	h := Host{Accounts: c.accounts(own, standard), Sessions: storageNamed(option("sm_db_type"), storageNamed(option("default_ram_db"), chatserver.InMnesia))}
 	modules := c.options(c.top["modules"])
 	if n := own["modules"]; n != nil {
 		modules = c.options(n)
@@ -127,27 +124,26 @@ func (c *ejabberdYML) storages(host string) Host {
 			h.Last = storageNamed(c.names.text(c.options(n)["db_type"]), standard)
 		}
 		if _, there := listed["mod_last_odbc"]; there { // until 15.x
-			h.Last = InSQL
+			h.Last = chatserver.InSQL
 		}
 	}
 	return h
 }
 
 // storageNamed returns the storage that ejabberd calls by that name.
-func storageNamed(name string, standard Storage) Storage {
+func storageNamed(name string, standard chatserver.Storage) chatserver.Storage {
 	switch name {
 	case "":
 		return standard
 	case "sql", "odbc":
-		return InSQL
+		return chatserver.InSQL
 	}
-	return InMnesia // or Redis and others, which cannot be read from outside either
+	return chatserver.InMnesia // or Redis and others, which cannot be read from outside either
 }
 
-// accounts returns where the accounts are. A host may ask several methods; if one
-// of them cannot list its accounts, nobody knows how many there are. Guests of
+// accounts returns where the accounts are. A host may ask several methods. Guests of
 // anonymous have no accounts.
-func (c *ejabberdYML) accounts(own options, standard Storage) Storage {
+func (c *ejabberdYML) accounts(own options, standard chatserver.Storage) chatserver.Storage {
 	methods := c.texts(c.top["auth_method"])
 	if n := own["auth_method"]; n != nil {
 		methods = c.texts(n)
@@ -155,22 +151,17 @@ func (c *ejabberdYML) accounts(own options, standard Storage) Storage {
 	if len(methods) == 0 {
 		return standard
 	}
-	methods = slices.DeleteFunc(methods, func(m string) bool { return m == "anonymous" })
-	in := Unlisted
-	for i, method := range methods {
-		var one Storage
+	var in []chatserver.Storage
+	for _, method := range methods {
 		switch method {
+		case "anonymous":
 		case "sql", "odbc":
-			one = InSQL
+			in = append(in, chatserver.InSQL)
 		case "internal", "mnesia":
-			one = InMnesia
+			in = append(in, chatserver.InMnesia)
 		default: // jwt, external, ldap, pam, http and whatever comes
-			return Unlisted
+			in = append(in, chatserver.Unlisted)
 		}
-		if i > 0 && one != in { // ejabberd adds them up
-			one = InMnesia
-		}
-		in = one
 	}
-	return in
+	return chatserver.Together(in...)
 }

@@ -45,21 +45,13 @@ func configure(item *chatserver.Item) chatserver.Source {
 	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	values := item.Values
 	inDatabase := !o.Database.IsZero()
-	o.configurePassword(item)
 	if n := values["domain"]; n != nil {
 		if o.Host = item.Text(n, "domain"); o.Host == "" || !inDatabase {
 			item.Problem(n, "domain: want the domain that the database is of, where its tables do not say so (before 5.0)")
 		}
 	}
-	if n := values["graphql_url"]; n != nil {
-		if !o.GraphQL.IsZero() {
-			item.Problem(n, "graphql_url: from is the URL of GraphQL already")
-		}
-		o.GraphQL = item.Endpoint(n, "graphql_url", "http://admin@127.0.0.1:5551/api/graphql")
-	}
-	if n := values["graphql_password_file"]; n != nil {
-		o.GraphQLPasswordFile = item.EndpointPasswordFile(n, "graphql_password_file", o.GraphQL)
-	}
+	access := item.Access("graphql", "http://admin@127.0.0.1:5551/api/graphql", o.Database, o.GraphQL)
+	o.GraphQL, o.GraphQLPasswordFile, o.PasswordFile = access.Endpoint, access.EndpointPasswordFile, access.DatabasePasswordFile
 	if n := values["report_file"]; n != nil {
 		o.ReportFile = item.Path(n, "report_file")
 	}
@@ -73,19 +65,6 @@ func configure(item *chatserver.Item) chatserver.Source {
 		item.WrongLocation(errNoSource)
 	}
 	return o
-}
-
-// configurePassword reads password_file, which is that of whatever from names.
-func (o *Options) configurePassword(item *chatserver.Item) {
-	n := item.Values["password_file"]
-	switch {
-	case !o.Database.IsZero():
-		o.PasswordFile = item.DatabasePasswordFile(n, o.Database)
-	case item.Values["graphql_url"] == nil:
-		o.GraphQLPasswordFile = item.EndpointPasswordFile(n, "password_file", o.GraphQL)
-	case n != nil:
-		item.Problem(n, "password_file is for a database server: write graphql_password_file for graphql_url")
-	}
 }
 
 var errNoSource = errors.New("this MongooseIM has no SQL database (outgoing_pools.rdbms): its records are in Mnesia, which its GraphQL tells (from: http://USER@127.0.0.1:5551/api/graphql, or graphql_url beside mongooseim.toml)")

@@ -112,7 +112,7 @@ func TestDomainsThatAreServed(t *testing.T) {
 	}{
 		"static":                           {"[general]\nhosts = [\"a.example\"]" + modules, rows, map[string]domain{"a.example": one}, []string{"records of 3 domains are left out: the server does not serve them"}},
 		"dynamic":                          {"[general]\nhosts = [\"a.example\"]\nhost_types = [\"basic\"]" + modules, append(settings, rows...), map[string]domain{"a.example": one, "b.example": one}, []string{"records of 2 domains are left out: the server does not serve them"}},
-		"dynamic, nothing says which":      {"[general]\nhost_types = [\"basic\"]" + modules, rows, map[string]domain{"a.example": one, "b.example": one, "gone.example": {1, 1, 0, -1}, "older.example": {0, 1, 0, -1}}, nil},
+		"dynamic, nothing says which":      {"[general]\nhost_types = [\"basic\"]" + modules, rows, map[string]domain{"a.example": one, "b.example": one, "gone.example": {1, 1, 0, -1}, "older.example": {0, 1, 0, -1}}, []string{"mongooseim.toml has host types, whose domains cannot be read, so every domain with rows is shown: GRANT SELECT (domain, host_type) ON domain_settings, or set graphql_url"}},
 		"dynamic, last activity elsewhere": {"[general]\nhost_types = [\"basic\"]\n[auth.rdbms]\n[modules.mod_last]", append(settings, append(rows, accountRow("b.example", "v"))...), map[string]domain{"b.example": {-1, 1, 0, -1}}, []string{"records of 2 domains are left out: the server does not serve them"}},
 	} {
 		got, facts, err := read(t, configured(t, c.toml, c.rows...), at())
@@ -122,6 +122,29 @@ func TestDomainsThatAreServed(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.warnings, facts.Warnings); diff != "" {
 			t.Errorf("%s: warnings: %s", name, diff)
+		}
+	}
+}
+
+// What is taken for granted where nothing says what is configured.
+func TestWhatIsAssumed(t *testing.T) {
+	o := configured(t, "[general]\nhosts = [\"alpha.example\"]\n[auth.rdbms]\n[modules.mod_last]\nbackend = \"rdbms\"", lastRow("alpha.example", "u", time.Hour))
+	alone := mongooseim.Options{Database: o.Database}
+	running := alone
+	running.GraphQL = replay(t, newest(t))
+	for name, c := range map[string]struct {
+		options mongooseim.Options
+		want    string
+	}{
+		"mongooseim.toml":           {o, ""},
+		"the database":              {alone, "the tables last and users are in use if they have rows, and every domain with rows is served"},
+		"the database, and it runs": {running, "the tables last and users are in use if they have rows"},
+		"GraphQL alone":             {mongooseim.Options{GraphQL: running.GraphQL}, ""},
+	} {
+		_, facts, err := read(t, c.options, at())
+		must.Succeed(t, err)
+		if facts.Assumed != c.want {
+			t.Errorf("%s: %q, want %q", name, facts.Assumed, c.want)
 		}
 	}
 }

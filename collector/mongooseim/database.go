@@ -11,6 +11,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
 )
 
@@ -123,7 +124,7 @@ func (r *reading) last(ctx context.Context) error {
 		}
 	})
 	for name, d := range r.found {
-		if h, known := r.domains.storage(name); !known || h.Last == InSQL {
+		if h, known := r.domains.storage(name); !known || h.Last == chatserver.InSQL {
 			d.HasLastSeen = rows > 0
 		}
 	}

@@ -103,8 +103,8 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if len(found) == 0 {
 		return collector.Facts{}, fmt.Errorf("%s: the tables last and users are empty: does MongooseIM keep its records elsewhere, as in Mnesia?", r.options.Database)
 	}
-	facts.Domains = domains.facts(found, facts.OnlineErr)
-	facts.Warnings = append(facts.Warnings, collector.Unserved(domains.unserved)...)
+	facts.Domains, facts.Assumed = domains.facts(found, facts.OnlineErr), domains.assumed()
+	facts.Warnings = slices.Concat(facts.Warnings, domains.warnings(), collector.Unserved(domains.unserved))
 	r.systemMetrics(ctx, server, cluster, now, &facts)
 	if facts.ModulesErr == nil && facts.OnlineErr == nil {
 		facts.Modules = collector.Require(facts.Modules, r.options.RequiredModules)

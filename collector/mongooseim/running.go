@@ -11,6 +11,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/failure"
 )
 
@@ -223,7 +224,7 @@ func (a api) countAccounts(ctx context.Context, server *running, domains *hostin
 		if !d.Online.Known {
 			d.Online = collector.Known(0)
 		}
-		if h, known := domains.storage(name); !d.Registered.Known && (!known || h.Accounts == InMnesia) {
+		if h, known := domains.storage(name); !d.Registered.Known && (!known || h.Accounts == chatserver.InMnesia) {
 			names = append(names, name)
 		}
 	}

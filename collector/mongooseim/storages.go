@@ -7,36 +7,22 @@ import (
 	"strings"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
-)
-
-// A Storage is where MongooseIM keeps one kind of record of a host or host type.
-type Storage int
-
-// The storages that make a difference here.
-const (
-	// Nowhere: no module keeps such records.
-	Nowhere Storage = iota
-	// InSQL: in the database.
-	InSQL
-	// InMnesia: in MongooseIM's own store, which its GraphQL tells.
-	InMnesia
-	// Unlisted: with somebody else, whom MongooseIM cannot ask for a list.
-	Unlisted
 )
 
 // A Host says where mongooseim.toml has the records of a host or host type. What lies
 // elsewhere is left over from an earlier configuration.
 type Host struct {
-	Last     Storage // last activity: mod_last
-	Accounts Storage // auth
+	Last     chatserver.Storage // last activity: mod_last
+	Accounts chatserver.Storage // auth
 }
 
 // kind is one of the fields of Host.
-type kind func(Host) Storage
+type kind func(Host) chatserver.Storage
 
-func lastOf(h Host) Storage     { return h.Last }
-func accountsOf(h Host) Storage { return h.Accounts }
+func lastOf(h Host) chatserver.Storage     { return h.Last }
+func accountsOf(h Host) chatserver.Storage { return h.Accounts }
 
 // hostSection is what a host or host type may have for itself.
 type hostSection struct {
@@ -59,9 +45,9 @@ func storages(general, own hostSection, hasDatabase bool) (h Host) {
 		sections.Auth = own.Auth
 	}
 	if sections.Modules != nil && sections.Modules.Last != nil {
-		h.Last = InMnesia // the default
+		h.Last = chatserver.InMnesia // the default
 		if sections.Modules.Last.Backend == "rdbms" && hasDatabase {
-			h.Last = InSQL
+			h.Last = chatserver.InSQL
 		}
 	}
 	h.Accounts = accountsIn(sections.Auth, hasDatabase)
@@ -70,7 +56,7 @@ func storages(general, own hostSection, hasDatabase bool) (h Host) {
 
 // accountsIn returns where accounts are, by the methods of authentication: those that
 // are listed, or else all that have a section.
-func accountsIn(auth map[string]any, hasDatabase bool) Storage {
+func accountsIn(auth map[string]any, hasDatabase bool) chatserver.Storage {
 	var methods []string
 	if listed, ok := auth["methods"].([]any); ok {
 		for _, method := range listed {
@@ -82,22 +68,19 @@ func accountsIn(auth map[string]any, hasDatabase bool) Storage {
 		known := []string{"internal", "rdbms", "external", "ldap", "jwt", "http", "pam", "dummy", "anonymous"}
 		methods = slices.DeleteFunc(slices.Sorted(maps.Keys(auth)), func(name string) bool { return !slices.Contains(known, name) })
 	}
-	methods = slices.DeleteFunc(methods, func(name string) bool { return name == "anonymous" }) // guests have no accounts
-	in := Unlisted
-	for i, method := range methods {
-		one := InMnesia
+	var in []chatserver.Storage
+	for _, method := range methods {
 		switch {
+		case method == "anonymous": // guests have no accounts
 		case method == "rdbms" && hasDatabase:
-			one = InSQL
-		case method != "rdbms" && method != "internal":
-			return Unlisted
+			in = append(in, chatserver.InSQL)
+		case method == "rdbms", method == "internal":
+			in = append(in, chatserver.InMnesia)
+		default:
+			in = append(in, chatserver.Unlisted)
 		}
-		if i > 0 && one != in { // MongooseIM adds them up
-			one = InMnesia
-		}
-		in = one
 	}
-	return in
+	return chatserver.Together(in...)
 }
 
 // hosting says which domains a MongooseIM serves and where their records are, as far
@@ -156,7 +139,7 @@ func (s *hosting) inSQL(name []byte, records kind) bool {
 		return false
 	}
 	h, known := s.storage(string(name))
-	return !known || records(h) == InSQL
+	return !known || records(h) == chatserver.InSQL
 }
 
 // needed says whether the database has records of a kind at all.
@@ -164,7 +147,7 @@ func (s *hosting) needed(records kind) bool {
 	if s.options.Hosts == nil {
 		return true
 	}
-	return slices.ContainsFunc(slices.Collect(maps.Values(s.options.Hosts)), func(h Host) bool { return records(h) == InSQL })
+	return slices.ContainsFunc(slices.Collect(maps.Values(s.options.Hosts)), func(h Host) bool { return records(h) == chatserver.InSQL })
 }
 
 // readTypes reads the host types of dynamic domains, which service_domain_db keeps in
@@ -185,29 +168,48 @@ func (s *hosting) readTypes(ctx context.Context, view sqldb.View) error {
 	})
 }
 
+// warnings returns a sentence if there are dynamic domains and nothing says which.
+func (s *hosting) warnings() []string {
+	if !s.options.Dynamic || s.types != nil || s.served != nil {
+		return nil
+	}
+	return []string{"mongooseim.toml has host types, whose domains cannot be read, so every domain with rows is shown: GRANT SELECT (domain, host_type) ON domain_settings, or set graphql_url"}
+}
+
 // inMnesia returns the domains whose records of a kind GraphQL tells.
 func (s *hosting) inMnesia(domains []string, records kind) (all []string) {
 	for _, name := range domains {
-		if h, known := s.storage(name); known && records(h) == InMnesia {
+		if h, known := s.storage(name); known && records(h) == chatserver.InMnesia {
 			all = append(all, name)
 		}
 	}
 	return all
 }
 
+// assumed is that of collector.Facts. A server that is asked through GraphQL alone says
+// what is configured.
+func (s *hosting) assumed() string {
+	switch {
+	case s.options.Hosts != nil || s.options.Database.IsZero():
+		return ""
+	case s.served != nil:
+		return "the tables last and users are in use if they have rows"
+	}
+	return "the tables last and users are in use if they have rows, and every domain with rows is served"
+}
+
 // notRecorded says why nobody's activity is known on a domain, and what to do; "" if
 // that is known, if there is nobody, or if it is GraphQL's fault.
 func (s *hosting) notRecorded(d collector.DomainFacts, onlineErr error) string {
-	accounts, counted := d.Registered[collector.Native]
-	if d.HasLastSeen || d.Damaged > 0 || counted && accounts == 0 {
+	if !d.LacksActivity() {
 		return ""
 	}
 	h, known := s.storage(d.Name)
 	graphQL := !s.options.GraphQL.IsZero()
 	switch {
-	case known && h.Last == Nowhere:
+	case known && h.Last == chatserver.Nowhere:
 		return "mod_last is not among its modules in mongooseim.toml: add [modules.mod_last] with backend = \"rdbms\""
-	case known && h.Last == InSQL:
+	case known && h.Last == chatserver.InSQL:
 		return "the table last has no row of it: mod_last writes the first when somebody leaves"
 	case !graphQL:
 		return "mod_last has nothing in the database: set its backend to \"rdbms\", or graphql_url, which tells what is in Mnesia"

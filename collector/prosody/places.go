@@ -183,6 +183,19 @@ func (r *Reader) addServed(found collector.DomainSet, others map[string]*otherAc
 	}
 }
 
+// assumed is that of collector.Facts.
+func (o Options) assumed() string {
+	switch {
+	case len(o.Hosts) > 0:
+		return ""
+	case o.DataPath != "":
+		return "every folder with a store is a virtual host that is served, and its accounts are in its folder accounts"
+	case !o.Database.IsZero():
+		return "every host with rows is a virtual host that is served, and its accounts are in the same table"
+	}
+	return ""
+}
+
 // notRecorded says that no store holds activity of a host, and what to do about that.
 const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
 

@@ -99,7 +99,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if err != nil {
 		return collector.Facts{}, errors.Join(err, onlineErr)
 	}
-	facts.Online, facts.OnlineErr = collector.OnlineUnknown, onlineErr
+	facts.Online, facts.OnlineErr, facts.Assumed = collector.OnlineUnknown, onlineErr, r.options.assumed()
 	if r.metrics != nil {
 		page, err := r.readMetrics(ctx, now)
 		if err != nil {

@@ -13,6 +13,13 @@ import (
 // environment add: "postgresql, host db, port 5432, database synapse, user exporter".
 // It connects to nothing and shows no password.
 func (s Source) Describe() string {
+	if s.authorities != "" {
+		return s.server() + ", certificate signed by an authority in " + s.authorities
+	}
+	return s.server()
+}
+
+func (s Source) server() string {
 	switch s.engine {
 	case SQLite:
 		return "sqlite, file " + s.path

@@ -39,6 +39,11 @@ type Location struct {
 	Database, User, Password string
 	// Encrypted asks for TLS, without a look at certificates.
 	Encrypted bool
+	// Authorities is the path of a file with the certificates of the authorities that
+	// must have signed that of the server, "" not to look at it. The name in the
+	// certificate does not matter, as to the database drivers of ejabberd. The
+	// file is read at each connection.
+	Authorities string
 }
 
 const unixSocket = "unix:"
@@ -67,7 +72,7 @@ func (l Location) PostgreSQL() (Source, error) {
 		values.Set("sslmode", "require")
 	}
 	u.RawQuery = values.Encode()
-	return ParseSource(u.String())
+	return l.parse(u)
 }
 
 // MySQL returns the database of a MySQL or MariaDB.
@@ -83,7 +88,15 @@ func (l Location) MySQL() (Source, error) {
 		values.Set("tls", "preferred")
 	}
 	u.RawQuery = values.Encode()
-	return ParseSource(u.String())
+	return l.parse(u)
+}
+
+func (l Location) parse(u url.URL) (Source, error) {
+	source, err := ParseSource(u.String())
+	if err == nil && l.Encrypted {
+		source.authorities = l.Authorities
+	}
+	return source, err
 }
 
 func (l Location) userinfo() *url.Userinfo {

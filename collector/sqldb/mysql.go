@@ -62,6 +62,12 @@ func (s Source) readMySQL(ctx context.Context, o Options, read func(context.Cont
 	if config.Passwd, err = o.password(config.Passwd); err != nil {
 		return err
 	}
+	if s.authorities != "" {
+		config.TLSConfig, config.AllowFallbackToPlaintext = "", false
+		if config.TLS, err = trusting(s.authorities); err != nil {
+			return err
+		}
+	}
 	withBoundedPackets(config)
 	connector, err := mysql.NewConnector(config)
 	if err != nil {

@@ -54,6 +54,11 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if config.Password, err = o.password(config.Password); err != nil {
 		return err
 	}
+	if s.authorities != "" {
+		if config.TLSConfig, err = trusting(s.authorities); err != nil {
+			return err
+		}
+	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}

@@ -37,6 +37,8 @@ type Source struct {
 	engine Engine
 	path   string // of an SQLite file
 	dsn    string // of a server; holds secrets
+	// authorities is that of Location.
+	authorities string
 }
 
 // ParseSource reads postgres://USER@HOST:PORT/DATABASE?OPTIONS (also

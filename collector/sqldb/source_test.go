@@ -2,11 +2,7 @@ package sqldb_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"io"
-	"net"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -66,32 +62,6 @@ func TestNoDatabase(t *testing.T) {
 	err := none.Read(t.Context(), sqldb.Options{}, func(context.Context, sqldb.View) error { called = true; return nil })
 	if called || err == nil || !strings.Contains(err.Error(), "no database is configured") || !none.IsZero() || none.String() != "no database" {
 		t.Errorf("%s: read %t, error %v", none, called, err)
-	}
-}
-
-// A server whose certificate nobody vouches for is there, but not to be trusted.
-func TestACertificateThatDoesNotVerifyIsDenied(t *testing.T) {
-	pages := httptest.NewTLSServer(nil) // for its certificate
-	defer pages.Close()
-	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer func() { _ = listener.Close() }()
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			// PostgreSQL's protocol: a request for TLS has 8 bytes, and S says yes.
-			_, _ = io.ReadFull(connection, make([]byte, 8))
-			_, _ = io.WriteString(connection, "S")
-			_ = tls.Server(connection, pages.TLS).Handshake()
-			_ = connection.Close()
-		}
-	}()
-	source := must.Get(sqldb.ParseSource("postgres://exporter@" + listener.Addr().String() + "/synapse?sslmode=verify-full"))(t)
-	err := source.Read(t.Context(), sqldb.Options{}, func(context.Context, sqldb.View) error { return nil })
-	if failure.Of(err) != failure.Denied || !strings.Contains(fmt.Sprint(err), "certificate") {
-		t.Errorf("reason %q: %v", failure.Of(err), err)
 	}
 }
 

@@ -153,9 +153,11 @@ func shown(d figures) map[string]int {
 	for _, name := range []string{"daily_active_users", "monthly_active_users"} {
 		figures[name] = int(d.usage.Statistics[name])
 	}
-	figures["r30v2"] = d.Retention.Users
-	for _, c := range d.Retention.Clients {
-		figures["r30v2 "+c.Client] = c.Users
+	if d.Retention != nil { // else nothing is recorded any more
+		figures["r30v2"] = d.Retention.Users
+		for _, c := range d.Retention.Clients {
+			figures["r30v2 "+c.Client] = c.Users
+		}
 	}
 	for _, a := range d.Created {
 		figures["created "+string(a.Type)] = a.Users

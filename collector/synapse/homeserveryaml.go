@@ -137,7 +137,7 @@ func (h homeserver) isEmpty(key string) bool {
 // configured returns what Synapse's usage report takes from here, with the
 // defaults of synapse/config/cache.py, 1.160.
 func (h homeserver) configured() (*Configured, error) {
-	c := &Configured{CacheFactor: 0.5, EventCacheSize: 10 << 10}
+	c := &Configured{CacheFactor: 0.5, EventCacheSize: 10 << 10, MSC3861: h.enablesMSC3861()}
 	var err error
 	if c.ServerContext, err = h.text("server_context"); err != nil {
 		return nil, err
@@ -169,6 +169,25 @@ func (h homeserver) configured() (*Configured, error) {
 		}
 	}
 	return c, nil
+}
+
+// enablesMSC3861 says whether experimental_features.msc3861.enabled is true. What is odd
+// there is Synapse's business alone.
+func (h homeserver) enablesMSC3861() bool {
+	s, there := h["experimental_features"]
+	if !there {
+		return false
+	}
+	features, err := s.mapping(s.Node, "experimental_features")
+	if err != nil || features["msc3861"] == nil {
+		return false
+	}
+	values, err := s.mapping(features["msc3861"], "msc3861")
+	if err != nil || values["enabled"] == nil {
+		return false
+	}
+	enabled, err := s.scalar(values["enabled"], "enabled")
+	return err == nil && enabled.kind == pyBool && enabled.text == "True"
 }
 
 // parseSize reads a size as Synapse does (synapse/config/_base.py, 1.160): a number

@@ -57,6 +57,18 @@ func TestHomeserverYAML(t *testing.T) {
 			"homeserver.yaml", "a", "postgres://h:5432/d",
 			&synapse.Configured{ServerContext: "school", CacheFactor: 2, EventCacheSize: 15360},
 		},
+		"MAS as it was first made": {
+			map[string]string{"homeserver.yaml": "server_name: a\ndatabase: {name: psycopg2, args: {dbname: d, host: h}}\nexperimental_features:\n  msc3861: {enabled: yes, issuer: 'https://mas.example'}\n"},
+			"homeserver.yaml", "a", "postgres://h:5432/d",
+			&synapse.Configured{CacheFactor: 0.5, EventCacheSize: 10240, MSC3861: true},
+		},
+		"MAS that is not enabled, and a feature of another shape": {
+			map[string]string{
+				"homeserver.yaml": "server_name: a\ndatabase: {name: psycopg2, args: {dbname: d, host: h}}\nexperimental_features: {msc3861: {enabled: 'true'}}\n",
+				"conf.d/a.yaml":   "experimental_features: [msc3861]\n",
+			},
+			"homeserver.yaml", "a", "postgres://h:5432/d", nil,
+		},
 		"a port without a host": {
 			map[string]string{"homeserver.yaml": "server_name: a\ndatabase: {name: psycopg2, args: {user: postgres, database: synapse, port: 15433}}\n"},
 			"", "a", "postgres://postgres:@/synapse?port=15433", nil,

@@ -15,6 +15,7 @@ import (
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/synapse/mas"
+	"active_users_exporter/collector/usagereport"
 )
 
 // Options say where a Synapse's records are.
@@ -36,6 +37,9 @@ type Configured struct {
 	ServerContext  string
 	CacheFactor    float64
 	EventCacheSize int
+	// MSC3861 says that Synapse leaves logins to MAS as it was first made
+	// (experimental_features.msc3861, 1.86 to 1.156).
+	MSC3861 bool
 }
 
 // A Reader reads one homeserver. It implements collector.Reader.
@@ -47,6 +51,9 @@ type Reader struct {
 	// restored says that the last Read found older records than the one before it, so
 	// that nothing of what is known of the days of r30v2 is taken for granted.
 	restored bool
+	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
+	// the zero time if that is not known.
+	activeInMAS time.Time
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -67,6 +74,9 @@ type reading struct {
 	restored   bool // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
+	// homeserver are the statistics of the usage report, without those that are counted
+	// from activity; nil if the server's name is not known.
+	homeserver *usagereport.Homeserver
 }
 
 // Read implements collector.Reader. All figures come from one consistent view
@@ -74,9 +84,11 @@ type reading struct {
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
 	var end mark
+	var read *reading
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
-		facts, end, err = r.readView(ctx, &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier(), restored: r.restored})
+		read = &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier(), restored: r.restored}
+		facts, end, err = r.readView(ctx, read)
 		return err
 	})
 	if err != nil {
@@ -84,25 +96,48 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		return facts, r.explain(ctx, err)
 	}
 	r.last, r.restored = end, false
-	r.readMAS(ctx, &facts, now)
+	if read.homeserver == nil {
+		return facts, nil
+	}
+	domain := &facts.Domains[0]
+	var known *mas.Figures
+	if known, facts.PartialErr = r.readMAS(ctx, domain.Name, now); known != nil {
+		facts.Warnings = append(facts.Warnings, known.Warnings...)
+	}
+	domain.NotRecorded = r.notRecorded(*domain, now)
+	domain.HasLastSeen = domain.NotRecorded == ""
+	facts.Special = special(*read.homeserver, known, *domain, now)
 	return facts, nil
 }
 
-// readMAS adds what the Matrix Authentication Service knows. It fails alone: its last
+// special returns what only Synapse has: the statistics of its usage report, and what MAS
+// knows, if that could be read. Those about activity are left out if none is recorded.
+func special(homeserver usagereport.Homeserver, known *mas.Figures, domain collector.DomainFacts, now time.Time) func(*activity.Calendar) []any {
+	return func(cal *activity.Calendar) []any {
+		if domain.HasLastSeen {
+			homeserver = withActivity(homeserver, now, domain.LastSeenSince, cal)
+		}
+		if known == nil {
+			return []any{homeserver}
+		}
+		return []any{homeserver, known}
+	}
+}
+
+// readMAS reads what the Matrix Authentication Service knows. It fails alone: its last
 // good figures stay until they are stale, see collector.Lasting.
-func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.Time) {
-	if r.options.MAS.IsZero() || len(facts.Domains) == 0 {
-		return
+func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*mas.Figures, error) {
+	if r.options.MAS.IsZero() {
+		return nil, nil
 	}
-	domain := cmp.Or(r.options.MAS.Homeserver, facts.Domains[0].Name)
-	figures, err := mas.Read(ctx, r.options.MAS, domain, r.classes, now)
+	figures, err := mas.Read(ctx, r.options.MAS, cmp.Or(r.options.MAS.Homeserver, domain), r.classes, now)
 	if err != nil {
-		facts.PartialErr = fmt.Errorf("MAS: %w", err)
-		return
+		return nil, fmt.Errorf("MAS: %w", err)
 	}
-	facts.Warnings = append(facts.Warnings, figures.Warnings...)
-	homeserver := facts.Special
-	facts.Special = func(cal *activity.Calendar) []any { return append(homeserver(cal), figures) }
+	if figures.Active[mas.Activity{Name: "matrix", Window: activity.Daily()}] > 0 {
+		r.activeInMAS = now.Add(-activity.Daily().Duration())
+	}
+	return figures, nil
 }
 
 // readView reads one view of the database, and returns also what it ends with.
@@ -114,6 +149,9 @@ func (r *Reader) readMAS(ctx context.Context, facts *collector.Facts, now time.T
 // numbers in that order, and the sets of older days are shorter.
 func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, end mark, err error) {
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
+	if r.options.Configured == nil {
+		facts.Assumed = "the database is in use, and its accounts have the server's name"
+	}
 	server, err := r.serverName(ctx, reading.View)
 	if err != nil {
 		return facts, end, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
@@ -141,23 +179,19 @@ func (r *Reader) readView(ctx context.Context, reading *reading) (facts collecto
 		return facts, end, err
 	}
 	domain := collector.DomainFacts{
-		Name: server, HasLastSeen: true, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: ends.kept(reading.now),
+		Name: server, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: ends.kept(reading.now),
 	}
 	if err := reading.activity(ctx, &domain); err != nil {
 		return facts, end, err
 	}
-	homeserver, err := reading.usage(ctx, &domain)
-	if err != nil {
+	if reading.homeserver, err = reading.usage(ctx, &domain); err != nil {
 		return facts, end, err
 	}
-	end.accounts = int(homeserver.Statistics["total_users"])
+	end.accounts = int(reading.homeserver.Statistics["total_users"])
 	if !reading.since.IsZero() && end.accounts < r.last.accounts {
 		return facts, end, fmt.Errorf("accounts in users are gone: %w", collector.ErrStartOver)
 	}
-	r.addConfigured(homeserver)
-	facts.Special = func(cal *activity.Calendar) []any {
-		return []any{withActivity(*homeserver, reading.now, domain.LastSeenSince, cal)}
-	}
+	r.addConfigured(reading.homeserver)
 	facts.Domains = []collector.DomainFacts{domain}
 	return facts, end, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -273,8 +274,14 @@ func ejabberdOnMySQL(t *testing.T, b *bench) {
 	if _, err := e.tryReport(0, verified); err == nil || !strings.Contains(err.Error(), "reason=denied") {
 		t.Errorf("a certificate of an authority that is not trusted: %v", err)
 	}
-	e.trust(t, m.authority)
+	config := must.Get(os.ReadFile(s.place.out("ejabberd.yml")))(t)
+	stranger, _, _ := certificateFor127(t)
+	other := s.write(t, "other.yml", strings.Replace(string(config), "mysql-authority.pem", filepath.Base(s.write(t, "stranger.pem", stranger)), 1))
+	if _, err := e.tryReport(0, "--server=ejabberd="+other); err == nil || !strings.Contains(err.Error(), "reason=denied") {
+		t.Errorf("a certificate of another authority than that of sql_ssl_cafile: %v", err)
+	}
 	checkEjabberd(t, b, s, e) // it has ended, and was started again
+	e.trust(t, m.authority)
 	b.row.compare(t, "over verified TLS", s.own(t).pick("chat_active_users{", "chat_registered_users{"),
 		e.report(t, 0, verified).pick("chat_active_users{", "chat_registered_users{"))
 }
