@@ -274,7 +274,7 @@ func ejabberdOnMySQL(t *testing.T, b *bench) {
 	if _, err := e.tryReport(0, verified); err == nil || !strings.Contains(err.Error(), "reason=denied") {
 		t.Errorf("a certificate of an authority that is not trusted: %v", err)
 	}
-	config := must.Get(os.ReadFile(s.place.out("ejabberd.yml")))(t)
+	config := must.Get(os.ReadFile(s.out("ejabberd.yml")))(t)
 	stranger, _, _ := certificateFor127(t)
 	other := s.write(t, "other.yml", strings.Replace(string(config), "mysql-authority.pem", filepath.Base(s.write(t, "stranger.pem", stranger)), 1))
 	if _, err := e.tryReport(0, "--server=ejabberd="+other); err == nil || !strings.Contains(err.Error(), "reason=denied") {
