@@ -218,7 +218,7 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 
 // addIntervals adds what is counted by intervals of days and by months.
 func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calendar) {
-	for _, l := range cal.Lifecycles(f.Name, activity.DayOf(now)) {
+	for _, l := range cal.Lifecycles(f.Name, now) {
 		if f.KeepsVisits && f.AllVisits || !f.KeepsVisits && d.History.Number >= activity.LifecycleHistory(l.Days) {
 			d.Lifecycles = append(d.Lifecycles, l)
 		}
@@ -251,7 +251,7 @@ func (d *Domain) addVisitors(now time.Time, cal *activity.Calendar) {
 	for ago := min(DailyDays, days-1); ago > 0; ago-- {
 		date, visitors := today-activity.Day(ago), Count{}
 		if cal.IsComplete(d.Name, date) {
-			visitors = Known(cal.Visitors(d.Name, date, 1).Users)
+			visitors = Known(cal.DayVisitors(d.Name, date))
 		}
 		d.Daily = append(d.Daily, visitors)
 	}

@@ -77,6 +77,24 @@ func (c *Calendar) Visitors(domain string, last Day, days int) Active {
 	return active
 }
 
+// DayVisitors counts the users of the domain who came on one UTC day.
+func (c *Calendar) DayVisitors(domain string, date Day) int {
+	d, ok := c.domains[domain]
+	if !ok {
+		return 0
+	}
+	v, known := d.days[date]
+	switch {
+	case !known:
+		return 0
+	case v.packed != nil:
+		return v.users
+	}
+	var everyone userSet
+	v.addTo(&everyone)
+	return everyone.count()
+}
+
 // count adds up the sets of Clients by class and in all.
 func (c *Calendar) count(sets []userSet, active *Active) {
 	var everyone userSet

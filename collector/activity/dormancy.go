@@ -137,12 +137,8 @@ func (c *Calendar) visitsByAge(d *domain, today Day) (visits [ages]userSet) {
 				}
 			}
 		} else {
-			known := d.kept.ages[age]
-			result, stable := keep(c, d, known, first, end, func() userSet { return d.union(first, end-1) })
-			if stable {
-				d.kept.ages[age] = result
-			}
-			visits[age] = result.value
+			d.kept.ages[age] = keep(c, d, d.kept.ages[age], first, end, func() userSet { return exact(d.union(first, end-1)) })
+			visits[age] = d.kept.ages[age].value
 		}
 		end = first
 	}

@@ -13,29 +13,24 @@ const HabitDays = 28
 // domain who came on that many of the last HabitDays UTC days, today included
 // (known as L28). Those who came on none are not counted.
 func (c *Calendar) Habit(domain string, now time.Time) [HabitDays + 1]int {
-	var users [HabitDays + 1]int
 	d, ok := c.domains[domain]
 	if !ok {
-		return users
+		return [HabitDays + 1]int{}
 	}
-	days := d.unions(DayOf(now)-HabitDays+1, DayOf(now), 1)
-	const planes = 5 // 28 in binary
-	for w := range (len(d.hashes) + 63) / 64 {
-		// One bit of the counts of 64 users in each plane.
-		var counts [planes]uint64
-		for _, day := range days {
-			carry := day.word(w)
-			for p := 0; p < planes && carry != 0; p++ {
-				counts[p], carry = counts[p]^carry, counts[p]&carry
-			}
-		}
+	return c.countDays(d, now).habit
+}
+
+// countTimes counts, for each number of days, the users who came on that many, given
+// the binary digits of these numbers.
+func countTimes(digits [5]userSet) (users [HabitDays + 1]int) {
+	for w := range digits[0] {
 		for n := 1; n <= HabitDays; n++ {
 			same := ^uint64(0)
-			for p := range planes {
-				if n>>p&1 == 1 {
-					same &= counts[p]
+			for i, digit := range digits {
+				if n>>i&1 == 1 {
+					same &= digit[w]
 				} else {
-					same &^= counts[p]
+					same &^= digit[w]
 				}
 			}
 			users[n] += bits.OnesCount64(same)

@@ -6,9 +6,18 @@ import "slices"
 // these days changes: old days hardly ever do, so that a refresh need not count them
 // again.
 type kept[T any] struct {
+	days  daysKey
+	value T
+}
+
+// A daysKey names some days in a row as they were at one time.
+type daysKey struct {
 	first    Day
 	versions []*byte // by day, nil for a day that is not known
-	value    T
+}
+
+func (k daysKey) equal(other daysKey) bool {
+	return k.first == other.first && slices.Equal(k.versions, other.versions)
 }
 
 // keptCounts are those of one domain. Calendars share them; they never change.
@@ -16,29 +25,29 @@ type keptCounts struct {
 	earlier kept[userSet]
 	months  map[Day]kept[int] // by the first day
 	ages    [ages]kept[userSet]
+	days    *dayCounts // nil before the first count
 }
 
-// keep returns what is counted from the days from first on, last excluded: the known
-// value, if these days are as they were, or a new one. It is stable if this calendar
-// cannot change the days any more without giving them new versions; only then may it
-// be used again.
-func keep[T any](c *Calendar, d *domain, known kept[T], first, end Day, count func() T) (result kept[T], stable bool) {
-	stable = true
-	result.first = first
-	for date := first; date < end; date++ {
-		var version *byte
-		if v, there := d.days[date]; there {
-			version = v.version
-			stable = stable && v.owner != c
+// key returns the key of the days from first on, end excluded, which do not change any
+// more without other versions.
+func (c *Calendar) key(d *domain, first, end Day) daysKey {
+	key := daysKey{first: first, versions: make([]*byte, max(0, end-first))}
+	for i := range key.versions {
+		if v, known := d.days[first+Day(i)]; known {
+			c.freeze(v)
+			key.versions[i] = v.version
 		}
-		result.versions = append(result.versions, version)
 	}
-	if stable && known.first == first && slices.Equal(known.versions, result.versions) {
-		result.value = known.value
-	} else {
-		result.value = count()
+	return key
+}
+
+// keep returns what is counted from the days from first on, end excluded: the known
+// value, if these days are as they were, or a new one.
+func keep[T any](c *Calendar, d *domain, known kept[T], first, end Day, count func() T) kept[T] {
+	if days := c.key(d, first, end); !days.equal(known.days) {
+		return kept[T]{days, count()}
 	}
-	return result, stable
+	return known
 }
 
 // oldest returns the oldest day that is known and matters to a figure of today, or end
@@ -56,9 +65,6 @@ func (d *domain) oldest(today, end Day) Day {
 // of today.
 func (c *Calendar) earlier(d *domain, today, end Day) userSet {
 	first := d.oldest(today, end)
-	result, stable := keep(c, d, d.kept.earlier, first, end, func() userSet { return d.union(first, end-1) })
-	if stable {
-		d.kept.earlier = result
-	}
-	return result.value
+	d.kept.earlier = keep(c, d, d.kept.earlier, first, end, func() userSet { return exact(d.union(first, end-1)) })
+	return d.kept.earlier.value
 }

@@ -1,6 +1,10 @@
 package activity
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+	"time"
+)
 
 // A Lifecycle is growth accounting of an interval of days, today included, and of the
 // same number of days before it. Active = Before + New + Resurrected − Dormant.
@@ -25,7 +29,7 @@ func LifecycleHistory(days int) int { return max(2*days, days+GrowthDays) }
 
 // Lifecycles counts users by UTC days for each of the LifecycleIntervals, in their
 // order.
-func (c *Calendar) Lifecycles(domain string, today Day) (all []Lifecycle) {
+func (c *Calendar) Lifecycles(domain string, now time.Time) (all []Lifecycle) {
 	d, ok := c.domains[domain]
 	if !ok {
 		for _, days := range LifecycleIntervals() {
@@ -33,27 +37,7 @@ func (c *Calendar) Lifecycles(domain string, today Day) (all []Lifecycle) {
 		}
 		return all
 	}
-	end := today - GrowthHistory + 1
-	earlier := append(userSet(nil), c.earlier(d, today, end)...)
-	for _, days := range LifecycleIntervals() {
-		length := Day(days)
-		for ; end < today-2*length+1; end++ {
-			if v, known := d.days[end]; known {
-				v.addTo(&earlier)
-			}
-		}
-		all = append(all, lifecycle(days, d.union(today-length+1, today), d.union(today-2*length+1, today-length), earlier))
-	}
-	return all
-}
-
-// lifecycle compares the users of two intervals and of the time before.
-func lifecycle(days int, now, before, earlier userSet) Lifecycle {
-	l := Lifecycle{Days: days}
-	for w := range max(len(now), len(before)) {
-		l.add(now.word(w), before.word(w), earlier.word(w))
-	}
-	return l
+	return slices.Clone(c.countDays(d, now).lifecycles[1:]) // the first is that of growth
 }
 
 // add counts users by bits: those who came in the interval, in the one before it, and
@@ -65,6 +49,16 @@ func (l *Lifecycle) add(now, before, earlier uint64) {
 	l.Retained += bits.OnesCount64(now & before)
 	l.Resurrected += bits.OnesCount64(now & earlier &^ before)
 	l.Dormant += bits.OnesCount64(before &^ now)
+}
+
+// addComing counts, so often, that users come today who have not yet come in the
+// interval.
+func (l *Lifecycle) addComing(users, before, earlier uint64, by int) {
+	l.Active += by * bits.OnesCount64(users)
+	l.New += by * bits.OnesCount64(users&^before&^earlier)
+	l.Retained += by * bits.OnesCount64(users&before)
+	l.Resurrected += by * bits.OnesCount64(users&earlier&^before)
+	l.Dormant -= by * bits.OnesCount64(users&before)
 }
 
 // union returns the users of some days in a row, the last included.

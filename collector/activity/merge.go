@@ -27,10 +27,8 @@ func (c *Calendar) Merge(other *Calendar) {
 		}
 		for date, v := range from.days {
 			into := c.writable(d, date)
-			for client, set := range v.bitmaps() {
-				for _, n := range set.ToArray() {
-					into.sets[client].add(numbers[n])
-				}
+			for client, set := range v.dense() {
+				set.each(func(n int) { into.sets[client].add(numbers[n]) })
 			}
 			into.rows = max(into.rows, v.rows)
 		}

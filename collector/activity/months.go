@@ -34,11 +34,12 @@ func (c *Calendar) RecentMonths(domain string, now time.Time) (all []Month) {
 		if first < known {
 			continue
 		}
-		result, stable := keep(c, d, d.kept.months[first], first, min(next, DayOf(now)+1), func() int { return d.union(first, min(next-1, DayOf(now))).count() })
-		if stable {
-			months[first] = result
+		if ago == 0 {
+			all = append(all, Month{first, c.countDays(d, now).month})
+			continue
 		}
-		all = append(all, Month{first, result.value})
+		months[first] = keep(c, d, d.kept.months[first], first, next, func() int { return d.union(first, next-1).count() })
+		all = append(all, Month{first, months[first].value})
 	}
 	d.kept.months = months
 	return all

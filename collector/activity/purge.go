@@ -43,15 +43,21 @@ func (c *Calendar) Users(domain string) int {
 	return len(d.hashes) - len(d.free)
 }
 
-// Compact gives back the memory that growing sets have reserved, and packs the
-// days that lie too far before today for r30v2.
+// Compact gives back the memory that growing sets have reserved, and packs all days
+// but today.
 func (c *Calendar) Compact(today Day) {
 	c.recent = recent{}
 	for _, d := range c.domains {
 		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
 		for date, v := range d.days {
-			if pack := date <= today-denseDays; v.owner == c || pack != (v.packed != nil) {
-				d.days[date] = v.compacted(date, pack)
+			switch {
+			case v.sets == nil: // packed
+			case date != today:
+				d.days[date] = v.pack()
+			case v.owner == c:
+				for client, set := range v.sets {
+					v.sets[client] = exact(set)
+				}
 			}
 		}
 	}
@@ -99,14 +105,18 @@ func (c *Calendar) ForgetUsers(domain string, gone []uint32) {
 	if !ok || len(gone) == 0 {
 		return
 	}
+	var leaving userSet
+	for _, n := range gone {
+		leaving.add(n)
+	}
 	for date, v := range d.days {
-		for _, n := range gone {
-			for client := range Client(c.classes.Clients()) {
-				if v.has(n, client) {
-					v = c.writable(d, date)
-					v.sets[client].remove(n)
-				}
-			}
+		var came userSet
+		v.addTo(&came)
+		if !came.meets(leaving) {
+			continue
+		}
+		for _, set := range c.writable(d, date).sets {
+			set.removeAll(leaving)
 		}
 	}
 	d.release()

@@ -20,27 +20,31 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 		}
 		d.recorded, d.since = true, today
 	}
+	came := make(map[Day][]moment) // newest times by day, and in the same order:
+	users := make(map[Day][]uint32)
 	record := func(n uint32, m moment) {
 		if m <= onlyExists {
 			return
 		}
-		date := DayOf(time.UnixMilli(m.milli()))
-		if date > today || date < FirstDay(now, MaxWindow) {
-			return
+		if date := DayOf(time.UnixMilli(m.milli())); date <= today && date >= FirstDay(now, MaxWindow) {
+			came[date], users[date] = append(came[date], m), append(users[date], n)
 		}
-		v, ok := d.days[date]
-		if ok && v.has(n, m.client()) {
-			return
-		}
-		v = c.writable(d, date)
-		v.rows++
-		v.sets[m.client()].add(n)
 	}
 	for n, m := range d.newest {
 		record(uint32(n), m)
 	}
 	for key, m := range d.others {
 		record(uint32(key>>clientBits), m)
+	}
+	for date, moments := range came {
+		known := d.days[date].byClient(c)
+		for i, n := range users[date] {
+			if client := moments[i].client(); !known[client].has(n) {
+				v := c.writable(d, date)
+				v.rows++
+				v.sets[client].add(n)
+			}
+		}
 	}
 }
 

@@ -88,22 +88,20 @@ func (c *Calendar) Restore(name string, s State) {
 			d.other(uint32(n), moment(m))
 		}
 	}
-	inUse := roaring.New()
+	var inUse userSet
 	for n, hash := range d.hashes {
 		if hash != unused {
-			inUse.Add(uint32(n))
+			inUse.add(uint32(n))
 		}
 	}
 	for date, state := range s.Days {
-		v := &visits{owner: c, version: new(byte), rows: state.Rows, packed: make([]*roaring.Bitmap, c.classes.Clients())}
-		sets := state.Sets()
-		for client := range v.packed {
-			v.packed[client] = roaring.New()
-			if client < len(sets) && sets[client] != nil {
-				v.packed[client] = roaring.And(sets[client], inUse)
+		v := &visits{version: new(byte), rows: state.Rows, sets: make([]userSet, c.classes.Clients())}
+		for client, set := range state.Sets() {
+			if client < len(v.sets) && set != nil && !set.IsEmpty() {
+				v.sets[client].addBoth(set.ToDense(), inUse)
 			}
 		}
-		d.days[date] = v
+		d.days[date] = v.pack()
 	}
 	c.domains[name] = d
 }

@@ -2,9 +2,8 @@ package activity
 
 import "math/bits"
 
-// userSet is a set of dense user numbers, one bit each. Dense words beat
-// compressed sets while counting: the sets of 60 days of a million users are
-// read at the speed of memory.
+// userSet is a set of dense user numbers, one bit each: what is counted with. See
+// packedSet for sets that are kept.
 type userSet []uint64
 
 func (s *userSet) add(n uint32) {
@@ -20,12 +19,6 @@ func (s *userSet) addAll(other userSet) {
 	}
 }
 
-func (s userSet) remove(n uint32) {
-	if w := int(n / 64); w < len(s) {
-		s[w] &^= 1 << (n % 64)
-	}
-}
-
 func (s userSet) has(n uint32) bool { return s.word(int(n/64))>>(n%64)&1 == 1 }
 
 func (s *userSet) grow(words int) {
@@ -34,20 +27,29 @@ func (s *userSet) grow(words int) {
 	}
 }
 
-// staggered returns the same set in as little memory as it should take. Large sets
-// would all begin at the same place of a page of memory. Counting reads the same
-// word of 60 days, and a processor's cache holds only a few words from the same
-// place. So the set of each day begins a cache line later than that of the day
-// before.
-func (s userSet) staggered(day int) userSet {
-	const line, page, large = 8, 512, 8 * 512 // words
-	if len(s) < large {
-		return exact(s)
+// addBoth adds the users who are in two sets.
+func (s *userSet) addBoth(a, b userSet) {
+	both := min(len(a), len(b))
+	s.grow(both)
+	for w, word := range a[:both] {
+		(*s)[w] |= word & b[w]
 	}
-	from := day % (page / line) * line
-	grown := make(userSet, from+len(s))
-	copy(grown[from:], s)
-	return grown[from:]
+}
+
+// meets says whether some user is in both sets.
+func (s userSet) meets(other userSet) bool {
+	for w := range min(len(s), len(other)) {
+		if s[w]&other[w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s userSet) removeAll(other userSet) {
+	for w := range s {
+		s[w] &^= other.word(w)
+	}
 }
 
 // word returns the w-th 64 users; beyond the end of the set there are none.

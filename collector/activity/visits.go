@@ -6,20 +6,16 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// visits are those of one day: a set of users for each Client. The days that
-// r30v2 looks at are dense words, for the speed of counting; older ones are
-// packed, for their number.
+// visits are those of one day: a set of users for each Client. Those of today change
+// and are dense; others hardly ever do and are packed, since there are many days.
 type visits struct {
-	owner   *Calendar // who may change them: calendars share days that neither changes
+	owner   *Calendar // who may change them: calendars share days that none of them changes
 	version *byte     // where it points to differs once they have been changed
 	rows    int
-	sets    []userSet         // by Client, nil when packed
-	packed  []*roaring.Bitmap // by Client, nil when not
+	sets    []userSet   // by Client, nil when packed
+	packed  []packedSet // by Client, nil when not
+	users   int         // of all clients, when packed
 }
-
-// denseDays is how many days are kept dense: those of r30v2, today and
-// tomorrow, and one for late refreshes.
-const denseDays = RetentionDays + 3
 
 func (c *Calendar) newVisits() *visits {
 	return &visits{owner: c, version: new(byte), sets: make([]userSet, c.classes.Clients())}
@@ -33,68 +29,75 @@ func (c *Calendar) writable(d *domain, day Day) *visits {
 		v = c.newVisits()
 	case v.owner == c && v.sets != nil:
 		return v
-	default:
-		v = &visits{owner: c, version: new(byte), rows: v.rows, sets: v.dense()}
+	case v.sets != nil:
+		v = &visits{owner: c, version: new(byte), rows: v.rows, sets: slices.Clone(v.sets)}
 		for client, set := range v.sets {
 			v.sets[client] = slices.Clone(set)
 		}
+	default:
+		v = &visits{owner: c, version: new(byte), rows: v.rows, sets: v.dense()}
 	}
 	d.days[day] = v
 	return v
 }
 
+// freeze makes sure that visits that are known under their version never change.
+func (c *Calendar) freeze(v *visits) {
+	if v.owner == c {
+		v.owner = nil
+		c.recent = recent{}
+	}
+}
+
 // dense returns the sets as words, which may be shared.
 func (v *visits) dense() []userSet {
 	if v.sets != nil {
-		return slices.Clone(v.sets)
+		return v.sets
 	}
 	sets := make([]userSet, len(v.packed))
 	for client, set := range v.packed {
-		if !set.IsEmpty() {
-			sets[client] = set.ToDense()
-		}
+		set.addTo(&sets[client])
 	}
 	return sets
 }
 
-// has says whether a user came with a client of the class.
-func (v *visits) has(n uint32, client Client) bool {
-	if v.sets != nil {
-		return v.sets[client].has(n)
-	}
-	return v.packed[client].Contains(n)
-}
-
 // addTo adds everybody who came to a set.
 func (v *visits) addTo(everyone *userSet) {
-	for _, set := range v.dense() {
+	for _, set := range v.sets {
 		everyone.addAll(set)
 	}
+	for _, set := range v.packed {
+		set.addTo(everyone)
+	}
 }
 
-// bitmaps returns the sets compressed, which may be shared.
+// addClientTo adds those who came with a client of a class to a set.
+func (v *visits) addClientTo(client Client, set *userSet) {
+	if v.sets != nil {
+		set.addAll(v.sets[client])
+	} else {
+		v.packed[client].addTo(set)
+	}
+}
+
+// bitmaps returns the sets as Roaring bitmaps, which have a form that can be stored.
 func (v *visits) bitmaps() []*roaring.Bitmap {
-	if v.packed != nil {
-		return v.packed
+	all := make([]*roaring.Bitmap, max(len(v.sets), len(v.packed)))
+	for client, set := range v.dense() {
+		all[client] = roaring.FromDense(set, true)
+		all[client].RunOptimize()
 	}
-	packed := make([]*roaring.Bitmap, len(v.sets))
-	for client, set := range v.sets {
-		packed[client] = roaring.FromDense(set, true)
-		packed[client].RunOptimize()
-	}
-	return packed
+	return all
 }
 
-// compacted returns the same visits in as little memory as they should take.
-func (v *visits) compacted(date Day, pack bool) *visits {
-	compact := &visits{owner: v.owner, version: v.version, rows: v.rows}
-	if pack {
-		compact.packed = v.bitmaps()
-		return compact
+// pack returns the same visits packed.
+func (v *visits) pack() *visits {
+	packed := &visits{version: v.version, rows: v.rows, packed: make([]packedSet, len(v.sets))}
+	var everyone userSet
+	for client, set := range v.sets {
+		packed.packed[client] = pack(set)
+		everyone.addAll(set)
 	}
-	compact.sets = v.dense()
-	for client, set := range compact.sets {
-		compact.sets[client] = set.staggered(int(date))
-	}
-	return compact
+	packed.users = everyone.count()
+	return packed
 }
