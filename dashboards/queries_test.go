@@ -192,7 +192,7 @@ func selectors(query string) (found []selector) {
 		if m[4] >= 0 {
 			after = query[m[4]:m[5]]
 		}
-		if after == "(" || slices.Contains([]string{"and", "or", "unless", "bool", "sum", "max", "min", "count"}, name) {
+		if after == "(" || slices.Contains([]string{"and", "or", "unless", "bool", "sum", "max", "min", "count", "quantile"}, name) {
 			continue
 		}
 		s := selector{metric: name, labels: word.FindAllString(after, -1)}
