@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"strconv"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +17,6 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/chatserver"
-	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
@@ -29,34 +28,66 @@ func addReport(app *kingpin.Application) command {
 	source := addSourceFlags(cmd)
 	addStorageFlag(cmd, source)
 	addReportsFlag(cmd, source)
-	output := enved{cmd}.Choice("output", "Format: table, json or openmetrics; html or text is a letter to people about a month or a week.", "table", "json", "openmetrics", "html", "text")
-	var month, week string
-	cmd.Flag("month", "The month (UTC) of the letter, as in 2026-11; the last one that is over if not set.").PlaceHolder("MONTH").StringVar(&month)
-	cmd.Flag("week", "The week (UTC, ISO 8601) of the letter, as in 2026-W45, instead of a month.").PlaceHolder("WEEK").StringVar(&week)
+	var r reportFlags
+	r.output = enved{cmd}.Choice("output", "Format: table, json or openmetrics; html or text is a letter to people about a month or a week.", "table", "json", "openmetrics", "html", "text")
+	enved{cmd}.Flag("long", "With a table: all figures of each domain, one in a line.").BoolVar(&r.long)
+	cmd.Flag("month", "A month (UTC), as in 2026-11: as a table or as JSON, how many people were active in it, by kind of account; else the month of the letter, the last one that is over if not set.").PlaceHolder("MONTH").StringVar(&r.month)
+	cmd.Flag("min-days", "With --month: on how many days of it a person was active at least; 1 if not set.").PlaceHolder("DAYS").IntVar(&r.minDays)
+	cmd.Flag("week", "The week (UTC, ISO 8601) of the letter, as in 2026-W45, instead of a month.").PlaceHolder("WEEK").StringVar(&r.week)
 	return func(ctx context.Context, e environment) error {
-		if *output == "html" || *output == "text" {
-			return writeLetter(ctx, e, *source, month, week, *output == "html")
+		if err := r.check(); err != nil {
+			return &usageError{err}
 		}
-		if month != "" || week != "" {
-			return &usageError{fmt.Errorf("--month and --week are for --output=html and --output=text, not %s", *output)}
+		switch output := *r.output; {
+		case output == "html" || output == "text":
+			return writeLetter(ctx, e, *source, r.month, r.week, output == "html")
+		case r.month != "":
+			return reportMonth(ctx, e, *source, r)
 		}
 		statuses, err := refreshOnce(ctx, *source, e)
 		if err != nil {
 			return err
 		}
-		switch *output {
+		switch *r.output {
 		case "json":
 			err = writeJSON(e.stdout, source.ChatServers(), statuses)
 		case "openmetrics":
 			err = writeOpenMetrics(e.stdout, source.ChatServers(), statuses)
 		default:
-			err = writeTable(e.stdout, statuses)
+			err = writeTables(e.stdout, statuses, r.long)
 		}
 		if err != nil {
 			return fmt.Errorf("print the report: %w", err)
 		}
 		return anyDown(statuses)
 	}
+}
+
+// reportFlags say what a report is about, and how it is written.
+type reportFlags struct {
+	output      *string
+	long        bool
+	month, week string
+	minDays     int // 0 if not set
+}
+
+// check finds flags that do not go together.
+func (r reportFlags) check() error {
+	letter := *r.output == "html" || *r.output == "text"
+	const mostDays = 31
+	switch {
+	case r.week != "" && !letter:
+		return fmt.Errorf("--week is for --output=html and --output=text, not %s", *r.output)
+	case r.month != "" && *r.output == "openmetrics":
+		return errors.New("--month is for --output=table, json, html and text, not openmetrics: use backfill")
+	case r.long && (*r.output != "table" || r.month != ""):
+		return errors.New("--long is for --output=table without --month")
+	case r.minDays != 0 && (r.month == "" || letter):
+		return errors.New("--min-days is for --month with --output=table or json")
+	case r.minDays < 0 || r.minDays > mostDays:
+		return fmt.Errorf("--min-days=%d: want a number of days from 1 to %d", r.minDays, mostDays)
+	}
+	return nil
 }
 
 // refreshOnce refreshes every configured server, all at the same time. What
@@ -67,7 +98,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		return nil, &usageError{err}
 	}
 	logWarnings(e.logger, c)
-	recorded := existingHistory(c.Storage)
+	recorded := pastHistory(c.Storage)
 	if recorded != nil {
 		defer func() { _ = recorded.Close() }()
 	}
@@ -93,15 +124,6 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 	}
 	wait.Wait()
 	return statuses, ctx.Err()
-}
-
-// existingHistory opens the folder of a history, which is nil if there is none
-// yet. That of a database is left alone: to open it may be to lead its replicas.
-func existingHistory(s config.Storage) *history.Store {
-	if !history.Exists(s.Location) {
-		return nil
-	}
-	return history.NewReader(s.Location, s.KeyFile)
 }
 
 // anyDown returns errReported if a server could not be read; the log says why.
@@ -142,6 +164,11 @@ func writeJSON(w io.Writer, kinds []chatserver.Kind, statuses []collector.Status
 			samples = append(samples, samplesOf(f.GetName(), m)...)
 		}
 	}
+	return encodeSamples(w, samples)
+}
+
+// encodeSamples prints samples as JSON that people can read as well.
+func encodeSamples(w io.Writer, samples []sample) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
@@ -183,49 +210,4 @@ func writeOpenMetrics(w io.Writer, kinds []chatserver.Kind, statuses []collector
 	}
 	_, err = expfmt.FinalizeOpenMetrics(w)
 	return err
-}
-
-// writeTable prints one line for each domain: active users by window,
-// retention over all clients and by client, and accounts.
-func writeTable(w io.Writer, statuses []collector.Status) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "SERVER\tDOMAIN\tFIGURE\tUSERS")
-	for _, s := range statuses {
-		if s.Snapshot == nil {
-			_, _ = fmt.Fprintf(table, "%s\t\tcould not be read\t\n", s.Server)
-			continue
-		}
-		for _, d := range s.Snapshot.Domains {
-			for _, row := range figures(d) {
-				_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Server, d.Name, row[0], row[1])
-			}
-		}
-		for _, m := range s.Snapshot.Modules {
-			if trouble := m.Trouble(); trouble != "" {
-				_, _ = fmt.Fprintf(table, "%s\t%s\tmodule %s\t%s\n", s.Server, m.Domain, m.Name, trouble)
-			}
-		}
-	}
-	return table.Flush()
-}
-
-// figures returns the rows of one domain: what, and how many.
-func figures(d collector.Domain) (rows [][2]string) {
-	add := func(what string, users int) { rows = append(rows, [2]string{what, strconv.Itoa(users)}) }
-	for _, a := range d.Active {
-		add("active "+a.Window.String(), a.Users)
-	}
-	if d.Retention != nil {
-		add("retained (r30v2)", d.Retention.Users)
-		for _, c := range d.Retention.Clients {
-			add("retained "+c.Client, c.Users)
-		}
-	}
-	for _, a := range d.Registered {
-		add("registered "+string(a.Type), a.Users)
-	}
-	if d.Damaged > 0 {
-		add("damaged records", d.Damaged)
-	}
-	return rows
 }

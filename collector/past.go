@@ -49,6 +49,54 @@ func PastSnapshot(date activity.Day, facts Facts, cal *activity.Calendar, window
 	return s
 }
 
+// MonthUsers are the users of a domain who came often enough in a UTC calendar month.
+type MonthUsers struct {
+	Domain string
+	Users  int
+	Kinds  []KindUsers // which add up to Users; empty if kinds of accounts are not known
+	// Off is the number of days of the month on which the exporter was off: whoever
+	// came only then is missing.
+	Off int
+	// Unknown says why the month is not known, "" if it is.
+	Unknown string
+}
+
+// UsersOfMonth counts the users who came on at least the given number of the UTC days of
+// the calendar month that begins with first, up to now if it is not over. With 1 it is
+// what chat_month_users shows.
+func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, cal *activity.Calendar) MonthUsers {
+	m := MonthUsers{Domain: f.Name}
+	today := activity.DayOf(now)
+	_, next := activity.MonthOf(first.Start())
+	switch known := today - activity.Day(cal.HistoryDays(f.Name, now)) + 1; {
+	case known > today:
+		m.Unknown = "there is no history of visits"
+	case known > first:
+		m.Unknown = "visits are known from " + known.String() + " on"
+	}
+	if m.Unknown != "" {
+		return m
+	}
+	counts := cal.Frequent(f.Name, first, min(next-1, today), least)
+	for _, n := range counts {
+		m.Users += n
+	}
+	switch {
+	case !f.KeepsVisits: // XMPP
+		m.Kinds = []KindUsers{{activity.Native, m.Users}}
+	case f.AllAccounts:
+		for _, kind := range activity.ActiveKinds() {
+			m.Kinds = append(m.Kinds, KindUsers{kind, counts[kind]})
+		}
+	}
+	for date := first; date < min(next, today); date++ {
+		if !cal.IsComplete(f.Name, date) {
+			m.Off++
+		}
+	}
+	return m
+}
+
 // WritePast writes the families about users at all of the moments, as
 // metric.WritePast does.
 func WritePast(w io.Writer, moments []metric.Past[Status]) error {

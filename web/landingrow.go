@@ -30,16 +30,7 @@ func windowNames(windows []activity.Window) (all []windowName) {
 }
 
 func windowOf(w activity.Window) windowName {
-	name := w.String()
-	switch name {
-	case "1d":
-		name = "DAU"
-	case "7d":
-		name = "WAU"
-	case "30d":
-		name = "MAU"
-	}
-	return windowName{w, name, "distinct users seen within the last " + span(w.Duration())}
+	return windowName{w, w.Abbreviation(), "distinct users seen within the last " + span(w.Duration())}
 }
 
 // landingRow is a server and one of its domains, or a server without figures.

@@ -51,11 +51,7 @@ func (c *Calendar) ActiveByKind(domain string, after []time.Time, kept time.Time
 			}
 		}
 		everyone.each(func(n int) {
-			kind := tags[n].kind()
-			if kind == NoAccount {
-				kind = Bridged
-			}
-			all[i][kind]++
+			all[i][d.activeKind(tags[n])]++
 		})
 	}
 	return all

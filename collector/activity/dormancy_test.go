@@ -136,6 +136,9 @@ func TestKindsAndAgesEqualANaiveModel(t *testing.T) {
 			}
 		}
 		agreeOnKinds(t, m, cal, accounts)
+		for range 5 {
+			agreeOnFrequent(t, m, cal, accounts)
+		}
 	})
 }
 
@@ -182,6 +185,34 @@ func agreeOnKinds(t *rapid.T, m *model, cal *activity.Calendar, accounts map[str
 				t.Fatalf("%d active users by kind, but %d in all", sum, active[i].Users)
 			}
 		}
+	}
+}
+
+// agreeOnFrequent compares who came on so many days of a span, by kind, with a count
+// user by user.
+func agreeOnFrequent(t *rapid.T, m *model, cal *activity.Calendar, accounts map[string]account) {
+	t.Helper()
+	first := activity.DayOf(noon) - activity.Day(rapid.IntRange(0, 400).Draw(t, "first"))
+	last := first + activity.Day(rapid.IntRange(0, 30).Draw(t, "length"))
+	least := rapid.IntRange(0, 4).Draw(t, "least")
+	var want activity.KindCounts
+	for user, days := range m.visits {
+		came := 0
+		for day := range days {
+			if day >= first && day <= last {
+				came++
+			}
+		}
+		kind := accounts[user].kind
+		if kind == activity.NoAccount {
+			kind = activity.Bridged
+		}
+		if came > 0 && came >= least {
+			want[kind]++
+		}
+	}
+	if diff := cmp.Diff(want, cal.Frequent("d", first, last, least)); diff != "" {
+		t.Fatalf("on %d days from %s to %s (-model +calendar):\n%s", least, first, last, diff)
 	}
 }
 

@@ -45,45 +45,35 @@ func (c *Calendar) RecentMonths(domain string, now time.Time) (all []Month) {
 	return all
 }
 
-// Frequent counts the users who came on at least a number of the days from first on,
-// last included, by class of client as well.
-func (c *Calendar) Frequent(domain string, first, last Day, least int) Active {
-	active := Active{Clients: make([]int, len(c.classes.groups))}
+// Frequent counts the users who came on at least a number of the UTC days from first to
+// last, both included, by the kind that their account has now; all as NoAccount if the
+// accounts of the domain are not known.
+func (c *Calendar) Frequent(domain string, first, last Day, least int) (counts KindCounts) {
 	d, ok := c.domains[domain]
 	if !ok {
-		return active
+		return counts
 	}
-	days := make([]uint16, len(d.hashes)) // on which each user came
+	days := make([]int, len(d.hashes)) // on which each user came
 	for date := first; date <= last; date++ {
-		if v, known := d.days[date]; known {
-			var everyone userSet
-			v.addTo(&everyone)
-			for n := range days {
-				if everyone.has(uint32(n)) {
-					days[n]++
-				}
-			}
-		}
+		d.union(date, date).each(func(n int) { days[n]++ })
 	}
-	var often userSet
+	tags := make([]tag, len(d.hashes))
+	if d.accounts != nil {
+		tags = d.tags()
+	}
 	for n, came := range days {
-		if int(came) >= least && came > 0 {
-			often.add(uint32(n))
+		if came >= max(1, least) {
+			counts[d.activeKind(tags[n])]++
 		}
 	}
-	sets := make([]userSet, c.classes.Clients())
-	for date := first; date <= last; date++ {
-		if v, known := d.days[date]; known {
-			for client, set := range v.dense() {
-				sets[client].addAll(set)
-			}
-		}
+	return counts
+}
+
+// activeKind returns the kind of an active user. Where accounts are known, a user without
+// one is the sender of an application service.
+func (d *domain) activeKind(t tag) Kind {
+	if d.accounts != nil && t.kind() == NoAccount {
+		return Bridged
 	}
-	for client := range sets {
-		for w := range sets[client] {
-			sets[client][w] &= often.word(w)
-		}
-	}
-	c.count(sets, &active)
-	return active
+	return t.kind()
 }

@@ -69,3 +69,17 @@ func Daily() Window { return Window{day} }
 
 // Monthly is the window of monthly active users, 30 times 24 hours.
 func Monthly() Window { return Window{30 * day} }
+
+// Abbreviation returns what people call the active users of the window: DAU, WAU or MAU;
+// for other windows what String returns.
+func (w Window) Abbreviation() string {
+	switch w.String() {
+	case "1d":
+		return "DAU"
+	case "7d":
+		return "WAU"
+	case "30d":
+		return "MAU"
+	}
+	return w.String()
+}
