@@ -145,6 +145,11 @@ func readPast(ctx context.Context, e environment, c *config.Config, s config.Ser
 			break
 		}
 	}
+	for _, d := range facts.Domains {
+		if d.AllAccounts {
+			calendar.AllReported(d.Name)
+		}
+	}
 	return calendar, facts, nil
 }
 

@@ -17,6 +17,9 @@ type DomainBuilder struct {
 	// clients are kept with them.
 	HasLastSeen, Clients        bool
 	Registered, Created, Online Count
+	// AllAccounts and Guests are those of DomainFacts.
+	AllAccounts bool
+	Guests      Guests
 	// Damaged is the number of last-seen times that could not be read; AnyReadable
 	// says that at least one could. DamagedOther is the number of other records
 	// that could not be read, such as those of clients.
@@ -75,6 +78,7 @@ func (f DomainSet) Facts() (all []DomainFacts) {
 		all = append(all, DomainFacts{
 			Name: name, HasLastSeen: d.ActivityKnown(), Clients: d.Clients, Online: d.Online, LogoutsUnrecorded: d.Online.Known,
 			Damaged: d.Damaged + d.DamagedOther, Registered: d.Registered.Native(), Created: d.Created.Native(),
+			AllAccounts: d.AllAccounts, Guests: d.Guests,
 		})
 	}
 	return all

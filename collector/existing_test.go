@@ -1,11 +1,14 @@
 package collector_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +33,7 @@ func (r *roll) Seen(domain, user []byte, client activity.Client, at time.Time) {
 	r.Recorder.Seen(domain, user, client, at)
 }
 
-func (r *roll) Exists(_, user []byte) { r.exist[string(user)] = true }
+func (r *roll) Exists(_, user []byte, _ activity.Age) { r.exist[string(user)] = true }
 
 // Readers say who has an account though no activity of theirs counts, so that nobody
 // is taken for gone who is not: accounts that are disabled, were last used too long
@@ -95,10 +98,30 @@ func TestReadersSayWhoExists(t *testing.T) {
 func databaseOf(t *testing.T, statements ...string) sqldb.Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "records.db")
-	db := must.Get(sqldb.CreateSQLite(path))(t)
-	for _, statement := range append([]string{`PRAGMA journal_mode = delete`}, statements...) {
-		_ = must.Get(db.ExecContext(t.Context(), statement))(t)
+	must.Succeed(t, writeSQLite(path, statements))
+	return sourceOf(path)
+}
+
+// writeSQLite makes an SQLite database in place of one that may be there.
+func writeSQLite(path string, statements []string) error {
+	if err := os.RemoveAll(path); err != nil {
+		return err
 	}
-	must.Succeed(t, db.Close())
-	return must.Get(sqldb.ParseSource("sqlite:" + path))(t)
+	db, err := sqldb.CreateSQLite(path)
+	if err != nil {
+		return err
+	}
+	all := "PRAGMA journal_mode = delete; PRAGMA synchronous = off; BEGIN;\n" + strings.Join(statements, ";\n") + "; COMMIT"
+	if _, err := db.ExecContext(context.Background(), all); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return db.Close()
+}
+
+func sourceOf(path string) sqldb.Source {
+	source, err := sqldb.ParseSource("sqlite:" + path)
+	if err != nil {
+		panic(err)
+	}
+	return source
 }

@@ -46,7 +46,7 @@ func activeUsers() []metric.Family[Status] {
 		},
 		{
 			Name: "chat_active_type_users", Kind: metric.Gauge, Labels: []string{"domain", "type", "window"},
-			Help: "Users of chat_active_users by type of account: native, bridged, guest, bot, support or deactivated. Each has one type: they add up to chat_active_users.",
+			Help: "Users of chat_active_users by type of account: native, bridged, guest, bot, support, deactivated or anonymous. Each has one type: they add up to chat_active_users.",
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				for _, a := range d.Active {
 					for _, k := range a.Kinds {
@@ -79,6 +79,18 @@ func returningUsers() []metric.Family[Status] {
 				}
 				for _, c := range d.Retention.Clients {
 					emit(float64(c.Users), d.Name, c.Client)
+				}
+			}),
+		},
+		{
+			Name: "chat_r30v2_type_users", Kind: metric.Gauge, Labels: []string{"domain", "type"},
+			Help: "Users of chat_r30v2_users by type of account, as in chat_active_type_users. Each has one type: they add up to chat_r30v2_users.",
+			Read: forDomains(func(d Domain, emit metric.Emit) {
+				if d.Retention == nil {
+					return
+				}
+				for _, k := range d.Retention.Kinds {
+					emit(float64(k.Users), d.Name, k.Kind.String())
 				}
 			}),
 		},

@@ -18,6 +18,9 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 	// The first moment of the day has the same 60 days of visits as its last
 	// moment, except those of the next day, which did not exist then.
 	d.addHistory(date.Start(), f, cal, classes)
+	if d.Retention != nil {
+		d.Retention.Kinds = nil // which accounts there were is not known
+	}
 	reach := cal.HistoryDays(f.Name, date.Start())
 	if reach == 0 || !cal.IsComplete(f.Name, date) { // no visits were kept yet, or the exporter was off
 		return Domain{Name: f.Name}
@@ -81,14 +84,7 @@ func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, c
 	for _, n := range counts {
 		m.Users += n
 	}
-	switch {
-	case !f.KeepsVisits: // XMPP
-		m.Kinds = []KindUsers{{activity.Native, m.Users}}
-	case f.AllAccounts:
-		for _, kind := range activity.ActiveKinds() {
-			m.Kinds = append(m.Kinds, KindUsers{kind, counts[kind]})
-		}
-	}
+	m.Kinds = f.kinds(m.Users, counts, homeserverKinds())
 	for date := first; date < min(next, today); date++ {
 		if !cal.IsComplete(f.Name, date) {
 			m.Off++

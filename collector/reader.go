@@ -6,6 +6,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector/activity"
@@ -85,7 +86,8 @@ type Facts struct {
 //	KeepsVisits        always              –
 //	AllVisits          once all are read   –
 //	LastSeenSince      always              –
-//	AllAccounts        Synapse             –
+//	AllAccounts        if readable         if accounts can be listed
+//	Guests             –                   where SASL ANONYMOUS lets people in
 //	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
 //	ActiveByServer     –                   Prosody, with metrics_url
 type DomainFacts struct {
@@ -112,9 +114,10 @@ type DomainFacts struct {
 	// AllVisits says that the Reader has also reported the visits before the days
 	// of retention, back to MaxWindow. Growth is not known without them.
 	AllVisits bool
-	// AllAccounts says that the kinds of all accounts there are have been reported
-	// with Account.
+	// AllAccounts says that all accounts there are have been reported with Account.
 	AllAccounts bool
+	// Guests says who gets in without an account.
+	Guests Guests
 	// LogoutsUnrecorded says that people who are online may leave without a
 	// last-seen time in the server's records.
 	LogoutsUnrecorded bool
@@ -144,6 +147,28 @@ const (
 	OnlineUnknown
 	OnlineKnown
 )
+
+// Guests says who gets in without an account.
+type Guests int
+
+// The Guests of a domain.
+const (
+	NoGuests   Guests = iota // nobody does, or nobody knows
+	SomeGuests               // people with accounts, and anonymous guests
+	OnlyGuests               // anonymous guests; there are no accounts
+)
+
+// GuestsOf says who gets in without an account, by the methods of authentication, of
+// which one is called anonymous by ejabberd and MongooseIM.
+func GuestsOf(methods []string) Guests {
+	switch anonymous := slices.Contains(methods, "anonymous"); {
+	case !anonymous:
+		return NoGuests
+	case len(methods) == 1:
+		return OnlyGuests
+	}
+	return SomeGuests
+}
 
 // A Count is a number that may be unknown, which the zero value is.
 type Count struct {

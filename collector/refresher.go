@@ -246,7 +246,11 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		if err == nil {
 			next.commit(now, r.state, facts, r.options.Retention)
 			r.state = next
-			return r.snapshot(now, facts, next.calendar), facts, nil
+			s = r.snapshot(now, facts, next.calendar)
+			if facts.Complete {
+				next.calendar.DropAccounts()
+			}
+			return s, facts, nil
 		}
 		if try == lockedTries || failure.Of(err) != failure.Locked {
 			return nil, facts, err

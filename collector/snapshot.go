@@ -79,6 +79,7 @@ type KindUsers struct {
 type Retention struct {
 	Users   int
 	Clients []ClientUsers
+	Kinds   []KindUsers // as in ActiveUsers
 }
 
 // ClientUsers is a number of users of one client class.
@@ -133,6 +134,7 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 		if f.NotRecorded == "" { // else what is known stands still, and is no life
 			d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
 			d.addHistory(now, f, cal, r.options.Classes)
+			d.addDormancy(now, f, cal)
 			d.addVisitors(now, cal)
 			if r.options.HalfYear {
 				d.addMembers(now, f, cal)
@@ -161,7 +163,7 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 	}
 	active := cal.ActiveAfterEach(f.Name, after, f.LastSeenSince)
 	var byKind []activity.KindCounts
-	if f.AllAccounts {
+	if f.AllAccounts && f.hasSeveralKinds() {
 		byKind = cal.ActiveByKind(f.Name, after, f.LastSeenSince)
 	}
 	for i, w := range windows {
@@ -178,14 +180,11 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 		case f.Clients:
 			users.Clients = named(active[i].Clients, classes)
 		}
-		switch {
-		case !f.KeepsVisits: // XMPP
-			users.Kinds = []KindUsers{{activity.Native, users.Users}}
-		case f.AllAccounts:
-			for _, kind := range activity.ActiveKinds() {
-				users.Kinds = append(users.Kinds, KindUsers{kind, byKind[i][kind]})
-			}
+		var counts activity.KindCounts
+		if byKind != nil {
+			counts = byKind[i]
 		}
+		users.Kinds = f.kinds(users.Users, counts, homeserverKinds())
 		d.Active = append(d.Active, users)
 	}
 }
@@ -201,7 +200,7 @@ func (d *Domain) addHistory(now time.Time, f DomainFacts, cal *activity.Calendar
 	d.History = Known(cal.ObservedDays(f.Name, now))
 	r, g := cal.Returning(f.Name, now)
 	if f.KeepsVisits || days >= activity.RetentionHistory {
-		d.Retention = &Retention{Users: r.Users}
+		d.Retention = &Retention{Users: r.Users, Kinds: f.kinds(r.Users, r.Kinds, visitingKinds())}
 		if f.KeepsVisits || f.Clients {
 			d.Retention.Clients = named(r.Clients, classes)
 		}
@@ -224,11 +223,6 @@ func (d *Domain) addIntervals(now time.Time, f DomainFacts, cal *activity.Calend
 		}
 	}
 	d.Months = cal.RecentMonths(f.Name, now)
-	if f.AllAccounts && f.AllVisits {
-		if dormancy, known := cal.Dormancy(f.Name, now); known {
-			d.Dormancy = &dormancy
-		}
-	}
 }
 
 const (

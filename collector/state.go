@@ -70,6 +70,9 @@ func (m *refreshState) setForward(now time.Time) bool {
 func (m *refreshState) commit(now time.Time, before refreshState, facts Facts, retention time.Duration) {
 	m.readsAll = facts.Complete
 	for _, f := range facts.Domains {
+		if f.AllAccounts {
+			m.calendar.AllReported(f.Name)
+		}
 		if !f.HasLastSeen {
 			continue
 		}

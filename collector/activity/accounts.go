@@ -19,15 +19,18 @@ const (
 	Bot         // native, and marked as a bot
 	Support     // native, and marked as one of the operator's support
 	Deactivated // whatever it was before
+	Anonymous   // nobody's: its user gets in without one, and is another one the next time
 	kinds
 )
 
 // ActiveKinds are the kinds that active users can have.
-func ActiveKinds() []Kind { return []Kind{Native, Bridged, Guest, Bot, Support, Deactivated} }
+func ActiveKinds() []Kind {
+	return []Kind{Native, Bridged, Guest, Bot, Support, Deactivated, Anonymous}
+}
 
 // String returns the kind as the label "type" has it.
 func (k Kind) String() string {
-	return [kinds]string{"none", "native", "bridged", "guest", "bot", "support", "deactivated"}[k]
+	return [kinds]string{"none", "native", "bridged", "guest", "bot", "support", "deactivated", "anonymous"}[k]
 }
 
 // isNative says whether chat_registered_users counts the account as native.
@@ -40,8 +43,8 @@ type KindCounts [kinds]int
 // who never came and have no number: so it is no part of the dictionary. It takes 8
 // bytes and a half for each account, and never changes: calendars share it.
 //
-// An account is the highest 60 bits of the keyed hash of its name with a tag below.
-// With n accounts the expected number of pairs that share them is n²/2⁶¹.
+// An account is the highest 58 bits of the keyed hash of its name with a tag below.
+// With n accounts the expected number of pairs that share them is n²/2⁵⁹.
 type accountTable struct {
 	accounts []uint64 // sorted
 	// starts are the indexes of the first account for each value of the highest
@@ -51,18 +54,25 @@ type accountTable struct {
 	counts [1 << tagBits]int // by tag
 }
 
-// A tag is a Kind, with tracedBit if all activity since the account was created
-// is known.
+// A tag is a Kind, and the Age that the account has if the calendar knows no later
+// activity of it.
 type tag uint8
 
 const (
-	tagBits       = 4
-	tagMask       = 1<<tagBits - 1
-	tracedBit tag = 1 << (tagBits - 1)
+	kindBits = 3
+	tagBits  = 2 * kindBits
+	tagMask  = 1<<tagBits - 1
 )
 
-func (t tag) kind() Kind   { return Kind(t &^ tracedBit) }
-func (t tag) traced() bool { return t&tracedBit != 0 }
+func tagOf(kind Kind, age Age) tag { return tag(age)<<kindBits | tag(kind) }
+
+func (t tag) kind() Kind { return Kind(t & (1<<kindBits - 1)) }
+func (t tag) age() Age   { return Age(t >> kindBits) }
+
+// and returns what two reports of one account say together.
+func (t tag) and(other tag) tag {
+	return tagOf(max(t.kind(), other.kind()), min(t.age(), other.age()))
+}
 
 // ForgetAccounts implements Recorder.
 func (c *Calendar) ForgetAccounts(domain []byte) {
@@ -71,14 +81,26 @@ func (c *Calendar) ForgetAccounts(domain []byte) {
 	d.accounts, d.reported = newAccountTable(nil), nil
 }
 
-// Account implements Recorder.
-func (c *Calendar) Account(domain, user []byte, kind Kind, traced bool) {
-	d := c.domain(domain)
-	t := tag(kind)
-	if traced {
-		t |= tracedBit
+// DropAccounts forgets the accounts of all domains, which are then not known: the
+// reader reports all of them each time, and until then nobody asks for them.
+func (c *Calendar) DropAccounts() {
+	for _, d := range c.domains {
+		d.accounts, d.reported, d.tagged = nil, nil, tagged{}
 	}
-	d.reported = append(d.reported, siphash.Hash(c.k0, c.k1, user)&^tagMask|uint64(t))
+}
+
+// AllReported says that all accounts of a domain have been reported since the last
+// ForgetLastSeen.
+func (c *Calendar) AllReported(domain string) {
+	if d := c.domain([]byte(domain)); d.accounts == nil {
+		d.accounts = newAccountTable(nil)
+	}
+}
+
+// Account implements Recorder.
+func (c *Calendar) Account(domain, user []byte, kind Kind, age Age) {
+	d := c.domain(domain)
+	d.reported = append(d.reported, siphash.Hash(c.k0, c.k1, user)&^tagMask|uint64(tagOf(kind, age)))
 }
 
 // Accounts implements Recorder.
@@ -89,9 +111,7 @@ func (c *Calendar) Accounts(domain []byte) (counts KindCounts, known bool) {
 	}
 	d.acceptReported()
 	for t, n := range d.accounts.counts {
-		if k := tag(t).kind(); k < kinds {
-			counts[k] += n
-		}
+		counts[tag(t).kind()] += n
 	}
 	return counts, true
 }
@@ -103,17 +123,20 @@ func (d *domain) acceptReported() {
 	}
 	slices.Sort(d.reported)
 	known, all := d.accounts.accounts, make([]uint64, 0, len(d.accounts.accounts)+len(d.reported))
-	for i, account := range d.reported {
-		if i+1 < len(d.reported) && d.reported[i+1]&^tagMask == account&^tagMask {
-			continue // reported twice
+	for i := 0; i < len(d.reported); {
+		hash, t := d.reported[i]&^tagMask, tag(d.reported[i]&tagMask)
+		for i++; i < len(d.reported) && d.reported[i]&^tagMask == hash; i++ {
+			t = t.and(tag(d.reported[i] & tagMask))
 		}
-		for len(known) > 0 && known[0]&^tagMask < account&^tagMask {
+		for len(known) > 0 && known[0]&^tagMask < hash {
 			all, known = append(all, known[0]), known[1:]
 		}
-		if len(known) > 0 && known[0]&^tagMask == account&^tagMask {
+		if len(known) > 0 && known[0]&^tagMask == hash {
 			known = known[1:]
 		}
-		all = append(all, account)
+		if t.kind() != NoAccount { // else only the age of somebody is known
+			all = append(all, hash|uint64(t))
+		}
 	}
 	d.accounts, d.reported = newAccountTable(exact(append(all, known...))), nil
 }
@@ -146,14 +169,32 @@ func (t *accountTable) of(hash uint64) tag {
 	return tag(NoAccount)
 }
 
+// tagged are the tags of users, by number, as long as neither accounts nor numbers
+// change.
+type tagged struct {
+	accounts        *accountTable
+	hashes, changed int
+	tags            []tag
+}
+
 // tags returns the tag of each user, by number.
 func (d *domain) tags() []tag {
 	d.acceptReported()
+	if t := d.tagged; t.accounts == d.accounts && t.hashes == len(d.hashes) && t.changed == d.changed {
+		return t.tags
+	}
 	all := make([]tag, len(d.hashes))
 	for n, hash := range d.hashes {
 		if hash != unused {
 			all[n] = d.accounts.of(hash)
 		}
 	}
+	d.tagged = tagged{d.accounts, len(d.hashes), d.changed, all}
 	return all
+}
+
+// byKind counts users by the kind of their account.
+func (d *domain) byKind(users userSet, tags []tag) (counts KindCounts) {
+	users.each(func(n int) { counts[tags[n].kind()]++ })
+	return counts
 }

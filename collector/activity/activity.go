@@ -20,9 +20,9 @@ type Recorder interface {
 	// it is, as it does for the chat servers themselves.
 	Seen(domain, user []byte, client Client, at time.Time)
 	// Exists says that the user has an account, though no activity counts: it is
-	// disabled, or the last time lies too long ago to matter. What is known of
-	// the user stays known. It makes nobody known.
-	Exists(domain, user []byte)
+	// disabled, or the last time lies too long ago to matter. Age says how long ago;
+	// see Account. What is known of the user stays known. It makes nobody known.
+	Exists(domain, user []byte, age Age)
 	// Newest returns the latest moment that any user of the domain was seen,
 	// the zero time if nobody was.
 	Newest(domain []byte) time.Time
@@ -40,11 +40,12 @@ type Recorder interface {
 	// ForgetAccounts drops the accounts of a domain: the reader is about to report
 	// all of them.
 	ForgetAccounts(domain []byte)
-	// Account says that the user has an account of a kind; see Kind. If it was
-	// reported before, the new kind counts, once Accounts has been called in
-	// between. Traced says that all activity since it was created is reported, or
-	// was before. It makes nobody known.
-	Account(domain, user []byte, kind Kind, traced bool)
+	// Account says that the user has an account of a kind; see Kind. Age is that of the
+	// account if no later activity was or is reported: Never if all activity since it
+	// was created is, Unremembered if there may have been other. If the account was
+	// reported before, the new kind and age count, once Accounts has been called in
+	// between. It makes nobody known.
+	Account(domain, user []byte, kind Kind, age Age)
 	// Accounts returns how many accounts were reported, and false if ForgetAccounts
 	// was never called: then not all of them are known.
 	Accounts(domain []byte) (counts KindCounts, known bool)

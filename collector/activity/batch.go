@@ -58,9 +58,9 @@ func (b *Batch) Seen(domain, user []byte, client Client, at time.Time) {
 }
 
 // Exists implements Recorder.
-func (b *Batch) Exists(domain, user []byte) {
+func (b *Batch) Exists(domain, user []byte, age Age) {
 	b.Flush()
-	b.calendar.Exists(domain, user)
+	b.calendar.Exists(domain, user, age)
 }
 
 // Newest implements Recorder.
@@ -88,9 +88,9 @@ func (b *Batch) ForgetAccounts(domain []byte) {
 }
 
 // Account implements Recorder.
-func (b *Batch) Account(domain, user []byte, kind Kind, traced bool) {
+func (b *Batch) Account(domain, user []byte, kind Kind, age Age) {
 	b.Flush()
-	b.calendar.Account(domain, user, kind, traced)
+	b.calendar.Account(domain, user, kind, age)
 }
 
 // Accounts implements Recorder.

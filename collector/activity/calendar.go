@@ -54,6 +54,7 @@ type domain struct {
 	// those of them that are not in the table yet.
 	accounts *accountTable
 	reported []uint64
+	tagged   tagged
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -81,6 +82,7 @@ func (c *Calendar) Clone() *Calendar {
 			observed:   d.observed,
 			accounts:   d.accounts,
 			reported:   slices.Clone(d.reported),
+			tagged:     d.tagged,
 		}
 	}
 	return clone
@@ -91,8 +93,8 @@ func (c *Calendar) Clone() *Calendar {
 func (c *Calendar) ForgetLastSeen() {
 	for _, d := range c.domains {
 		d.lastSeen = lastSeen{}
-		d.accounts, d.reported = nil, nil
 	}
+	c.DropAccounts()
 }
 
 // Seen implements Recorder.
@@ -106,12 +108,13 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 }
 
 // Exists implements Recorder.
-func (c *Calendar) Exists(domain, user []byte) {
-	if d, ok := c.domains[string(domain)]; ok {
-		if n, known := d.knownNumber(siphash.Hash(c.k0, c.k1, user)); known {
-			d.exists(n)
-		}
+func (c *Calendar) Exists(domain, user []byte, age Age) {
+	d := c.domain(domain)
+	hash := siphash.Hash(c.k0, c.k1, user)
+	if n, known := d.knownNumber(hash); known {
+		d.exists(n)
 	}
+	d.reported = append(d.reported, hash&^tagMask|uint64(tagOf(NoAccount, age)))
 }
 
 // Visit implements Recorder.

@@ -75,6 +75,17 @@ func (d *dayCounts) count(c *Calendar, today *visits) {
 	})
 }
 
+// returned returns the users who count for r30v2 over all clients.
+func (d *dayCounts) returned(c *Calendar) userSet {
+	users := slices.Clone(d.past.back)
+	var today userSet
+	for _, set := range d.today.byClient(c) {
+		today.addAll(set)
+	}
+	users.addBoth(today, d.past.returning[len(d.past.returning)-1])
+	return users
+}
+
 // byClient returns the sets of visits, or empty ones if there are none.
 func (v *visits) byClient(c *Calendar) []userSet {
 	if v == nil {
@@ -125,6 +136,8 @@ type pastDays struct {
 	// returning are, by group and for everyone, the users who come back in the sense
 	// of r30v2 if they come today, and have not come back before.
 	returning []userSet
+	// back are the users who have come back before, over all clients.
+	back userSet
 	// byAge are the users who came at an age between one of the ageEdges and the next.
 	byAge []userSet
 	// times are the binary digits of the number of days on which a user came, of the
@@ -190,6 +203,7 @@ func (c *Calendar) newPastDays(d *domain, today, end Day) *pastDays {
 		p.returning[g].removeAll(set)
 		p.returning[g] = exact(p.returning[g])
 	}
+	p.back = exact(back[len(groups)])
 	p.byAge[len(edges)-1] = c.earlier(d, today, today-GrowthHistory+1)
 	p.countIntervals(edges)
 	p.figures.habit = countTimes(p.times)

@@ -9,11 +9,16 @@ import (
 // The ages of accounts, by the last UTC day on which they were seen: that of the newest
 // last-seen time or visit. Hours do not count, because visits have none, and servers
 // prune last-seen times of which the visit stays.
+const ages = 6 // 0-7d to 365d-
+
+// An Age is an index of DormancyAges.
+type Age uint8
+
 const (
-	ages = 6 // 0-7d to 365d-
-	// never stands for accounts of which all activity is known, and there is none;
-	// unknown for others without activity within MaxWindow.
-	never, unknown = ages, ages + 1
+	// Never is the age of accounts of which all activity is known, and there is none.
+	Never Age = ages + iota
+	// Unremembered is the age of other accounts without activity that is known.
+	Unremembered
 )
 
 // DormancyAges are the ages of Dormancy, in its order, as the label "age" has them.
@@ -25,6 +30,26 @@ func DormancyAges() []string {
 // DormancyAges.
 type Dormancy [ages + 2]int
 
+// Accounts returns the number of all of them.
+func (d Dormancy) Accounts() (sum int) {
+	for _, n := range d {
+		sum += n
+	}
+	return sum
+}
+
+// AgeOf returns the age of an account that was last seen at a moment, however long ago
+// that is.
+func AgeOf(now, seen time.Time) Age {
+	last := DayOf(seen)
+	for age, first := range firstDays(DayOf(now)) {
+		if last >= first {
+			return Age(age)
+		}
+	}
+	return ages - 1
+}
+
 // firstDays returns the first day of each age, of which the last is the first day that
 // matters to a figure of today.
 func firstDays(today Day) [ages]Day {
@@ -32,9 +57,8 @@ func firstDays(today Day) [ages]Day {
 }
 
 // ActiveByKind returns, for each of several moments, the users whom ActiveAfterEach
-// counts, by the kind of their account. The sender of an application service is a
-// user without an account and counts as bridged. All accounts of the domain must
-// have been reported.
+// counts, by the kind of their account. All accounts of the domain must have been
+// reported.
 func (c *Calendar) ActiveByKind(domain string, after []time.Time, kept time.Time) []KindCounts {
 	all := make([]KindCounts, len(after))
 	d, ok := c.domains[domain]
@@ -50,9 +74,7 @@ func (c *Calendar) ActiveByKind(domain string, after []time.Time, kept time.Time
 				everyone.addAll(set)
 			}
 		}
-		everyone.each(func(n int) {
-			all[i][d.activeKind(tags[n])]++
-		})
+		all[i] = d.byKind(everyone, tags)
 	}
 	return all
 }
@@ -67,7 +89,7 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 	tags := d.tags()
 	for t, n := range d.accounts.counts {
 		if tag(t).kind().isNative() {
-			dormancy[tag(t).silent()] += n
+			dormancy[tag(t).age()] += n
 		}
 	}
 	visits, seen := c.visitsByAge(d, DayOf(now)), seenByAge(DayOf(now))
@@ -75,9 +97,9 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 		if !t.kind().isNative() {
 			continue
 		}
-		age := ages
+		age := int(min(t.age(), ages))
 		if n < len(d.newest) {
-			age = seen(d.newest[n])
+			age = min(age, seen(d.newest[n]))
 		}
 		for visited := 0; visited < age; visited++ {
 			if visits[visited].has(uint32(n)) {
@@ -86,18 +108,10 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 		}
 		if age < ages {
 			dormancy[age]++
-			dormancy[t.silent()]--
+			dormancy[t.age()]--
 		}
 	}
 	return dormancy, true
-}
-
-// silent returns where in Dormancy an account without activity belongs.
-func (t tag) silent() int {
-	if t.traced() {
-		return never
-	}
-	return unknown
 }
 
 // seenByAge returns a function that returns the age of a last-seen time, or ages if

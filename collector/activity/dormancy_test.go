@@ -14,11 +14,11 @@ import (
 
 // An account as a model keeps it.
 type account struct {
-	kind   activity.Kind
-	traced bool
+	kind activity.Kind
+	age  activity.Age
 }
 
-// kinds counts active users by kind: whoever has no account is bridged.
+// kinds counts active users by kind.
 func (m *model) kinds(accounts map[string]account, after, kept time.Time) (counts activity.KindCounts) {
 	for user := range m.everyone(accounts) {
 		active := false
@@ -29,11 +29,7 @@ func (m *model) kinds(accounts map[string]account, after, kept time.Time) (count
 			active = active || day.Start().After(after) && day.Start().Before(kept)
 		}
 		if active {
-			kind := accounts[user].kind
-			if kind == activity.NoAccount {
-				kind = activity.Bridged
-			}
-			counts[kind]++
+			counts[accounts[user].kind]++
 		}
 	}
 	return counts
@@ -72,18 +68,38 @@ func (m *model) dormancy(accounts map[string]account, now time.Time) (counts act
 				newest = day.Start()
 			}
 		}
-		age := 0
-		switch {
-		case newest.Before(horizon) && a.traced:
-			age = 6
-		case newest.Before(horizon):
-			age = 7
-		default:
-			for age < len(bounds) && int(activity.DayOf(now)-activity.DayOf(newest)) >= bounds[age] {
-				age++
+		age := a.age
+		if !newest.Before(horizon) {
+			seen := 0
+			for seen < len(bounds) && int(activity.DayOf(now)-activity.DayOf(newest)) >= bounds[seen] {
+				seen++
 			}
+			age = min(age, activity.Age(seen))
 		}
 		counts[age]++
+	}
+	return counts
+}
+
+// returned counts r30v2 by kind: two visits more than 30 days apart in 60 days.
+func (m *model) returned(accounts map[string]account, now time.Time) (counts activity.KindCounts) {
+	for user, visits := range m.visits {
+		var first, last time.Time
+		for day := range visits {
+			at := day.Start()
+			if !at.After(now.AddDate(0, 0, -60)) || !at.Before(now.AddDate(0, 0, 1)) {
+				continue
+			}
+			if first.IsZero() || at.Before(first) {
+				first = at
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+		if last.Sub(first) > 30*24*time.Hour {
+			counts[accounts[user].kind]++
+		}
 	}
 	return counts
 }
@@ -111,13 +127,13 @@ func TestKindsAndAgesEqualANaiveModel(t *testing.T) {
 				cal.Seen(domain, []byte(user), client, at)
 				m.see(user, client, at)
 			case 4, 5, 6:
-				a := account{activity.Kind(rapid.IntRange(1, 6).Draw(t, "kind")), rapid.Bool().Draw(t, "traced")}
-				cal.Account(domain, []byte(user), a.kind, a.traced)
+				a := account{activity.Kind(rapid.IntRange(1, 7).Draw(t, "kind")), activity.Age(rapid.IntRange(0, 7).Draw(t, "age"))}
+				cal.Account(domain, []byte(user), a.kind, a.age)
 				accounts[user] = a
 				cal.Accounts(domain)
 			case 7:
 				abandoned := cal.Clone()
-				abandoned.Account(domain, []byte(user), activity.Guest, false)
+				abandoned.Account(domain, []byte(user), activity.Guest, activity.Unremembered)
 				abandoned.ForgetAccounts(domain)
 				abandoned.Purge(today)
 			case 8:
@@ -167,6 +183,9 @@ func agreeOnKinds(t *rapid.T, m *model, cal *activity.Calendar, accounts map[str
 	if sum != natives {
 		t.Fatalf("%d accounts by age, but %d native ones", sum, natives)
 	}
+	if diff := cmp.Diff(m.returned(accounts, now), cal.Retention("d", now).Kinds); diff != "" {
+		t.Fatalf("r30v2 by kind (-model +calendar):\n%s", diff)
+	}
 	var after []time.Time
 	for _, w := range activity.DefaultWindows() {
 		after = append(after, w.Since(now))
@@ -203,12 +222,8 @@ func agreeOnFrequent(t *rapid.T, m *model, cal *activity.Calendar, accounts map[
 				came++
 			}
 		}
-		kind := accounts[user].kind
-		if kind == activity.NoAccount {
-			kind = activity.Bridged
-		}
 		if came > 0 && came >= least {
-			want[kind]++
+			want[accounts[user].kind]++
 		}
 	}
 	if diff := cmp.Diff(want, cal.Frequent("d", first, last, least)); diff != "" {
@@ -231,7 +246,7 @@ func TestAccountsThatAreNotKnown(t *testing.T) {
 	unknown("at first")
 	cal.Seen(domain, []byte("a"), web, noon)
 	unknown("with a user")
-	cal.Account(domain, []byte("a"), activity.Native, true)
+	cal.Account(domain, []byte("a"), activity.Native, activity.Never)
 	unknown("with one account that was created lately")
 	cal.ForgetAccounts(domain)
 	if counts, known := cal.Accounts(domain); !known || counts != (activity.KindCounts{}) {
@@ -239,6 +254,64 @@ func TestAccountsThatAreNotKnown(t *testing.T) {
 	}
 	cal.ForgetLastSeen()
 	unknown("before everything is read again")
+}
+
+// Tables come in any order: one says who has an account, another when somebody was seen
+// last. The account has the latest of the times, and whoever has none has no age.
+func TestAgesFromSeveralTables(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cal, domain := newCalendar(), []byte("d")
+		type report struct {
+			user string
+			kind activity.Kind
+			age  activity.Age
+		}
+		var want activity.Dormancy
+		ages, exist := make(map[string]activity.Age), make(map[string]bool)
+		for range rapid.IntRange(0, 60).Draw(t, "reports") {
+			r := report{
+				fmt.Sprint("user", rapid.IntRange(0, 20).Draw(t, "user")),
+				rapid.SampledFrom([]activity.Kind{activity.NoAccount, activity.Native}).Draw(t, "kind"),
+				activity.Age(rapid.IntRange(0, 7).Draw(t, "age")),
+			}
+			if known, reported := ages[r.user]; !reported || r.age < known {
+				ages[r.user] = r.age
+			}
+			if r.kind == activity.NoAccount {
+				cal.Exists(domain, []byte(r.user), r.age)
+			} else {
+				cal.Account(domain, []byte(r.user), r.kind, r.age)
+				exist[r.user] = true
+			}
+		}
+		for user := range exist {
+			want[ages[user]]++
+		}
+		cal.AllReported("d")
+		if got, known := cal.Dormancy("d", noon); got != want || !known || got.Accounts() != len(exist) {
+			t.Fatalf("%v, %t, want %v of %d accounts", got, known, want, len(exist))
+		}
+		cal.DropAccounts()
+		if got, known := cal.Dormancy("d", noon); known {
+			t.Fatalf("accounts that were dropped: %v", got)
+		}
+	})
+}
+
+// A moment has the age that its UTC day has, however long ago it is.
+func TestAgeOf(t *testing.T) {
+	names := activity.DormancyAges()
+	for days, want := range map[int]string{
+		-400: "0-7d", 0: "0-7d", 6: "0-7d", 7: "7-30d", 29: "7-30d", 30: "30-90d", 90: "90-180d",
+		179: "90-180d", 180: "180-365d", 364: "180-365d", 365: "365d-", 399: "365d-", 400: "365d-", 20_000: "365d-",
+	} {
+		day := activity.DayOf(noon).Start().AddDate(0, 0, -days)
+		for _, at := range []time.Time{day, day.Add(24*time.Hour - time.Millisecond)} {
+			if got := names[activity.AgeOf(noon, at)]; got != want {
+				t.Errorf("%d days ago, at %s: %s, want %s", days, at.Format(time.TimeOnly), got, want)
+			}
+		}
+	}
 }
 
 // Accounts, and what is kept of their visits, take no more than 16 bytes each.
@@ -257,7 +330,7 @@ func TestMemoryOfAccounts(t *testing.T) {
 	before := heap()
 	cal.ForgetAccounts(domain)
 	for n := range accounts {
-		cal.Account(domain, fmt.Append(nil, "user", n), activity.Native, true)
+		cal.Account(domain, fmt.Append(nil, "user", n), activity.Native, activity.Never)
 	}
 	counts, _ := cal.Accounts(domain)
 	if _, known := cal.Dormancy("d", noon); !known || counts[activity.Native] != accounts {

@@ -57,23 +57,14 @@ func (c *Calendar) Frequent(domain string, first, last Day, least int) (counts K
 	for date := first; date <= last; date++ {
 		d.union(date, date).each(func(n int) { days[n]++ })
 	}
-	tags := make([]tag, len(d.hashes))
-	if d.accounts != nil {
-		tags = d.tags()
-	}
+	var often userSet
 	for n, came := range days {
 		if came >= max(1, least) {
-			counts[d.activeKind(tags[n])]++
+			often.add(uint32(n))
 		}
 	}
-	return counts
-}
-
-// activeKind returns the kind of an active user. Where accounts are known, a user without
-// one is the sender of an application service.
-func (d *domain) activeKind(t tag) Kind {
-	if d.accounts != nil && t.kind() == NoAccount {
-		return Bridged
+	if d.accounts == nil {
+		return KindCounts{NoAccount: often.count()}
 	}
-	return t.kind()
+	return d.byKind(often, d.tags())
 }

@@ -73,13 +73,13 @@ func TestDaysOnWhichTheExporterWasOff(t *testing.T) {
 // Who exists and is not active keeps what is known, and makes nobody known.
 func TestExists(t *testing.T) {
 	cal := activity.NewCalendar(activity.Key{}, activity.SynapseClasses())
-	cal.Exists([]byte("d"), []byte("stranger"))
+	cal.Exists([]byte("d"), []byte("stranger"), activity.Never)
 	cal.Seen([]byte("d"), []byte("disabled"), 0, noon)
 	cal.Seen([]byte("d"), []byte("deleted"), 0, noon)
 	cal.RecordVisits("d", noon)
 	cal.ForgetLastSeen()
-	cal.Exists([]byte("d"), []byte("disabled"))
-	cal.Exists([]byte("d"), []byte("stranger"))
+	cal.Exists([]byte("d"), []byte("disabled"), activity.Never)
+	cal.Exists([]byte("d"), []byte("stranger"), activity.Never)
 	if n := cal.Users("d"); n != 2 {
 		t.Errorf("%d users are known, want 2", n)
 	}

@@ -43,11 +43,14 @@ func (c *Calendar) Users(domain string) int {
 	return len(d.hashes) - len(d.free)
 }
 
-// Compact gives back the memory that growing sets have reserved, and packs all days
-// but today.
+// Compact gives back the memory that growing sets have reserved, packs all days but
+// today, and drops accounts that are not all there.
 func (c *Calendar) Compact(today Day) {
 	c.recent = recent{}
 	for _, d := range c.domains {
+		if d.accounts == nil {
+			d.reported = nil
+		}
 		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
 		for date, v := range d.days {
 			switch {

@@ -17,6 +17,9 @@ type Retention struct {
 	// Synapse holds the same by Synapse's own classes, in the order of
 	// SynapseNames.
 	Synapse []int
+	// Kinds holds Users by the kind of their account; nobody if the accounts of the
+	// domain are not known.
+	Kinds KindCounts
 }
 
 const (
@@ -56,6 +59,9 @@ func (c *Calendar) Returning(domain string, now time.Time) (Retention, Growth) {
 		r.Synapse = slices.Clone(r.Clients)
 	} else {
 		r.Synapse = slices.Clone(figures.returned[classes : classes+synapseClassCount])
+	}
+	if d.accounts != nil {
+		r.Kinds = d.byKind(d.kept.days.returned(c), d.tags())
 	}
 	return r, figures.lifecycles[0].growth()
 }

@@ -2,9 +2,12 @@ package dendrite
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
 )
 
 // The types of accounts (clientapi/auth/authtypes; userapi/api). Their numbers are
@@ -39,13 +42,35 @@ func (g accountGroup) accountType() (t collector.AccountType, known bool) {
 	return "", false
 }
 
+// kind is the same as a kind, which a deactivated account has for itself.
+func (g accountGroup) kind() activity.Kind {
+	t, known := g.accountType()
+	switch {
+	case !known:
+		return activity.NoAccount
+	case g.Deactivated:
+		return activity.Deactivated
+	case t == collector.Bridged:
+		return activity.Bridged
+	case t == collector.Guest:
+		return activity.Guest
+	}
+	return activity.Native
+}
+
+// What an account is, of which is_deactivated may be NULL.
+const (
+	ofService     = `CASE WHEN appservice_id <> '' THEN 1 ELSE 0 END`
+	isDeactivated = `CASE WHEN is_deactivated THEN 1 ELSE 0 END`
+)
+
 // accountGroups counts all accounts there are.
 func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err error) {
-	// A scan of the table: no index knows these columns. is_deactivated may be NULL.
+	// A scan of the table: no index knows these columns.
 	query := r.Rebind(`
 		SELECT account_type AS type,
-		       CASE WHEN appservice_id <> '' THEN 1 ELSE 0 END AS service,
-		       CASE WHEN is_deactivated THEN 1 ELSE 0 END AS deactivated,
+		       ` + ofService + ` AS service,
+		       ` + isDeactivated + ` AS deactivated,
 		       CASE WHEN created_ts > ? THEN 1 ELSE 0 END AS created,
 		       COUNT(*) AS accounts
 		FROM userapi_accounts WHERE server_name = ? GROUP BY 1, 2, 3, 4`)
@@ -58,6 +83,9 @@ func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err
 func (r *reading) accounts(ctx context.Context, domain *collector.DomainFacts) (map[string]float64, error) {
 	groups, err := r.accountGroups(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if domain.AllAccounts, err = r.accountKinds(ctx, groups); err != nil {
 		return nil, err
 	}
 	zero := func() map[collector.AccountType]int {
@@ -91,4 +119,44 @@ func (r *reading) accounts(ctx context.Context, domain *collector.DomainFacts) (
 		statistics["daily_user_type_"+string(t)] = float64(n)
 	}
 	return statistics, nil
+}
+
+// accountKinds reports the kind of each account; see collector.ReportAccounts. All are
+// read when everything is asked for, and at the first Read of a UTC day.
+func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (complete bool, err error) {
+	var want activity.KindCounts
+	for _, g := range groups {
+		want[g.kind()] += g.Accounts
+	}
+	want[activity.NoAccount] = 0
+	// Scans of userapi_accounts: no index knows these columns.
+	var steps []func() error
+	for _, condition := range []string{fmt.Sprintf(`created_ts >= %d`, r.since.Add(-overlap).UnixMilli()), `is_deactivated`} {
+		steps = append(steps, func() error { return r.kindsOf(ctx, condition) })
+	}
+	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
+	return collector.ReportAccounts(r.rec, r.server, want, fresh, steps, func() error { return r.kindsOf(ctx, `TRUE`) })
+}
+
+// kindsOf reports the kinds of the accounts that meet a condition. All activity of an
+// account is known if it was created when visits of today's horizon were already
+// written.
+func (r *reading) kindsOf(ctx context.Context, condition string) error {
+	never := int64(0)
+	oldest, err := r.oldestVisit(ctx)
+	if err != nil {
+		return err
+	}
+	if oldest != nil {
+		never = max(*oldest, activity.FirstDay(r.now, activity.MaxWindow).Start().UnixMilli())
+	}
+	query := `SELECT localpart, account_type, ` + ofService + `, ` + isDeactivated + `, created_ts FROM userapi_accounts WHERE server_name = ` + r.literal() + ` AND ` + condition
+	return r.Stream(ctx, query, 5, func(row *sqldb.Row) {
+		g := accountGroup{Type: int(row.Integer(1)), Service: row.Integer(2) == 1, Deactivated: row.Integer(3) == 1}
+		age := activity.Unremembered
+		if oldest != nil && row.Integer(4) >= never {
+			age = activity.Never
+		}
+		r.rec.Account(r.server, row.Text(0), g.kind(), age)
+	})
 }

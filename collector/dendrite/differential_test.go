@@ -96,10 +96,10 @@ func TestRandomWorlds(t *testing.T) {
 					seen, visits := make(evidence), w.dailyVisits()
 					w.lastSeen(seen)
 					want := w.figures(seen, visits)
-					if diff := cmp.Diff(want, shown(refresh(t, newRefresher(options, &w.now)))); diff != "" {
+					if diff := cmp.Diff(want, withKinds(refresh(t, newRefresher(options, &w.now)))); diff != "" {
 						t.Fatalf("step %d, everything is read (-naive +got):\n%s", step, diff)
 					}
-					got := shown(refresh(t, resumed))
+					got := withKinds(refresh(t, resumed))
 					if diff := cmp.Diff(people(w.figures(remembered, visits)), people(got)); diff != "" {
 						t.Fatalf("step %d, resumed (-naive +got):\n%s", step, diff)
 					}

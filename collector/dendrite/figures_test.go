@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 )
 
@@ -83,6 +84,7 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 	}
 	for _, p := range w.people {
 		w.countAccount(p, count)
+		w.countAge(p, seen, visits, count)
 		active := func(name string, clients ...string) {
 			var last time.Time
 			for _, client := range clients {
@@ -93,7 +95,9 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 				}
 			}
 			for _, window := range activity.DefaultWindows() {
-				count("active "+name+window.String(), !last.IsZero() && last.After(window.Since(w.now)))
+				is := !last.IsZero() && last.After(window.Since(w.now))
+				count("active "+name+window.String(), is)
+				count("type "+kind(p)+" "+window.String(), is && name == "")
 			}
 		}
 		names := classes.Names()
@@ -105,6 +109,7 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 			days = append(days, visits[p.name][client]...)
 		}
 		count("r30v2", returned(days, w.now))
+		count("r30v2type "+kind(p), returned(days, w.now))
 		w.countDays(days, count)
 	}
 	oldest := w.now
@@ -118,6 +123,73 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 		}
 	}
 	all["history"] = int(w.now.Truncate(day).Sub(oldest)/day) + 1
+	return all
+}
+
+// kind is the label "type" of somebody who is active.
+func kind(p *person) string {
+	switch {
+	case p.deactivated:
+		return "deactivated"
+	case p.kind == 2:
+		return "guest"
+	case p.service:
+		return "bridged"
+	}
+	return "native"
+}
+
+// countAge counts a native account by the UTC day on which it was seen last. If it never
+// was, what matters is whether it was created before Dendrite wrote the first visit.
+func (w *world) countAge(p *person, seen, visits evidence, count func(string, bool)) {
+	if kind(p) != "native" {
+		return
+	}
+	var last time.Time
+	for _, from := range []evidence{seen, visits} {
+		for _, times := range from[p.name] {
+			for _, at := range times {
+				if at.After(last) {
+					last = at
+				}
+			}
+		}
+	}
+	days, age := int(w.now.Truncate(day).Sub(last.Truncate(day))/day), "90-180d"
+	switch {
+	case last.IsZero() && len(w.visits) > 0 && p.created.UnixMilli() >= w.visits[0].at:
+		age = "never"
+	case last.IsZero():
+		age = "unknown"
+	case days < 7:
+		age = "0-7d"
+	case days < 30:
+		age = "7-30d"
+	case days < 90:
+		age = "30-90d"
+	}
+	count("dormant "+age, true)
+}
+
+// withKinds is shown, with the types and ages of accounts.
+func withKinds(d collector.Domain) map[string]int {
+	all := shown(d)
+	add := func(name string, n int) {
+		if n > 0 {
+			all[name] = n
+		}
+	}
+	for _, a := range d.Active {
+		for _, k := range a.Kinds {
+			add("type "+k.Kind.String()+" "+a.Window.String(), k.Users)
+		}
+	}
+	for _, k := range d.Retention.Kinds {
+		add("r30v2type "+k.Kind.String(), k.Users)
+	}
+	for i, age := range activity.DormancyAges() {
+		add("dormant "+age, d.Dormancy[i])
+	}
 	return all
 }
 

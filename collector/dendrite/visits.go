@@ -190,12 +190,18 @@ const (
 	chunkDays = 10
 )
 
+// oldestVisit returns the time of the oldest visit in milliseconds, nil if there is none.
+func (r *reading) oldestVisit(ctx context.Context) (oldest *int64, err error) {
+	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
+	err = r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`)
+	return oldest, err
+}
+
 // unknownPast returns the days before those of r30v2, back to MaxWindow, that may have
 // visits and were not read yet, the newest first.
 func (r *reading) unknownPast(ctx context.Context, end activity.Day) (days []activity.Day, err error) {
-	var oldest *int64
-	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
-	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`); err != nil || oldest == nil {
+	oldest, err := r.oldestVisit(ctx)
+	if err != nil || oldest == nil {
 		return nil, err
 	}
 	first := max(visitDay(*oldest), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)

@@ -231,6 +231,10 @@ func (r *reading) readLastOfHost(ctx context.Context, host string) error {
 	if !found.Registered.Known { // else the database has counted them
 		found.Registered = r.accountsCounted(len(users))
 	}
+	found.AllAccounts = true
+	for _, user := range users {
+		r.rec.Account([]byte(host), []byte(user), activity.Native, activity.Unremembered)
+	}
 	found.HasLastSeen, err = r.readLastOf(ctx, host, users)
 	return err
 }
@@ -260,14 +264,14 @@ func (r *reading) readLastOf(ctx context.Context, host string, users []string) (
 		switch last.Status {
 		case "NOT FOUND": // with the time of the question
 		case "Registered but didn't login": // with the time of the registration
-			r.rec.Exists([]byte(host), []byte(user))
+			r.rec.Exists([]byte(host), []byte(user), activity.Never)
 		case "ONLINE":
 			r.rec.Seen([]byte(host), []byte(user), activity.Unknown, r.now)
 		default:
 			if last.Timestamp.After(oldest) {
 				r.rec.Seen([]byte(host), []byte(user), activity.Unknown, last.Timestamp)
 			} else {
-				r.rec.Exists([]byte(host), []byte(user))
+				r.rec.Exists([]byte(host), []byte(user), activity.AgeOf(r.now, last.Timestamp))
 			}
 		}
 	}

@@ -106,7 +106,7 @@ func (t *tables) last(ctx context.Context) error {
 		return err
 	}
 	// A scan of the table: there is no index on seconds, which is text.
-	query := `SELECT ` + selected + `, username, CASE WHEN state = 'Registered but didn''t login' THEN '' ELSE seconds END FROM "last"`
+	query := `SELECT ` + selected + `, username, CASE WHEN state = 'Registered but didn''t login' THEN 'never' ELSE seconds END FROM "last"`
 	oldest := t.now.Add(-activity.MaxWindow).Unix()
 	return t.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		name := name(row)
@@ -115,60 +115,60 @@ func (t *tables) last(ctx context.Context) error {
 			return
 		}
 		found.HasLastSeen = true
-		text := string(row.Text(2))
-		if text == "" { // never, also in imported rows
-			found.AnyReadable = true
-			t.rec.Exists(name, row.Text(1))
-			return
-		}
-		seconds, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			found.Damaged++
-			return
+		switch text := string(row.Text(2)); text {
+		case "never":
+			t.rec.Exists(name, row.Text(1), activity.Never)
+		case "": // in imported rows
+			t.rec.Exists(name, row.Text(1), activity.Unremembered)
+		default:
+			seconds, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				found.Damaged++
+				return
+			}
+			if at := time.Unix(seconds, 0); seconds > oldest {
+				t.rec.Seen(name, row.Text(1), activity.Unknown, at)
+			} else {
+				t.rec.Exists(name, row.Text(1), activity.AgeOf(t.now, at))
+			}
 		}
 		found.AnyReadable = true
-		if seconds > oldest {
-			t.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
-			return
-		}
-		t.rec.Exists(name, row.Text(1))
 	})
 }
 
-// accounts counts accounts, which have a row for each kind of stored password
-// since 25.03. Servers that keep accounts elsewhere have none here.
+// accounts reads the accounts, which have a row for each kind of stored password since
+// 25.03. Servers that keep accounts elsewhere have none here.
 func (t *tables) accounts(ctx context.Context) error {
 	columns, err := t.Columns(ctx, "users")
 	if err != nil || !slices.Contains(columns, "username") {
 		return err
 	}
-	hostOf, group := `''`, ""
+	host, group := `''`, `username`
 	if slices.Contains(columns, hostColumn) {
-		hostOf, group = hostColumn, ` GROUP BY `+hostColumn
+		host, group = hostColumn, hostColumn+`, username`
 	}
-	older := `-1`
-	if slices.Contains(columns, "created_at") {
-		older = `COUNT(DISTINCT CASE WHEN ` + t.createdBefore(t.now.Add(-newAccount)) + ` THEN username END)`
+	dated := slices.Contains(columns, "created_at")
+	older := `0`
+	if dated {
+		older = `MAX(CASE WHEN ` + t.createdBefore(t.now.Add(-newAccount)) + ` THEN 1 ELSE 0 END)`
 	}
 	// In the order of the primary key, (server_host, username, type) or
 	// (username, type).
-	query := `SELECT ` + hostOf + `, COUNT(DISTINCT username), ` + older + ` FROM users` + group
-	return t.Stream(ctx, query, 3, func(row *sqldb.Row) {
-		name, n, older := row.Text(0), int(row.Integer(1)), int(row.Integer(2))
-		if group == "" {
+	return t.Stream(ctx, `SELECT `+host+`, username, `+older+` FROM users GROUP BY `+group, 3, func(row *sqldb.Row) {
+		name := row.Text(0)
+		if group == "username" {
 			name = []byte(t.host)
-		}
-		if n == 0 {
-			return
 		}
 		found := t.inSQL(name, accountsOf)
 		if found == nil {
 			return
 		}
-		found.Registered = collector.Known(n)
-		if older >= 0 {
-			found.Created = collector.Known(n - older)
+		found.AllAccounts = true
+		found.Registered = collector.Known(found.Registered.Number + 1)
+		if dated {
+			found.Created = collector.Known(found.Created.Number + 1 - int(row.Integer(2)))
 		}
+		t.rec.Account(name, row.Text(1), activity.Native, activity.Unremembered)
 	})
 }
 

@@ -106,6 +106,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	for i := range reading.facts.Domains {
 		d := &reading.facts.Domains[i]
 		d.NotRecorded = reading.notRecorded(*d)
+		d.Guests = r.options.Hosts[d.Name].Guests
 		if reading.facts.OnlineErr != nil { // nobody is forgotten for that
 			d.LogoutsUnrecorded = true
 		}

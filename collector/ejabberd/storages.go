@@ -13,6 +13,7 @@ type Host struct {
 	Last     chatserver.Storage // last activity: mod_last
 	Accounts chatserver.Storage // auth_method
 	Sessions chatserver.Storage // who is connected: sm_db_type
+	Guests   collector.Guests
 }
 
 // toldByAPI returns the host without what is in SQL, for a server without a database
@@ -113,7 +114,8 @@ func (c *ejabberdYML) storages(host string) Host {
 		return c.names.text(c.top[name])
 	}
 	standard := storageNamed(option("default_db"), chatserver.InMnesia)
-	h := Host{Accounts: c.accounts(own, standard), Sessions: storageNamed(option("sm_db_type"), storageNamed(option("default_ram_db"), chatserver.InMnesia))}
+	accounts, guests := c.accounts(own, standard)
+	h := Host{Accounts: accounts, Guests: guests, Sessions: storageNamed(option("sm_db_type"), storageNamed(option("default_ram_db"), chatserver.InMnesia))}
 	modules := c.options(c.top["modules"])
 	if n := own["modules"]; n != nil {
 		modules = c.options(n)
@@ -143,13 +145,13 @@ func storageNamed(name string, standard chatserver.Storage) chatserver.Storage {
 
 // accounts returns where the accounts are. A host may ask several methods. Guests of
 // anonymous have no accounts.
-func (c *ejabberdYML) accounts(own options, standard chatserver.Storage) chatserver.Storage {
+func (c *ejabberdYML) accounts(own options, standard chatserver.Storage) (chatserver.Storage, collector.Guests) {
 	methods := c.texts(c.top["auth_method"])
 	if n := own["auth_method"]; n != nil {
 		methods = c.texts(n)
 	}
 	if len(methods) == 0 {
-		return standard
+		return standard, collector.NoGuests
 	}
 	var in []chatserver.Storage
 	for _, method := range methods {
@@ -163,5 +165,5 @@ func (c *ejabberdYML) accounts(own options, standard chatserver.Storage) chatser
 			in = append(in, chatserver.Unlisted)
 		}
 	}
-	return chatserver.Together(in...)
+	return chatserver.Together(in...), collector.GuestsOf(methods)
 }

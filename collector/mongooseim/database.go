@@ -117,10 +117,11 @@ func (r *reading) last(ctx context.Context) error {
 		}
 		rows++
 		r.found.Of(name)
-		if seconds := row.Integer(2); seconds > oldest {
-			r.rec.Seen(name, row.Text(1), activity.Unknown, time.Unix(seconds, 0))
+		seconds := row.Integer(2)
+		if at := time.Unix(seconds, 0); seconds > oldest {
+			r.rec.Seen(name, row.Text(1), activity.Unknown, at)
 		} else {
-			r.rec.Exists(name, row.Text(1))
+			r.rec.Exists(name, row.Text(1), activity.AgeOf(r.now, at))
 		}
 	})
 	for name, d := range r.found {
@@ -131,39 +132,40 @@ func (r *reading) last(ctx context.Context) error {
 	return err
 }
 
-// accounts counts accounts. Servers that keep them elsewhere, as with LDAP,
-// have none here.
+// accounts reads the accounts. Servers that keep them elsewhere, as with LDAP, have
+// none here.
 func (r *reading) accounts(ctx context.Context) error {
 	columns, err := r.Columns(ctx, "users")
 	if err != nil || !slices.Contains(columns, "username") {
 		return err
 	}
-	named := slices.Contains(columns, domainColumn)
-	if !named && r.host == "" {
-		return nil // the table last is the same, and says so
+	named, domain := slices.Contains(columns, domainColumn), domainColumn
+	if !named {
+		if r.host == "" {
+			return nil // the table last is the same, and says so
+		}
+		domain = `''`
 	}
-	domain, group := `''`, ""
-	if named {
-		domain, group = domainColumn, ` GROUP BY `+domainColumn
+	dated, created := slices.Contains(columns, "created_at"), `0`
+	if dated {
+		created = `CASE WHEN ` + r.createdAfter(r.now.Add(-newAccount)) + ` THEN 1 ELSE 0 END`
 	}
-	created := `-1`
-	if slices.Contains(columns, "created_at") {
-		created = `COUNT(CASE WHEN ` + r.createdAfter(r.now.Add(-newAccount)) + ` THEN 1 END)`
-	}
-	// In the order of the primary key (server, username).
-	return r.Stream(ctx, `SELECT `+domain+`, COUNT(*), `+created+` FROM users`+group, 3, func(row *sqldb.Row) {
-		name, n, created := row.Text(0), int(row.Integer(1)), int(row.Integer(2))
+	// A scan of the table, whose primary key is (server, username).
+	return r.Stream(ctx, `SELECT `+domain+`, username, `+created+` FROM users`, 3, func(row *sqldb.Row) {
+		name := row.Text(0)
 		if !named {
 			name = []byte(r.host)
 		}
-		if n == 0 || !r.domains.inSQL(name, accountsOf) {
+		if !r.domains.inSQL(name, accountsOf) {
 			return
 		}
 		found := r.found.Of(name)
-		found.Registered = collector.Known(n)
-		if created >= 0 {
-			found.Created = collector.Known(created)
+		found.AllAccounts = true
+		found.Registered = collector.Known(found.Registered.Number + 1)
+		if dated {
+			found.Created = collector.Known(found.Created.Number + int(row.Integer(2)))
 		}
+		r.rec.Account(name, row.Text(1), activity.Native, activity.Unremembered)
 	})
 }
 

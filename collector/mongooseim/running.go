@@ -309,15 +309,17 @@ func (a api) oldUsers(ctx context.Context, arguments string, now time.Time, foun
 			continue
 		}
 		d := found.Of([]byte(name))
-		if u.Timestamp == nil {
-			rec.Exists([]byte(name), []byte(user))
+		d.AllAccounts = true
+		rec.Account([]byte(name), []byte(user), activity.Native, activity.Unremembered)
+		if u.Timestamp == nil { // never with a presence, or before mod_last was there
+			rec.Exists([]byte(name), []byte(user), activity.Unremembered)
 			continue
 		}
 		d.HasLastSeen = true
 		if u.Timestamp.After(oldest) {
 			rec.Seen([]byte(name), []byte(user), activity.Unknown, *u.Timestamp)
 		} else {
-			rec.Exists([]byte(name), []byte(user))
+			rec.Exists([]byte(name), []byte(user), activity.AgeOf(now, *u.Timestamp))
 		}
 	}
 	return true, nil

@@ -16,6 +16,7 @@ import (
 type Host struct {
 	Last     chatserver.Storage // last activity: mod_last
 	Accounts chatserver.Storage // auth
+	Guests   collector.Guests
 }
 
 // kind is one of the fields of Host.
@@ -50,13 +51,13 @@ func storages(general, own hostSection, hasDatabase bool) (h Host) {
 			h.Last = chatserver.InSQL
 		}
 	}
-	h.Accounts = accountsIn(sections.Auth, hasDatabase)
+	h.Accounts, h.Guests = accountsIn(sections.Auth, hasDatabase)
 	return h
 }
 
 // accountsIn returns where accounts are, by the methods of authentication: those that
-// are listed, or else all that have a section.
-func accountsIn(auth map[string]any, hasDatabase bool) chatserver.Storage {
+// are listed, or else all that have a section; and who gets in without one.
+func accountsIn(auth map[string]any, hasDatabase bool) (chatserver.Storage, collector.Guests) {
 	var methods []string
 	if listed, ok := auth["methods"].([]any); ok {
 		for _, method := range listed {
@@ -80,7 +81,7 @@ func accountsIn(auth map[string]any, hasDatabase bool) chatserver.Storage {
 			in = append(in, chatserver.Unlisted)
 		}
 	}
-	return chatserver.Together(in...)
+	return chatserver.Together(in...), collector.GuestsOf(methods)
 }
 
 // hosting says which domains a MongooseIM serves and where their records are, as far
@@ -107,13 +108,18 @@ func (s *hosting) storage(domain string) (h Host, known bool) {
 }
 
 // sameForAll returns where the records of all host types are, if that is the same
-// place.
+// place. Who gets in without an account is then left out if it differs.
 func (o Options) sameForAll() (all Host, same bool) {
 	for _, h := range o.Hosts {
-		if same && h != all {
+		if !same {
+			all, same = h, true
+		}
+		if h.Guests != all.Guests {
+			all.Guests, h.Guests = collector.NoGuests, collector.NoGuests
+		}
+		if h != all {
 			return Host{}, false
 		}
-		all, same = h, true
 	}
 	return all, same
 }
@@ -225,6 +231,9 @@ func (s *hosting) facts(found collector.DomainSet, onlineErr error) []collector.
 	all := found.Facts()
 	for i := range all {
 		all[i].NotRecorded = s.notRecorded(all[i], onlineErr)
+		if h, known := s.storage(all[i].Name); known {
+			all[i].Guests = h.Guests
+		}
 		all[i].LogoutsUnrecorded = all[i].LogoutsUnrecorded || onlineErr != nil
 	}
 	return all

@@ -50,7 +50,7 @@ func (r *Reader) readDatabase(ctx context.Context, now time.Time, rec activity.R
 	if len(hosts) == 0 && server == nil && len(r.options.Hosts) == 0 {
 		return facts, fmt.Errorf("%s: the table prosody has no rows of the stores lastlog2, account_activity or accounts: are they kept in files?", r.options.Database)
 	}
-	others, err := r.readOtherAccounts(ctx)
+	others, err := r.readOtherAccounts(ctx, rec)
 	facts.PartialErr = err // accounts are not known then
 	found := make(collector.DomainSet)
 	var unserved []string
@@ -100,7 +100,7 @@ func (r *Reader) readHosts(ctx context.Context) (byName map[string]*hostRows, ki
 func (h *hostRows) built() *collector.DomainBuilder {
 	h.domain.Clients = h.uses != nil
 	if h.accounts > 0 {
-		h.domain.Registered = collector.Known(h.accounts)
+		h.domain.Registered, h.domain.AllAccounts = collector.Known(h.accounts), true
 	}
 	return &h.domain
 }
@@ -111,22 +111,25 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
 	domain := []byte(name)
 	for u := range h.users.drain {
-		at := u.latest()
+		at, age := u.latest(), u.age(now)
+		if u.account() != accountUnknown {
+			rec.Account(domain, u.name(), activity.Native, age)
+		}
 		switch {
 		case !u.stored():
-			rec.Exists(domain, u.name()) // whatever else there is, it is of an account
+			rec.Exists(domain, u.name(), age) // whatever else there is, it is of an account
 		case server.isOnline(name, string(u.name())):
 			r.seen(rec, domain, u.name(), now, h.uses[string(u.name())])
 			seen.counted++
-		case at > oldest && h.others.exists(name, string(u.name()), rec):
+		case at > oldest && h.others.exists(name, string(u.name()), age, rec):
 			seen.disabled++
 		case at > oldest && accountCounts(u.account(), h.hasActivity, h.accounts > 0):
 			r.seen(rec, domain, u.name(), timeOf(at), h.uses[string(u.name())])
 			seen.counted++
 		case at <= oldest:
-			rec.Exists(domain, u.name())
+			rec.Exists(domain, u.name(), age)
 		case u.account() == accountDisabled:
-			rec.Exists(domain, u.name())
+			rec.Exists(domain, u.name(), age)
 			seen.disabled++
 		}
 	}
@@ -221,7 +224,7 @@ func (d *databaseHosts) addTime(h *hostRows, user []byte, store string, row *sql
 	seconds, err := parse(row.Text(4), row.Text(5))
 	if err != nil {
 		h.domain.Damaged++
-		which = noTime
+		which = damagedTime
 	} else {
 		h.domain.AnyReadable = true
 	}

@@ -167,7 +167,7 @@ func TestManyRowsInADatabase(t *testing.T) {
 func TestWhatIsNotInADatabaseIsUnknown(t *testing.T) {
 	_, facts, err := readRows(t, row{"u", "accounts", "password", "string", "abc"}, row{"u", "accounts", "created", "number", "5"}, row{"v", "accounts", "password", "string", "abc"})
 	must.Succeed(t, err)
-	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 2}, NotRecorded: facts.Domains[0].NotRecorded}}
+	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 2}, AllAccounts: true, NotRecorded: facts.Domains[0].NotRecorded}}
 	if !strings.Contains(facts.Domains[0].NotRecorded, "add mod_lastlog2") {
 		t.Errorf("the module is not named: %q", facts.Domains[0].NotRecorded)
 	}

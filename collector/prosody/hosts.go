@@ -100,7 +100,8 @@ func (h *host) read(ctx context.Context, r *Reader, now time.Time, domain *colle
 	domain.HasLastSeen = h.lastlog2.exists || h.activity.exists || h.lastlog.exists
 	domain.Clients = h.clients.exists
 	if h.accounts.exists {
-		domain.Registered = collector.Known(len(h.accounts.users))
+		domain.Registered, domain.AllAccounts = collector.Known(len(h.accounts.users)), true
+		h.accounts.report(h.name, rec)
 	}
 	var damage damage
 	last, err := h.lastTimes(ctx, &damage)
@@ -118,8 +119,46 @@ func (h *host) read(ctx context.Context, r *Reader, now time.Time, domain *colle
 	return damage.sentences, nil
 }
 
+// report reports the accounts of a host.
+func (s store) report(host string, rec activity.Recorder) {
+	for _, user := range s.users {
+		name, ok := decodeName(user)
+		if !ok {
+			name = user // as it stands there: an account for certain
+		}
+		rec.Account([]byte(host), []byte(name), activity.Native, activity.Unremembered)
+	}
+}
+
+// neverSeconds is the time of a user of whom a record says that there is none; 0 is that
+// of a record that cannot be read.
+const neverSeconds = -1
+
+// orNever returns a parser that tells records without a time from those that cannot be
+// read.
+func orNever(parse func([]byte) (float64, error)) func([]byte) (float64, error) {
+	return func(record []byte) (float64, error) {
+		at, err := parse(record)
+		if err == nil && at == 0 {
+			at = neverSeconds
+		}
+		return at, err
+	}
+}
+
+// ageOf returns the age of an account with such a time.
+func ageOf(now time.Time, seconds float64) activity.Age {
+	switch {
+	case seconds > 0:
+		return activity.AgeOf(now, timeOf(seconds))
+	case seconds == neverSeconds:
+		return activity.Never
+	}
+	return activity.Unremembered
+}
+
 // lastTimes returns the newest time that any store has of each user, in Unix
-// seconds; 0 for never.
+// seconds; see neverSeconds.
 func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float64, error) {
 	last := make(map[string]float64, max(len(h.lastlog2.users), len(h.activity.users)))
 	for _, s := range []struct {
@@ -127,12 +166,15 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 		cache *fileCache[float64]
 		parse func([]byte) (float64, error)
 	}{{h.lastlog2, &h.logins, lastLogin}, {h.activity, &h.activities, lastActivity}, {h.lastlog, &h.events, lastEvent}} {
-		times, err := readAll(ctx, s.store, s.store.users, s.cache, damage, s.parse)
+		times, err := readAll(ctx, s.store, s.store.users, s.cache, damage, orNever(s.parse))
 		if err != nil {
 			return nil, err
 		}
 		for i, user := range s.store.users {
-			last[user] = max(last[user], times[i])
+			if before, there := last[user]; there {
+				times[i] = max(times[i], before)
+			}
+			last[user] = times[i]
 		}
 	}
 	return last, nil
@@ -150,13 +192,13 @@ func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.
 		case at > oldest || server.isOnline(h.name, name):
 			users = append(users, user)
 		default:
-			rec.Exists(domain, []byte(name))
+			rec.Exists(domain, []byte(name), ageOf(now, at))
 		}
 	}
 	for _, user := range h.accounts.users {
 		if name, ok := decodeName(user); ok {
 			if _, stored := last[user]; !stored {
-				rec.Exists(domain, []byte(name))
+				rec.Exists(domain, []byte(name), activity.Unremembered)
 			}
 		}
 	}
@@ -190,13 +232,13 @@ func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last ma
 		case server.isOnline(h.name, name):
 			r.seen(rec, domain, []byte(name), now, uses[i])
 			seen.counted++
-		case h.others.exists(h.name, name, rec):
+		case h.others.exists(h.name, name, ageOf(now, last[user]), rec):
 			seen.disabled++
 		case accountCounts(states[i], h.activity.exists, h.accounts.exists):
 			r.seen(rec, domain, []byte(name), timeOf(last[user]), uses[i])
 			seen.counted++
 		case states[i] == accountDisabled:
-			rec.Exists(domain, []byte(name))
+			rec.Exists(domain, []byte(name), ageOf(now, last[user]))
 			seen.disabled++
 		}
 	}

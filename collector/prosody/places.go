@@ -92,14 +92,14 @@ type otherAccounts struct {
 	disabled map[string]bool
 }
 
-// readOtherAccounts reads the accounts that are in other places, by host.
-func (r *Reader) readOtherAccounts(ctx context.Context) (map[string]*otherAccounts, error) {
+// readOtherAccounts reads and reports the accounts that are in other places, by host.
+func (r *Reader) readOtherAccounts(ctx context.Context, rec activity.Recorder) (map[string]*otherAccounts, error) {
 	all := make(map[string]*otherAccounts)
 	databases := make(map[sqldb.Source]bool)
 	for _, host := range r.options.Hosts {
 		switch place := r.options.accountsOf(host); {
 		case place.DataPath != "":
-			found, err := r.accountsInFolder(ctx, place.DataPath, host)
+			found, err := r.accountsInFolder(ctx, place.DataPath, host, rec)
 			if err != nil {
 				return nil, fmt.Errorf("read the accounts of %s: %w", host, err)
 			}
@@ -112,7 +112,7 @@ func (r *Reader) readOtherAccounts(ctx context.Context) (map[string]*otherAccoun
 		databases[place.Database] = true
 	}
 	for database := range databases {
-		if err := r.accountsInDatabase(ctx, database, all); err != nil {
+		if err := r.accountsInDatabase(ctx, database, all, rec); err != nil {
 			return nil, fmt.Errorf("read the accounts: %w", err)
 		}
 	}
@@ -120,7 +120,7 @@ func (r *Reader) readOtherAccounts(ctx context.Context) (map[string]*otherAccoun
 }
 
 // accountsInFolder reads the accounts of one host from internal storage.
-func (r *Reader) accountsInFolder(ctx context.Context, dataPath, host string) (*otherAccounts, error) {
+func (r *Reader) accountsInFolder(ctx context.Context, dataPath, host string, rec activity.Recorder) (*otherAccounts, error) {
 	s := store{path: filepath.Join(dataPath, encodeName(host), "accounts")}
 	if err := s.list(); err != nil {
 		return nil, err
@@ -130,6 +130,7 @@ func (r *Reader) accountsInFolder(ctx context.Context, dataPath, host string) (*
 	if err != nil {
 		return nil, err
 	}
+	s.report(host, rec)
 	found := &otherAccounts{count: len(s.users), disabled: make(map[string]bool)}
 	for i, user := range s.users {
 		if name, ok := decodeName(user); ok && states[i] == accountDisabled {
@@ -140,7 +141,7 @@ func (r *Reader) accountsInFolder(ctx context.Context, dataPath, host string) (*
 }
 
 // accountsInDatabase adds the accounts of all hosts whose accounts are in a database.
-func (r *Reader) accountsInDatabase(ctx context.Context, database sqldb.Source, all map[string]*otherAccounts) error {
+func (r *Reader) accountsInDatabase(ctx context.Context, database sqldb.Source, all map[string]*otherAccounts, rec activity.Recorder) error {
 	// In the order of the index (host, user, store, key). Passwords stay there.
 	const accounts = `SELECT host, "user", MAX(CASE WHEN "key" = 'disabled' THEN value ELSE '' END) FROM prosody
 		WHERE store = 'accounts' AND "user" <> '' GROUP BY host, "user"`
@@ -156,6 +157,7 @@ func (r *Reader) accountsInDatabase(ctx context.Context, database sqldb.Source, 
 				all[host] = found
 			}
 			found.count++
+			rec.Account(row.Text(0), row.Text(1), activity.Native, activity.Unremembered)
 			if value := string(row.Text(2)); value != "" && value != "false" {
 				found.disabled[string(row.Text(1))] = true
 			}
@@ -178,7 +180,8 @@ func (r *Reader) addServed(found collector.DomainSet, others map[string]*otherAc
 	}
 	for host, accounts := range others {
 		if r.options.serves(host) && accounts.count > 0 {
-			found.Of([]byte(host)).Registered = collector.Known(accounts.count)
+			d := found.Of([]byte(host))
+			d.Registered, d.AllAccounts = collector.Known(accounts.count), true
 		}
 	}
 }
@@ -199,11 +202,15 @@ func (o Options) assumed() string {
 // notRecorded says that no store holds activity of a host, and what to do about that.
 const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
 
-// withoutActivity says of which domains no activity is recorded.
+// withoutActivity says of which domains no activity is recorded, and which are for
+// anonymous guests.
 func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
 	for i, d := range domains {
 		known := d.HasLastSeen || d.Damaged > 0 || len(d.ActiveByServer) > 0
-		if !known && !r.options.accountsOf(d.Name).Anonymous {
+		switch {
+		case r.options.accountsOf(d.Name).Anonymous:
+			domains[i].Guests = collector.OnlyGuests
+		case !known:
 			domains[i].NotRecorded = notRecorded
 		}
 	}
@@ -220,12 +227,12 @@ func (o Options) unserved(names []string) []string {
 	return collector.Unserved(left)
 }
 
-// exists records that a user with a disabled account is there. It returns whether
+// exists records that a user with a disabled account, of that age, is there. It returns whether
 // that was so.
-func (o *otherAccounts) exists(host, user string, rec activity.Recorder) bool {
+func (o *otherAccounts) exists(host, user string, age activity.Age, rec activity.Recorder) bool {
 	if !o.isDisabled(user) {
 		return false
 	}
-	rec.Exists([]byte(host), []byte(user))
+	rec.Exists([]byte(host), []byte(user), age)
 	return true
 }

@@ -19,13 +19,15 @@ type timeFact struct {
 	hash    uint32 // of the user
 	at      uint32 // where the user's record probably is
 	nameEnd int
-	which   int // time of the record, noTime for none
+	which   int // time of the record, or noTime or damagedTime
 	seconds float64
 }
 
 const (
 	queueSize = 256
 	noTime    = -1
+	// damagedTime is that of a row that cannot be read.
+	damagedTime = -2
 )
 
 func (q *timeQueue) add(h *hostRows, user []byte, which int, seconds float64) {
@@ -50,8 +52,13 @@ func (q *timeQueue) flush() {
 	from := 0
 	for _, f := range q.facts {
 		u := f.host.users.find(f.hash, q.names[from:f.nameEnd])
-		u.setStored()
-		if f.which != noTime {
+		switch f.which {
+		case damagedTime:
+			u.setStored(storedDamaged)
+		case noTime:
+			u.setStored(storedReadable)
+		default:
+			u.setStored(storedReadable)
 			u.setTime(f.which, f.seconds)
 		}
 		from = f.nameEnd

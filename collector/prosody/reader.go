@@ -185,7 +185,7 @@ func (r *Reader) readFiles(ctx context.Context, now time.Time, rec activity.Reco
 			facts.Warnings = append(facts.Warnings, fmt.Sprintf("the folder of %s is left out: the exporter's user may not enter it", name))
 		}
 	}
-	others, err := r.readOtherAccounts(ctx)
+	others, err := r.readOtherAccounts(ctx, rec)
 	facts.PartialErr = err // accounts are not known then
 	found := make(collector.DomainSet)
 	var unserved []string

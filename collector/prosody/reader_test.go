@@ -148,7 +148,7 @@ func TestEverybodyIsDisabled(t *testing.T) {
 
 func TestWhatIsNotStoredIsUnknown(t *testing.T) {
 	_, facts := read(t, map[string]string{"accounts/u.dat": "return {};\n"})
-	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}, NotRecorded: facts.Domains[0].NotRecorded}}
+	want := []collector.DomainFacts{{Name: "example.org", Registered: map[collector.AccountType]int{collector.Native: 1}, AllAccounts: true, NotRecorded: facts.Domains[0].NotRecorded}}
 	for _, module := range []string{"mod_lastlog2", "mod_account_activity"} {
 		if !strings.Contains(facts.Domains[0].NotRecorded, module) {
 			t.Errorf("%s is not named: %q", module, facts.Domains[0].NotRecorded)
@@ -170,7 +170,7 @@ func TestFilesThatAreNoRecordsAreIgnored(t *testing.T) {
 		"lastlog2/v.dat~": login("1749988700"), "lastlog2/w.list": "item({});", "lastlog2/.dat": login("1749988700"), "lastlog2/x": "",
 		"accounts/u.dat": "return {};\n", "accounts/u.dat~": "return {", "roster/u.dat": "nonsense",
 	})
-	want := []collector.DomainFacts{{Name: "example.org", HasLastSeen: true, Registered: map[collector.AccountType]int{collector.Native: 1}}}
+	want := []collector.DomainFacts{{Name: "example.org", HasLastSeen: true, Registered: map[collector.AccountType]int{collector.Native: 1}, AllAccounts: true}}
 	if diff := cmp.Diff(want, facts.Domains); diff != "" || got["example.org"] != [3]int{1, 1, 1} {
 		t.Errorf("%v (-want +got):\n%s", got, diff)
 	}

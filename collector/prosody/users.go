@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"time"
+
+	"active_users_exporter/collector/activity"
 )
 
 // This file and queue.go are more than a map because of BenchmarkSQLite: nearly all
@@ -38,8 +41,8 @@ const (
 )
 
 // A userRecord is what is known of one user: last login, logout and activity in
-// Unix seconds, 0 for never; the state of the account; whether a store of
-// activity has a row; the name, its size first.
+// Unix seconds, 0 for never; the state of the account; whether stores of
+// activity have rows; the name, its size first.
 type userRecord []byte
 
 const (
@@ -67,8 +70,24 @@ func (u userRecord) latest() float64 {
 func (u userRecord) account() accountState         { return accountState(u[recordAccount]) }
 func (u userRecord) setAccount(state accountState) { u[recordAccount] = byte(state) }
 
-func (u userRecord) stored() bool { return u[recordStored] != 0 }
-func (u userRecord) setStored()   { u[recordStored] = 1 }
+// What stores of activity say of a user: the bits of rows that can be read, and of
+// others.
+const (
+	storedReadable = 1 << iota
+	storedDamaged
+)
+
+func (u userRecord) stored() bool         { return u[recordStored] != 0 }
+func (u userRecord) setStored(which byte) { u[recordStored] |= which }
+
+// age returns that of the user's account.
+func (u userRecord) age(now time.Time) activity.Age {
+	at := u.latest()
+	if at <= 0 && u[recordStored] == storedReadable {
+		at = neverSeconds
+	}
+	return ageOf(now, at)
+}
 
 // sizeOfRecord is that with a name of the given size.
 func sizeOfRecord(name int) int {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
@@ -24,31 +25,18 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 	for _, g := range groups {
 		want[g.Kind] += g.Accounts
 	}
-	agree := func() bool {
-		counts, known := r.rec.Accounts(r.server)
-		return known && counts == want
+	// By index users_creation_ts (creation_ts), and by a scan of users.
+	conditions := []string{fmt.Sprintf(`creation_ts >= %d`, r.since.Add(-overlap).Unix()), `deactivated <> 0`}
+	if !r.extras.created.readable {
+		conditions = conditions[1:]
 	}
-	_, known := r.rec.Accounts(r.server)
-	if known && !r.since.IsZero() && activity.DayOf(r.since) == activity.DayOf(r.now) {
-		// By index users_creation_ts (creation_ts), and by a scan of users.
-		steps := []string{fmt.Sprintf(`creation_ts >= %d`, r.since.Add(-overlap).Unix()), `deactivated <> 0`}
-		if !r.extras.created.readable {
-			steps = steps[1:]
-		}
-		for _, step := range steps {
-			if err := r.kindsOf(ctx, step); err != nil {
-				return false, err
-			}
-			if agree() {
-				return true, nil
-			}
-		}
+	var steps []func() error
+	for _, condition := range conditions {
+		steps = append(steps, func() error { return r.kindsOf(ctx, condition) })
 	}
-	r.rec.ForgetAccounts(r.server)
-	if err := r.kindsOf(ctx, `name IS NOT NULL`); err != nil { // a scan of users
-		return false, err
-	}
-	return agree(), nil
+	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
+	all := func() error { return r.kindsOf(ctx, `name IS NOT NULL`) } // a scan of users
+	return collector.ReportAccounts(r.rec, r.server, want, fresh, steps, all)
 }
 
 // kindsOf reports the kinds of the accounts that meet a condition. All activity of an
@@ -61,6 +49,10 @@ func (r *reading) kindsOf(ctx context.Context, condition string) error {
 		traced = fmt.Sprintf(`CASE WHEN creation_ts >= %d THEN 1 ELSE 0 END`, first)
 	}
 	return r.Stream(ctx, `SELECT name, `+kindColumn+`, `+traced+` FROM users WHERE `+condition, 3, func(row *sqldb.Row) {
-		r.rec.Account(r.server, row.Text(0), activity.Kind(row.Integer(1)), row.Integer(2) == 1)
+		age := activity.Unremembered
+		if row.Integer(2) == 1 {
+			age = activity.Never
+		}
+		r.rec.Account(r.server, row.Text(0), activity.Kind(row.Integer(1)), age)
 	})
 }

@@ -24,9 +24,9 @@ type accountCounter struct {
 	accounts int
 }
 
-func (c *accountCounter) Account(domain, user []byte, kind activity.Kind, traced bool) {
+func (c *accountCounter) Account(domain, user []byte, kind activity.Kind, age activity.Age) {
 	c.accounts++
-	c.Recorder.Account(domain, user, kind, traced)
+	c.Recorder.Account(domain, user, kind, age)
 }
 
 // A refresh reads the accounts that have changed, and all of them only on a new day,
