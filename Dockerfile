@@ -14,6 +14,6 @@ COPY --from=build --chown=nonroot:nonroot /data /data
 ENV ACTIVE_USERS_STORAGE_PATH=/data
 VOLUME /data
 EXPOSE 10052
-# Of another port or of TLS, ACTIVE_USERS_URL names the page to ask for.
+# It finds the listener by ACTIVE_USERS_WEB_LISTEN_ADDRESS and ACTIVE_USERS_WEB_CONFIG_FILE.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["/active_users_exporter", "healthcheck"]
 ENTRYPOINT ["/active_users_exporter"]

@@ -119,7 +119,7 @@ func receive(ctx context.Context, listener net.Listener, handler http.Handler, e
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(e.slogger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(withPanics{e.slogger.Handler()}, slog.LevelDebug), // anybody can connect
 	}
 	_ = level.Info(e.logger).Log("msg", "receiving reports", "address", listener.Addr())
 	failed := make(chan error, 1)
@@ -190,6 +190,7 @@ func listen(ctx context.Context, pages http.Handler, flags webFlags, listening f
 		},
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(withPanics{e.slogger.Handler()}, slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- toolkit.ListenAndServe(server, flags.toolkit, e.slogger) }()

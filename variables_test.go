@@ -26,7 +26,7 @@ func allSettings() map[string]setting {
 	text := setting{one: "one", other: "other"}
 	truth := setting{one: "true", other: "false", wrong: "perhaps"}
 	return map[string]setting{
-		"config.file": text, "url": text, "web.config.file": text, "web.telemetry-path": text,
+		"config.file": text, "url": text, "password-file": text, "client-cert-file": text, "client-key-file": text, "web.config.file": text, "web.telemetry-path": text,
 		"cohorts": truth, "web.systemd-socket": truth, "web.enable-lifecycle": truth, "syntax-only": truth, "long": truth,
 		"log.level":          {one: "debug", other: "warn", wrong: "loud"},
 		"log.format":         {one: "logfmt", other: "json", wrong: "xml"},

@@ -3,14 +3,8 @@ package prometheus_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -107,7 +101,7 @@ func startExporter(t *testing.T, program, folder string, tls bool) (exporter *ex
 	address = freeAddress(t)
 	arguments := []string{"--server=prosody=" + filepath.Dir(records), "--storage.path=" + t.TempDir(), "--web.listen-address=" + address}
 	if tls {
-		certificate(t, filepath.Join(folder, "active_users_ca.crt"), filepath.Join(folder, "key.pem"))
+		must.WriteCertificate(t, filepath.Join(folder, "active_users_ca.crt"), filepath.Join(folder, "key.pem"))
 		must.WriteFile(t, filepath.Join(folder, "active_users_password"), "secret\n")
 		web := filepath.Join(folder, "web.yml")
 		must.WriteFile(t, web, "tls_server_config: {cert_file: active_users_ca.crt, key_file: key.pem}\n"+
@@ -140,20 +134,6 @@ func freeAddress(t *testing.T) string {
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
-}
-
-// certificate writes a certificate for 127.0.0.1 that signs itself, and its key.
-func certificate(t *testing.T, certificateFile, keyFile string) {
-	t.Helper()
-	key := must.Get(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	signed := must.Get(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
-	must.WriteFile(t, certificateFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})))
-	encoded := must.Get(x509.MarshalPKCS8PrivateKey(key))(t)
-	must.WriteFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})))
 }
 
 // A prometheus is the API of a running one.
