@@ -17,6 +17,7 @@ test: ## everything that can run here
 lint: ## the linters of CI
 	go build -C .ci/tools/golangci-lint -o $(CURDIR)/dist/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	dist/golangci-lint run ./...
+	.ci/prose
 
 attack: ## five minutes of an attack on the receiver of reports, while homeservers report
 	ACTIVE_USERS_TEST_ATTACK=5m go test -count=1 -timeout=30m -v -run=TestAttack ./test

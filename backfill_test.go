@@ -36,7 +36,7 @@ func backfilled(t *testing.T, arguments ...string) map[string]string {
 	return samples
 }
 
-// What a real Synapse reported each day of seventy, and what is told of the
+// What a real Synapse reported each day of seventy, and what is counted for the
 // same days when they are long past: retention is the same.
 func TestBackfillEqualsWhatSynapseReported(t *testing.T) {
 	content, err := os.ReadFile("collector/reports/testdata/phone-home-series-sqlite.jsonl")

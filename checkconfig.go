@@ -115,7 +115,7 @@ func assumedHint(source config.Source, s collector.Status) string {
 	return fmt.Sprintf("assumed that %s: nothing says what %s is configured to use; give %s as from to be sure", s.Snapshot.Assumed, kind.Title, kind.ConfigFile)
 }
 
-// onlineHint says what is missing where nothing was configured that tells who is
+// onlineHint says what is missing where nothing is configured that knows who is
 // connected. That what is configured does not answer is an error, and shown as one.
 func onlineHint(source config.Source, s collector.Status) string {
 	kind, err := source.Kind(s.Software)

@@ -108,7 +108,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 }
 
 // receive serves the receiver of reports until ctx ends, and closes the
-// listener. Whoever may reach it may be anybody: a connection is not kept for
+// listener. The sender may be anybody: a connection is not kept for
 // those who say nothing.
 func receive(ctx context.Context, listener net.Listener, handler http.Handler, e environment) error {
 	const headerBytes = 8 << 10

@@ -25,7 +25,7 @@ import (
 	"active_users_exporter/test/samples"
 )
 
-// Whoever connects and says nothing, or only begins, is gone after some
+// A client that connects and says nothing, or only begins, is gone after some
 // seconds; the others are served meanwhile.
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

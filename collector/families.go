@@ -229,7 +229,7 @@ func records() []metric.Family[Status] {
 	return []metric.Family[Status]{
 		{
 			Name: "chat_online_users", Kind: metric.Gauge, Labels: []string{"domain"},
-			Help: "Distinct users connected at the last refresh, where the running server tells it.",
+			Help: "Distinct users connected at the last refresh, where the running server reports it.",
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				if d.Online.Known {
 					emit(float64(d.Online.Number), d.Name)

@@ -56,7 +56,7 @@ type Facts struct {
 	// and the server is not up.
 	PartialErr error
 	// Online says whether the running server told who is connected, OnlineErr why it
-	// did not although it was asked: whoever stays connected may then be missing from
+	// did not although it was asked: people who stay connected may then be missing from
 	// activity. Figures that lack nobody are shown instead until they are stale, and
 	// the server is not up.
 	Online    OnlineState

@@ -114,7 +114,7 @@ func (d Domain) ActivityRecorded() (recorded, known bool) {
 	return false, false
 }
 
-// unrecorded returns the domains of which no activity is recorded, with the reason,
+// unrecorded returns the domains whose activity is not recorded, with the reason,
 // in one sentence; "" for none.
 func (s *Snapshot) unrecorded() string {
 	var all []string

@@ -59,7 +59,7 @@ const (
 	// minutes, Prosody at logins; more often than once a minute gives nothing new.
 	minInterval = time.Minute
 	// staleIntervals and minStaleAfter are how old figures may be, whichever is
-	// longer, unless the configuration says otherwise: two refreshes may fail, and
+	// longer, if the configuration sets nothing: two refreshes may fail, and
 	// so may all during the maintenance of a database.
 	staleIntervals = 3
 	minStaleAfter  = 3 * time.Hour

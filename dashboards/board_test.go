@@ -109,8 +109,8 @@ func boards(t *testing.T) map[string]board {
 	return all
 }
 
-// eachPanel runs the check for every panel of the kind on every dashboard, of
-// which there must be at least one.
+// eachPanel runs the check for every panel of the kind on every dashboard; there
+// must be at least one such panel.
 func eachPanel(t *testing.T, kind string, check func(*testing.T, panel)) {
 	t.Helper()
 	found := 0

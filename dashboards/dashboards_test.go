@@ -104,7 +104,7 @@ type grafanaOverride struct {
 	}
 }
 
-// sets tells whether the override sets the property of every column.
+// sets reports whether the override sets the property of every column.
 func (o grafanaOverride) sets(property string) bool {
 	return o.Matcher.ID == "byRegexp" && o.Matcher.Options == "/.*/" && o.Properties[0].ID == property
 }

@@ -39,7 +39,7 @@ func TestLinterVariablesAreReadAgainWithTheTimeRange(t *testing.T) {
 }
 
 func TestLinterPanels(t *testing.T) {
-	// Of Grafana's list of units, those we use; "suffix:" is a unit of one's own.
+	// The units of Grafana's list that we use; "suffix:" is a unit of one's own.
 	units := []string{"locale", "none", "short", "percentunit", "s", "bytes", "suffix: d", "suffix: d", "suffix: h", "suffix: s"}
 	eachPanel(t, "", func(t *testing.T, p panel) {
 		if p.Title == "" || !strings.HasSuffix(p.Description, ".") || len(p.Targets) == 0 {

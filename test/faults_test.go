@@ -26,7 +26,7 @@ type faulty struct {
 type fault struct {
 	name         string
 	breaks, mend func(t *testing.T)
-	// reasons are those of the failure, of which any is right; without any, a
+	// reasons are those of the failure; any of them is right; without any, a
 	// refresh must succeed in spite of the fault.
 	reasons []failure.Reason
 	// alone is the prefix of the families that fail alone: all others are then

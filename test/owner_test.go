@@ -14,7 +14,7 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// A folder belongs to one process at a time. Whoever else would write there is
+// A folder belongs to one process at a time. Another process that would write there is
 // refused, with a sentence that names the owner; who only reads is not. When the
 // owner is gone, however it went, the folder is free.
 func TestAFolderHasOneOwner(t *testing.T) {

@@ -102,7 +102,7 @@ func report(homeserver string) string {
 	return fmt.Sprintf(`{"homeserver":%q,"total_users":7,"padding":%q}`, homeserver, strings.Repeat("x", 20_000))
 }
 
-// storedReports are the homeservers of which the folder holds a report.
+// storedReports are the homeservers with a report in the folder.
 func storedReports(t *testing.T, folder string) (homeservers []string) {
 	t.Helper()
 	for line := range strings.Lines(output(t, "reports", "export", "--storage.path="+folder)) {

@@ -37,7 +37,7 @@ func startReceiving(t *testing.T) receiving {
 	return r
 }
 
-// put pushes a report with a number, which tells it from all others.
+// put pushes a report with a number, which distinguishes it from all others.
 func (r receiving) put(client *http.Client, number int) (status int) {
 	body := fmt.Sprintf(`{"homeserver":"s%d.example","total_users":%d,"padding":%q}`, number%1000, number, strings.Repeat("x", 650))
 	request, err := http.NewRequest(http.MethodPut, r.url, strings.NewReader(body))

@@ -142,7 +142,7 @@ func (p *domainPages) data(w http.ResponseWriter, r *http.Request) {
 			}
 			_ = out.Write(cells)
 		}
-		out.Flush() // whoever has hung up gets no more
+		out.Flush() // a client that has hung up gets no more
 		return
 	}
 	http.Error(w, "no such chart, or no numbers for it yet", http.StatusNotFound)

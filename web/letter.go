@@ -48,7 +48,7 @@ func (l Letter) WriteHTML(w io.Writer) error {
 		Domains []letterDomain
 	}{style(), contentSecurityPolicy(), l.Name, nil}
 	for i, d := range l.domains(drawer) {
-		for n := range d.Sections { // ids are unique on a page
+		for n := range d.Sections { // IDs are unique on a page
 			d.Sections[n] = d.Sections[n].forDomain(i, d.Domain)
 		}
 		data.Domains = append(data.Domains, d)
@@ -134,7 +134,7 @@ func (l Letter) sentences(s *collector.Snapshot, domain string, v collector.Visi
 	return append(all, fmt.Sprintf("On an average day, %s came. On %s, the busiest day, %s came.", people((2*sum+days)/(2*days)), date(when), people(most)))
 }
 
-// forDomain returns the section as that of one of several domains: with ids and names of its
+// forDomain returns the section as that of one of several domains: with IDs and names of its
 // own.
 func (s section) forDomain(n int, domain string) section {
 	s.Of = domain

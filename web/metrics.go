@@ -95,7 +95,7 @@ func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // joined is the whole page in one format: a scrape is then a single write.
 type joined struct {
-	figures, process *form // of which it is made
+	figures, process *form // it is made of them
 	plain, gzipped   []byte
 }
 
@@ -150,8 +150,8 @@ func (p *metricsPage) inFormat(format expfmt.Format) *joined {
 }
 
 // join puts the page together. The deflated bytes of two parts may follow one
-// another as they are in one gzip file (RFC 1952, section 2.3), of which nothing
-// is known but its checksum and size.
+// another as they are in one gzip file (RFC 1952, section 2.3). Nothing else
+// is known of it than its checksum and size.
 func join(figures, process *form) *joined {
 	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 	plain := slices.Concat(figures.plain, process.plain)

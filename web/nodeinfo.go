@@ -63,8 +63,8 @@ type nodeInfoLink struct {
 // NodeInfo says whether and how exactly the sizes of communities are published.
 type NodeInfo struct {
 	Enabled bool
-	// Minimum is the smallest number that is published. RoundTo is the step to the
-	// nearest multiple of which numbers are rounded. Both are at least 1.
+	// Minimum is the smallest number that is published. RoundTo is the step: numbers
+	// are rounded to its nearest multiple. Both are at least 1.
 	Minimum, RoundTo int
 }
 
@@ -113,7 +113,7 @@ func (p *pages) nodeInfoIndex(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	base := url.URL{Scheme: "http", Host: r.Host, Path: "/nodeinfo/2.1"}
-	// Whoever makes this up deceives nobody else.
+	// A client that makes this up deceives nobody else.
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		base.Scheme = "https"
 	}

@@ -150,7 +150,7 @@ func TestNodeInfoPages(t *testing.T) {
 		check(name, p)
 	}
 
-	// Several domains, of which the request names none.
+	// Several domains, and the request names none of them.
 	s.statuses = nil
 	check("no servers at all", page{path: "/nodeinfo/2.1", code: 404, says: "no such domain"})
 	s.statuses = []collector.Status{one, two}

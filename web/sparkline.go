@@ -62,7 +62,7 @@ func newSparkline(daily []collector.Count) *sparkline {
 	return s
 }
 
-// newLine draws days in a row, of which the newest is so many days before the end
+// newLine draws days in a row; the newest is so many days before the end
 // of the sparkline. Most is the number at its top.
 func newLine(daily []collector.Count, before, most int) line {
 	const (

@@ -10,7 +10,7 @@ import (
 // A Kind is what an account is. Each account has one.
 type Kind uint8
 
-// The kinds. NoAccount is that of a user of whom no account was reported.
+// The kinds. NoAccount is for a user without a reported account.
 const (
 	NoAccount Kind = iota
 	Native         // a person's
@@ -39,7 +39,7 @@ func (k Kind) isNative() bool { return k == Native || k == Bot || k == Support }
 // KindCounts are numbers of accounts or users by Kind.
 type KindCounts [kinds]int
 
-// An accountTable holds the accounts of a domain, most of which may belong to users
+// An accountTable holds the accounts of a domain, even those of users
 // who never came and have no number: so it is no part of the dictionary. It takes 8
 // bytes and a half for each account, and never changes: calendars share it.
 //

@@ -8,14 +8,14 @@ import (
 
 // The ages of accounts, by the last UTC day on which they were seen: that of the newest
 // last-seen time or visit. Hours do not count, because visits have none, and servers
-// prune last-seen times of which the visit stays.
+// prune last-seen times and keep the visit.
 const ages = 6 // 0-7d to 365d-
 
 // An Age is an index of DormancyAges.
 type Age uint8
 
 const (
-	// Never is the age of accounts of which all activity is known, and there is none.
+	// Never is the age of accounts whose activity is all known: there is none.
 	Never Age = ages + iota
 	// Unremembered is the age of other accounts without activity that is known.
 	Unremembered
@@ -50,7 +50,7 @@ func AgeOf(now, seen time.Time) Age {
 	return ages - 1
 }
 
-// firstDays returns the first day of each age, of which the last is the first day that
+// firstDays returns the first day of each age; the last one is the first day that
 // matters to a figure of today.
 func firstDays(today Day) [ages]Day {
 	return [ages]Day{today - 7 + 1, today - 30 + 1, today - 90 + 1, today - 180 + 1, today - 365 + 1, oldestDay(today)}

@@ -84,7 +84,7 @@ func (c *Calendar) Cohorts(domain string, now time.Time) (cohorts []Cohort) {
 	return followed(weeks, before, first, today-Day(c.HistoryDays(domain, now))+1)
 }
 
-// followed follows the newcomers of weeks, of which the first begins on the day first.
+// followed follows the newcomers of weeks; the first week begins on the day first.
 // Before are those who came earlier; known is the day from which on visits are known.
 func followed(weeks []userSet, before userSet, first, known Day) (cohorts []Cohort) {
 	for n, newcomers := range weeks {

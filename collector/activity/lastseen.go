@@ -22,7 +22,7 @@ const (
 	// before every window.
 	neverSeen moment = earliestMilli << clientBits
 
-	// onlyExists stands for users of whom the server says no more than that they
+	// onlyExists stands for users about whom the server says no more than that they
 	// exist; it is later than neverSeen, and also before every window.
 	onlyExists = neverSeen + 1<<clientBits
 )
@@ -108,7 +108,7 @@ func (l *lastSeen) countAfter(millis []int64, active []*Active) {
 // a day, a week and a month, and one more.
 const timesAtOnce = 4
 
-// countPass counts for up to timesAtOnce times. Whoever was seen later than one of
+// countPass counts for up to timesAtOnce times. A user who was seen later than one of
 // them was seen later than all that follow, which are earlier. So one number says
 // all of a user: how many of the times it was seen later than.
 func (l *lastSeen) countPass(millis []int64, active []*Active) {

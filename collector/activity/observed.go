@@ -88,8 +88,8 @@ func (c *Calendar) IsComplete(name string, date Day) bool {
 	return there && date >= d.since && at+1 < len(d.observed) && d.observed[at+1] == date+1
 }
 
-// ProvenDay returns the newest day of which the observed days of all domains, up
-// to the day of now, prove that it has come; see ProvenDay.
+// ProvenDay returns the newest day that has come, as the observed days of all
+// domains prove, up to the day of now; see ProvenDay.
 func (c *Calendar) ProvenDay(now time.Time) Day { return ProvenDay(c.allObserved(), DayOf(now)) }
 
 // ForgetFuture forgets what was recorded on days that have not come, as happens while
@@ -159,8 +159,8 @@ func (c *Calendar) allObserved() []Day {
 // have gone on before a jump of it is believed.
 const confirmDays = 7
 
-// ProvenDay returns the newest day, today at the latest, of which it is proven
-// that it has come, by the sorted days on which an exporter was at work. A day
+// ProvenDay returns the newest day, today at the latest, that has come, as is
+// proven by the sorted days on which an exporter was at work. A day
 // that follows another proves itself. A later one proves a single day more: the
 // clock may be wrong, and what is old by that clock may be young. When the clock
 // has gone on for a week, what it says is believed. Without any day, today is.

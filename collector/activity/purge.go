@@ -74,7 +74,7 @@ func exact[S ~[]E, E any](s S) S {
 	return append(make(S, 0, len(s)), s...)
 }
 
-// Gone returns the numbers of the users of a domain of whom the server says
+// Gone returns the numbers of the users of a domain about whom the server says
 // nothing, neither a last-seen time nor that they exist, and who have no visit on
 // the given day or later. It is for servers that know each account for as long as
 // it exists.
@@ -125,7 +125,7 @@ func (c *Calendar) ForgetUsers(domain string, gone []uint32) {
 	d.release()
 }
 
-// release gives back the numbers of users of whom nothing is known.
+// release gives back the numbers of users about whom nothing is known.
 func (d *domain) release() {
 	var known userSet
 	for _, v := range d.days {

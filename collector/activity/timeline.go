@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Past holds who came on each day that is known, unpacked: whoever counts several
+// A Past holds who came on each day that is known, unpacked: a caller that counts several
 // things from it unpacks old days once. It does not change, and any goroutine may use
 // it.
 type Past struct {

@@ -11,8 +11,8 @@ import (
 	"active_users_exporter/collector/activity"
 )
 
-// randomVisits is a calendar with visits of random people on random days, the
-// oldest of which are packed, and the same visits as they are.
+// randomVisits is a calendar with visits of random people on random days, with the
+// oldest ones packed, and the same visits as they are.
 func randomVisits(seed uint64, users, days int, today activity.Day) (*activity.Calendar, map[activity.Day]map[int]bool) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	calendar := activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())

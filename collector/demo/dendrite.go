@@ -175,7 +175,7 @@ func (w *dendriteWriter) person(p person) {
 	}
 }
 
-// conversations fills rooms of about ten people, of whom each who came today has said
+// conversations fills rooms of about ten people; each of them who came today has said
 // something.
 func (w *dendriteWriter) conversations(people []person) {
 	const size = 10

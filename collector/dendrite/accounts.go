@@ -27,7 +27,7 @@ type accountGroup struct {
 	Accounts             int
 }
 
-// accountType is what the accounts are for whoever counts them. Old databases may
+// accountType is what the accounts are for those who count them. Old databases may
 // hold accounts of application services that have the type of a user; an empty
 // appservice_id is none.
 func (g accountGroup) accountType() (t collector.AccountType, known bool) {

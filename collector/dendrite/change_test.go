@@ -53,7 +53,7 @@ func TestIdleDevicesAreKnownBestOnTheDay(t *testing.T) {
 	}
 }
 
-// What Dendrite never does to its visits tells that a backup was restored.
+// What Dendrite never does to its visits shows that a backup was restored.
 func TestBackupRestored(t *testing.T) {
 	db := onSQLite(t)
 	w := newWorld(1, noon, 62, 20)

@@ -27,7 +27,7 @@ func fromLibPQ(connection string) (sqldb.Source, error) {
 	return sqldb.FromLibpq(settings)
 }
 
-// passedOn are the settings that matter to whoever else connects.
+// passedOn are the settings that matter to other connections.
 func passedOn() []string {
 	return []string{
 		"host", "port", "dbname", "user", "password", "passfile", "connect_timeout", "options",

@@ -99,7 +99,7 @@ room_server: {database: {<<: *mine}}`,
 }
 
 // The path of a file is relative to a folder that is not known: it is looked for beside
-// dendrite.yaml, and who does not find it there is told so.
+// dendrite.yaml, and if it is not there, the message says so.
 func TestRelativePaths(t *testing.T) {
 	folder := configtest.Files(t, map[string]string{"dendrite.yaml": `global: {server_name: garden.example, database: {connection_string: 'file:data/userapi.db'}}`})
 	o, err := located(folder)

@@ -35,9 +35,9 @@ func NewCollector(statuses func() []collector.Status) metric.Described {
 // (userapi/consumers/roomserver.go, 0.15.2).
 func daily() []struct{ column, help string } {
 	return []struct{ column, help string }{
-		{"messages", "Unencrypted messages since 00:00 UTC, whoever sent them, by Dendrite's own count."},
+		{"messages", "Unencrypted messages since 00:00 UTC, from all senders, by Dendrite's own count."},
 		{"sent_messages", "Unencrypted messages since 00:00 UTC that a user of the homeserver sent, by Dendrite's own count."},
-		{"e2ee_messages", "Encrypted messages since 00:00 UTC, whoever sent them, by Dendrite's own count."},
+		{"e2ee_messages", "Encrypted messages since 00:00 UTC, from all senders, by Dendrite's own count."},
 		{"sent_e2ee_messages", "Encrypted messages since 00:00 UTC that a user of the homeserver sent, by Dendrite's own count."},
 		{"active_rooms", "Largest number of rooms since 00:00 UTC whose last message was unencrypted; a restart of Dendrite counts from 0 again."},
 		{"active_e2ee_rooms", "Largest number of rooms since 00:00 UTC whose last message was encrypted; a restart of Dendrite counts from 0 again."},

@@ -125,7 +125,7 @@ func (a api) connected(ctx context.Context, r *running) error {
 	return nil
 }
 
-// add adds the users of sessions, full Jabber IDs, of which one user may have
+// add adds the users of sessions, full Jabber IDs, and one user may have
 // several.
 func (r *running) add(sessions []string) {
 	for _, jid := range sessions {
@@ -141,7 +141,7 @@ func (r *running) add(sessions []string) {
 	}
 }
 
-// recordOnline says that whoever is connected is active now.
+// recordOnline records connected users as active now.
 func (r *reading) recordOnline() {
 	for name, users := range r.server.online {
 		if !r.serves(name) {

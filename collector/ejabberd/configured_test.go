@@ -54,7 +54,7 @@ func sessionRow(host, user, node string, began time.Time) string {
 	return `INSERT INTO sm VALUES (` + strconv.FormatInt(began.UnixMicro(), 10) + `, 'p', '` + node + `', '` + user + `', '` + host + `', 'r', '0', '')`
 }
 
-// server answers as an ejabberd with these accounts, of whom all were there an hour ago.
+// server answers as an ejabberd with these accounts; all were there an hour ago.
 func server(accounts map[string][]string, online string) answers {
 	all := answers{"status {}": {200, `"ejabberd 26.07 is running in that node"`}, "connected_users {}": {200, online}}
 	var hosts []string

@@ -193,7 +193,7 @@ func (t *tables) sessions(ctx context.Context) error {
 	}
 	byNode := make(map[string]people)
 	newest := make(map[string]time.Time)
-	// A scan of the table; its rows are sessions, of which a user may have
+	// A scan of the table; its rows are sessions, and a user may have
 	// several.
 	err = t.Stream(ctx, `SELECT `+selected+`, username, node, MAX(usec) FROM sm GROUP BY `+selected+`, username, node`, 4, func(row *sqldb.Row) {
 		domain, node := name(row), string(row.Text(2))

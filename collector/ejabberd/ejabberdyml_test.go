@@ -109,8 +109,8 @@ func TestEjabberdYML(t *testing.T) {
 	}
 }
 
-// A certificate is verified where ejabberd verifies it: if it is asked to, and is told by
-// whom it must be signed.
+// A certificate is verified where ejabberd verifies it: if it is asked to, and given
+// who must have signed it.
 func TestCertificateOfTheDatabase(t *testing.T) {
 	const signed = ", certificate signed by an authority in "
 	for options, want := range map[string]struct {

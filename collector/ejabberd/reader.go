@@ -84,7 +84,7 @@ type reading struct {
 
 // Read implements collector.Reader. Three sources say who was active: the sessions
 // of the running server, the table last, and last activity by the API. The first
-// comes first: ejabberd writes last activity when a session ends, so whoever logs
+// comes first: ejabberd writes last activity when a session ends, so a user who logs
 // out during the Read is then in both, and not in neither.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	reading := &reading{
@@ -130,7 +130,7 @@ func (r *reading) askWhoIsOnline(ctx context.Context) error {
 	if onlineErr != nil && (ctx.Err() != nil || !r.options.recordsInSQL()) {
 		return onlineErr
 	}
-	if r.facts.OnlineErr = onlineErr; server == nil { // the records are there all the same
+	if r.facts.OnlineErr = onlineErr; server == nil { // the records are there nevertheless
 		return nil
 	}
 	r.server, r.served, r.facts.Online = server, server.hosts, collector.OnlineKnown
@@ -201,7 +201,7 @@ func (r *reading) askForTheRest(ctx context.Context) error {
 }
 
 // askAsConfigured asks the API for what ejabberd.yml has in Mnesia, host by host. If
-// the API does not tell who was active there, that stays unknown; if that is all
+// the API does not say who was active there, that stays unknown; if that is all
 // there is to know, the refresh has failed.
 func (r *reading) askAsConfigured(ctx context.Context) error {
 	var counted []string

@@ -399,7 +399,7 @@ func byAddress(t *testing.T) answers {
 	return all
 }
 
-// Accounts in SQL, last activity in Mnesia, mod_last's default: the API tells
+// Accounts in SQL, last activity in Mnesia, mod_last's default: the API gives
 // it, where it may.
 func TestAccountsAloneInSQL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ejabberd.db")

@@ -29,7 +29,7 @@ func readKey(path string) (key activity.Key, err error) {
 	return key, nil
 }
 
-// fingerprint is stored with the history to tell whether a key is the one that it
+// fingerprint is stored with the history. It shows whether a key is the one that the history
 // was recorded with. It is of no help to who wants to know the key, or whose hash
 // is whose.
 func fingerprint(key activity.Key) []byte {

@@ -117,7 +117,7 @@ func TestReplicasWithDifferentKeys(t *testing.T) {
 }
 
 // What a command deletes from a database must not come back from the memory of an
-// exporter, be it one that writes or one that waits.
+// exporter, whether it writes or waits.
 func TestExclusiveUseOfADatabase(t *testing.T) {
 	location, keyFile := database(t), filepath.Join(t.TempDir(), "key")
 	var replicas []*history.Store

@@ -42,7 +42,7 @@ func accountRow(domain, user string) string {
 }
 
 // What mongooseim.toml has elsewhere is not read from the database, whatever rows an
-// earlier configuration left there. The running server has 10 and 8 accounts, of whom
+// earlier configuration left there. The running server has 10 and 8 accounts;
 // 8 and 5 were there; its captured answer says 10 of whichever domain is asked for alone.
 func TestWhatIsConfiguredIsRead(t *testing.T) {
 	const day = 24 * time.Hour

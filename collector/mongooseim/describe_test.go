@@ -96,7 +96,7 @@ func TestClusterWithoutReport(t *testing.T) {
 }
 
 // The cluster's id in the database is its name; a report that is configured is
-// not replaced by half of one; and one domain's administrator is told nothing.
+// not replaced by half of one; and one domain's administrator gets nothing.
 func TestClusterOfWhichName(t *testing.T) {
 	now := time.Unix(1795226400, 0)
 	database := dump(t, "mim-pg-last.sql.gz")

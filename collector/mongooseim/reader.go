@@ -71,8 +71,8 @@ func (r *Reader) Close() error {
 
 // Read implements collector.Reader. The table "last" is written when a presence
 // ends: who is connected is not in it, or with an older time, so that people
-// online are counted beside it. They are asked for first: whoever logs out in
-// between is then in both.
+// online are counted beside it. They are asked for first: users who log out in
+// between are then in both.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	facts := collector.Facts{Complete: true, Database: "graphql", Online: collector.OnlineUnknown}
 	found := make(collector.DomainSet)
@@ -115,7 +115,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 }
 
 // askServer asks the running server, if its GraphQL is configured. If it does not
-// answer, the records are there all the same.
+// answer, the records are there nevertheless.
 func (r *Reader) askServer(ctx context.Context, domains *hosting, facts *collector.Facts) (*running, error) {
 	if r.options.GraphQL.IsZero() {
 		return nil, nil

@@ -35,7 +35,7 @@ type running struct {
 // people are users by domain.
 type people map[string]map[string]bool
 
-// add adds the users of sessions, full Jabber IDs, of which one user may have
+// add adds the users of sessions, full Jabber IDs, and one user may have
 // several.
 func (p people) add(jid string) {
 	user, name, ok := splitJID(jid)
@@ -199,7 +199,7 @@ func (a api) connected(ctx context.Context, only string) (people, error) {
 	return online, nil
 }
 
-// recordOnline says that whoever is connected is active now.
+// recordOnline records connected users as active now.
 func (r *running) recordOnline(now time.Time, found collector.DomainSet, rec activity.Recorder) {
 	for _, name := range r.domains {
 		found.Of([]byte(name)).Online = collector.Known(0)
@@ -271,7 +271,7 @@ func (a api) readLast(ctx context.Context, server *running, domains []string, no
 		}
 		found.Of([]byte(name)).HasLastSeen = kept
 	}
-	// Whoever logged in while the list was made may be in neither.
+	// Users who logged in while the list was made may be in neither.
 	online, err := a.connected(ctx, server.onlyDomain)
 	if err != nil {
 		return err

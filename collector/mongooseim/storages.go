@@ -92,7 +92,7 @@ type hosting struct {
 	types map[string]string
 	// served are the domains that the running server has told, nil if it has not.
 	served []string
-	// unserved are the others of which there are records.
+	// unserved are the others that have records.
 	unserved map[string]bool
 }
 

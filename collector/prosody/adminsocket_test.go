@@ -113,7 +113,7 @@ func TestSocketsThatDoNotAnswer(t *testing.T) {
 		got, facts, err := readWithSocket(ctx, t, c.path)
 		cancel()
 		var want figures // none if the time was over
-		if err == nil {  // the records are there all the same
+		if err == nil {  // the records are there nevertheless
 			err, want = facts.OnlineErr, figures{"example.org": {1, 3, 3}}
 			if facts.Online != collector.OnlineUnknown || facts.Domains[0].Online.Known {
 				t.Errorf("%s: %+v", name, facts)

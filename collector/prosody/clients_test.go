@@ -40,7 +40,7 @@ func byClient(t *testing.T, o prosody.Options, domain string) (map[string]int, b
 }
 
 // As mod_client_management of Prosody 13 writes them: two clients of one user,
-// one of which has not been there for long, and an old client without a name.
+// one has not been there for long, and an old client without a name.
 const (
 	modern = `return {
 	["d4565fa7-4d72-4749-b3d3-740edbf87770"] = {

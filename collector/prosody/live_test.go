@@ -81,7 +81,7 @@ func TestFiguresEqualARunningProsodys(t *testing.T) {
 }
 
 // A Prosody as Debian installs it records no logins: the module that is missing is
-// named. Once it is enabled, whoever logs in is counted.
+// named. Once it is enabled, users who log in are counted.
 func TestAStockProsodyRecordsNothing(t *testing.T) {
 	p := startProsodyWith(t, strings.Replace(liveConfig, `"lastlog2", "measure_active_users", `, "", 1))
 	p.ctl(t, "register", "u", "example.com", "pw")

@@ -202,7 +202,7 @@ func (o Options) assumed() string {
 // notRecorded says that no store holds activity of a host, and what to do about that.
 const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
 
-// withoutActivity says of which domains no activity is recorded, and which are for
+// withoutActivity marks the domains whose activity is not recorded, and which are for
 // anonymous guests.
 func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
 	for i, d := range domains {

@@ -149,7 +149,7 @@ func TestHostsThatAreServed(t *testing.T) {
 			t.Errorf("%s: %q", d.Name, d.NotRecorded)
 		}
 	}
-	// From the folder alone, a component for rooms is told by its rooms.
+	// From the folder alone, a component for rooms is recognised by its rooms.
 	got, facts = figuresOf(t, prosody.Options{DataPath: dataPath})
 	want = map[string][4]int{"example.org": {1, 1, 1, -1}, "old.example": {1, 1, 1, -1}, "older.example": {-1, -1, -1, 1}}
 	if diff := cmp.Diff(want, got); diff != "" || len(facts.Warnings) > 0 {

@@ -44,7 +44,7 @@ type Options struct {
 	// ServerNames asks for Prosody's own metric names as well.
 	ServerNames bool
 	// AdminSocket is the path of Prosody's admin socket, "" not to ask the
-	// running server. Whoever may open it may do anything to that server; one
+	// running server. A process that may open it may do anything to that server; one
 	// expression is evaluated for each refresh, and it changes nothing.
 	AdminSocket string
 	// RequiredModules are the modules to watch: "name", to be loaded anywhere,

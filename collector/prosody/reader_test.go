@@ -110,7 +110,7 @@ func TestStoresAndAccounts(t *testing.T) {
 	}
 }
 
-// Nobody is left, say the records: that is told, as it is hardly what they mean.
+// Nobody is left, say the records: that is said, as it is hardly what they mean.
 func TestEverybodyIsDisabled(t *testing.T) {
 	const disabled = "return {\n\t[\"disabled\"] = true;\n};\n"
 	files := map[string]string{

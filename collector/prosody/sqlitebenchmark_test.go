@@ -116,7 +116,7 @@ func readBytes(path string) error {
 }
 
 // What Prosody leaves behind: accounts in the order in which they were made,
-// then logins in any order, rows written anew among them. Sizes are those of
+// then logins in any order, rows written again among them. Sizes are those of
 // real ones. The parameter is the number of users.
 var (
 	prosody012 = []string{

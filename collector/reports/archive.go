@@ -151,8 +151,8 @@ func synapseColumns() []string {
 	return append(append(usagereport.Names(), usagereport.InfoNames()...), "homeserver")
 }
 
-// collectedRows returns the rows of a table as reports, with the given columns, of
-// which some have other names in a report. What only the User-Agent told is kept as if
+// collectedRows returns the rows of a table as reports, with the given columns;
+// some have other names in a report. What only the User-Agent told is kept as if
 // the report were received now. Rows without a time of receipt are left out.
 func collectedRows(ctx context.Context, view sqldb.View, table string, columns []string, names map[string]string) (all []Archived, err error) {
 	rows, err := view.QueryxContext(ctx, `SELECT * FROM `+table)

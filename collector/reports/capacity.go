@@ -17,7 +17,7 @@ type Stored struct {
 
 // maxClusters is how many MongooseIM clusters are kept, the newest: an id that begins
 // with "ephemeral-" leaves a row at each start of its cluster, and anybody can invent
-// ids.
+// IDs.
 const maxClusters = 2 * maxNodes
 
 var errFull = errors.New("the store of reports is full")

@@ -26,7 +26,7 @@ type node struct{ client, address string }
 // nodeReport is the newest report of a node.
 type nodeReport struct {
 	complete *systemmetrics.Report // nil before the first
-	building *systemmetrics.Report // of which more parts may come
+	building *systemmetrics.Report // more parts of it may come
 	received time.Time             // the newest part
 	first    time.Time             // when the node was first heard, as far as is known
 }

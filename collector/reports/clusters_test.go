@@ -84,7 +84,7 @@ func TestSystemMetricsOfMongooseIM(t *testing.T) {
 }
 
 // A report whose parts are all full has no end mark: it is shown once nothing
-// follows. Nodes are told apart by their address, whatever comes in between.
+// follows. Nodes are distinguished by their address, whatever comes in between.
 func TestReportsWithoutAnEnd(t *testing.T) {
 	request := mongooseRequests(t)["01-first-report-hosts-override-tls-1of6"]
 	r := started(t, nil)

@@ -118,8 +118,8 @@ func TestPowerCutsOfTheStore(t *testing.T) {
 	}
 }
 
-// Each operation of the disk fails once, or that and all after it. Who was told that a
-// report is stored finds it; a call that failed is made again with success.
+// Each operation of the disk fails once, or that and all after it. A report that was
+// acknowledged is found; a call that failed is made again with success.
 func TestEachOperationOfTheStoreFails(t *testing.T) {
 	d := disktest.New(t)
 	now := time.Now().Truncate(time.Second)

@@ -14,7 +14,7 @@ import (
 )
 
 // postgresDatabase keeps reports in a database that several receivers share.
-// Its statements are those that CockroachDB and YugabyteDB know as well; ids say
+// Its statements are those that CockroachDB and YugabyteDB know as well; IDs say
 // nothing of time there, and neither do the clocks of the receivers here:
 // changed_at is the database's own.
 type postgresDatabase struct {

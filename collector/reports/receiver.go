@@ -1,6 +1,6 @@
 // Package reports receives the usage reports that Matrix homeservers push and the
-// system metrics that MongooseIM sends, keeps them, and knows the newest of each. Whoever
-// may reach it may be anybody.
+// system metrics that MongooseIM sends, keeps them, and knows the newest of each. The sender
+// may be anybody.
 package reports
 
 import (

@@ -370,7 +370,7 @@ func TestTooManyHomeservers(t *testing.T) {
 	}
 }
 
-// Everything acknowledged is there after a restart, whoever sent at the same
+// Everything acknowledged is there after a restart, although others sent at the same
 // time.
 func TestConcurrentReports(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

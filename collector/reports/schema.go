@@ -6,7 +6,7 @@ import "active_users_exporter/collector/storage"
 const storeName = "the store of reports"
 
 // sqliteSchema is that of the file. Reports come in the order of time, so their
-// ids tell what an index of times would, and a report costs the disk one page.
+// IDs show what an index of times would, and a report costs the disk one page.
 // What is counted in usage_homeservers outlives the reports themselves; up to the
 // last report that is counted it also says which one is the newest. In reports_days
 // are the UTC days on which the receiver was at work.

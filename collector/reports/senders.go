@@ -12,7 +12,7 @@ import (
 )
 
 // A sender is who sends a request, as limits see it: an IPv4 address, or the /64 that
-// one host of IPv6 may choose its addresses from. Whoever cannot be distinguished from
+// one host of IPv6 may choose its addresses from. A sender that cannot be distinguished from
 // others, behind a proxy that gives no address, is the zero sender: all of them are
 // limited together.
 type sender struct{ netip.Prefix }

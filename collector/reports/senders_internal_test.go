@@ -16,7 +16,7 @@ func TestWhoSendsARequest(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")}
 	for name, c := range map[string]struct {
 		remote, forwarded string
-		want              string // "" for the one stranger that all are who cannot be told apart
+		want              string // "" for the one stranger that all are who look the same
 	}{
 		"direct":                              {"203.0.113.9:1234", "", "203.0.113.9/32"},
 		"a stranger's header is not believed": {"203.0.113.9:1234", "198.51.100.1", "203.0.113.9/32"},

@@ -245,7 +245,7 @@ func (s *sqliteDatabase) restoreClusters(ctx context.Context, c *clusters, now t
 	return nil
 }
 
-// merge writes the whole table again in the order of time, which is that of the ids.
+// merge writes the whole table again in the order of time, which is that of the IDs.
 func (s *sqliteDatabase) merge(ctx context.Context, all []*pending) (added int, err error) {
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {

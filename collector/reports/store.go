@@ -21,7 +21,7 @@ type database interface {
 	// all or none, and returns how many it added.
 	merge(ctx context.Context, all []*pending) (added int, err error)
 	// latest calls use with the newest report of each homeserver that was heard,
-	// or of which anything was written, within a time before now, unless known
+	// or about which anything was written, within a time before now, unless known
 	// returns true for the number of its reports. One report is in memory at a time.
 	latest(ctx context.Context, now time.Time, within time.Duration, known func(homeserver string, reports uint64) bool, use func(stored)) error
 	// keepPart adds a part of a MongooseIM cluster's report to what is known
@@ -126,7 +126,7 @@ var errClosed = errors.New("the store of reports is not open")
 var errBusy = errors.New("too many reports are waiting to be stored")
 
 // keep returns once the report is on disk. If ctx ends first, it may be stored
-// all the same.
+// nevertheless.
 func (s *store) keep(ctx context.Context, homeserver string, received time.Time, body []byte) error {
 	if !s.opened.Load() {
 		return errClosed

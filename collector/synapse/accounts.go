@@ -78,7 +78,7 @@ func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err
 }
 
 // accountType is the type of accounts as chat_registered_users has it: guests
-// are guests whoever made them.
+// are guests even if a service made them.
 func (g accountGroup) accountType() collector.AccountType {
 	switch {
 	case g.Guest == 1:

@@ -168,7 +168,7 @@ func shown(d figures) map[string]int {
 	return figures
 }
 
-// agree compares the figures, of which truth leaves out the zeros.
+// agree compares the figures; truth leaves out the zeros.
 func agree(t *testing.T, when string, truth, got map[string]int) {
 	t.Helper()
 	for name, n := range got {
@@ -303,7 +303,7 @@ func TestDatabasesThatDoNotJustGrow(t *testing.T) {
 	}
 }
 
-// What a new process knows from the history tells it, too, that a backup was
+// What a new process knows from the history shows it, too, that a backup was
 // restored meanwhile.
 func TestBackupRestoredBetweenProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")

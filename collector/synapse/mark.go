@@ -14,7 +14,7 @@ import (
 // was recorded of the time after the backup has not happened.
 type mark struct {
 	seen     int64 // the newest user_ips.last_seen, in milliseconds; 0 if there is none
-	accounts int   // in users, of which Synapse deletes none
+	accounts int   // in users, where Synapse deletes nothing
 	// event is the position of the newest event, and arrived when it came, in
 	// milliseconds; 0 if there is none, or if events cannot be read. An event never
 	// changes its position. It goes with its room, if an administrator deletes that:

@@ -81,7 +81,7 @@ func (f *pyYAML) pairs(n *yaml.Node, depth int) (all []pair, err error) {
 	return all, nil
 }
 
-// merged returns what << takes from a mapping, or from several, of which the first
+// merged returns what << takes from a mapping, or from several, where the first
 // one wins.
 func (f *pyYAML) merged(n *yaml.Node, depth int) (all []pair, err error) {
 	n = aliased(n)

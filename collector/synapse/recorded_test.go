@@ -22,7 +22,7 @@ import (
 )
 
 // Where Synapse records nobody, nobody is counted: what is in its tables stands still. The
-// accounts are known all the same.
+// accounts are known nevertheless.
 func TestSynapseThatRecordsNobody(t *testing.T) {
 	// The sample of MAS has people who are active at noon, 400 days from now none.
 	database := must.Get(url.Parse(dbtest.PostgreSQL(t)))(t)

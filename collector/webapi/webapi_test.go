@@ -106,7 +106,7 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-// Also where whoever asks has all the time in the world.
+// Even if the caller has all the time in the world.
 func TestPatienceEnds(t *testing.T) {
 	release := make(chan struct{})
 	for name, first := range map[string]string{"nothing": "", "half an answer": "["} {

@@ -68,7 +68,7 @@ func (d *Document) Path(n *yaml.Node, key string) string {
 	return Below(d.Folder(), path)
 }
 
-// Page reads the URL of a page of the running server; example says of which.
+// Page reads the URL of a page of the running server; example names it.
 func (d *Document) Page(n *yaml.Node, key, example string) string {
 	location := d.Text(n, key)
 	u, err := url.Parse(location)

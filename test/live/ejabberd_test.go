@@ -253,7 +253,7 @@ func ejabberdOnPostgreSQL(t *testing.T, b *bench) {
 	checkEjabberd(t, b, s, newExporter(t, b, s.place))
 }
 
-// Where sessions are in SQL, the database alone tells who is connected.
+// Where sessions are in SQL, the database alone knows who is connected.
 func ejabberdWithSessionsInSQL(t *testing.T, b *bench) {
 	s := startEjabberd(t, b, onPostgreSQL(t, "sql_schema_multihost: false\nsm_db_type: sql"), "example.org")
 	e := newExporter(t, b, s.place)

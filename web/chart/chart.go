@@ -28,7 +28,7 @@ func NewDrawer() *Drawer {
 // A Size is the size of a drawing, in the units of its text: 12 of them are a line
 // of text.
 type Size struct {
-	Name          string // ends the ids of the drawing's parts
+	Name          string // ends the IDs of the drawing's parts
 	Width, Height int
 	// Ticks is how many names stand below the horizontal axis, at most.
 	Ticks int

@@ -132,7 +132,7 @@ func firstOf(values []Value) Value {
 	return nil
 }
 
-// evalList evaluates expressions, of which the last may have several values.
+// evalList evaluates expressions; the last one may have several values.
 func evalList(f *frame, list []expression) []Value {
 	if len(list) == 0 {
 		return nil

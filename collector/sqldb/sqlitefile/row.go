@@ -146,7 +146,7 @@ func integer(kind uint64, value []byte) (n int64) {
 	return n
 }
 
-// together returns the whole payload, of which only the beginning is on the
+// together returns the whole payload. Only its beginning is on the
 // leaf: each further page begins with the number of the next.
 func (r *Row) together() []byte {
 	if len(r.whole) > 0 || r.err != nil {

@@ -142,7 +142,7 @@ func (r *reading) active(ctx context.Context) error {
 	return nil
 }
 
-// clients returns the names under which clients are counted, the first of which is
+// clients returns the names under which clients are counted, the first one is
 // otherClients, and for each client the index of its name; 0 for those that are not
 // in the map.
 func (r *reading) clients(ctx context.Context) (labels []string, labelOf map[string]int, err error) {
