@@ -90,8 +90,8 @@ func (r reportFlags) check() error {
 	return nil
 }
 
-// refreshOnce refreshes every configured server, all at the same time. What
-// fails is logged.
+// refreshOnce refreshes every configured server, all at the same time, until nothing is
+// left to read. What fails is logged.
 func refreshOnce(ctx context.Context, source config.Source, e environment) ([]collector.Status, error) {
 	c, err := source.Load()
 	if err != nil {
@@ -117,8 +117,11 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 			if isTerminal(e.stderr) {
 				_, _ = fmt.Fprintf(e.stderr, "%s: reading ...\n", s.Name)
 			}
-			_ = refresher.Refresh(ctx) // it logs its error and keeps it in the status
-			statuses[i] = refresher.Status()
+			for reads := true; reads; { // it logs its error and keeps it in the status
+				err := refresher.Refresh(ctx)
+				statuses[i] = refresher.Status()
+				reads = err == nil && statuses[i].Snapshot != nil && statuses[i].Snapshot.Unfinished
+			}
 			refresher.Close()
 		})
 	}

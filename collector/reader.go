@@ -46,6 +46,13 @@ type Facts struct {
 	// Complete says that this Read has reported all last-seen times that there
 	// are, and that the next one will again, whatever since it is given.
 	Complete bool
+	// Unfinished says that there is more to read, which the next Read goes on with: it
+	// had better come soon.
+	Unfinished bool
+	// Resumable says, beside an error of a Read that was asked for everything, that what
+	// it reported is true: the next one is given the same Recorder, asked for everything
+	// as well, and goes on from there.
+	Resumable bool
 	// Special returns what only this kind of server has. It is called once, with
 	// the calendar of the refresh, and what it returns, which must not change
 	// afterwards, is kept in the Snapshot: the owner of each value's type shows it;
@@ -86,6 +93,7 @@ type Facts struct {
 //	KeepsVisits        always              –
 //	AllVisits          once all are read   –
 //	LastSeenSince      always              –
+//	ClientsSince       Synapse             –
 //	AllAccounts        if readable         if accounts can be listed
 //	Guests             –                   where SASL ANONYMOUS lets people in
 //	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
@@ -104,6 +112,10 @@ type DomainFacts struct {
 	ActiveByServer map[activity.Window]int
 	// Clients says that the classes of clients are recorded with activity.
 	Clients bool
+	// ClientsSince is the moment after which the classes of clients are recorded
+	// completely: those of windows that reach before it are left out. The zero time if
+	// they are complete.
+	ClientsSince time.Time
 	// LastSeenSince is the moment since which last-seen times are complete: the
 	// server has pruned older ones. The zero time if it prunes none.
 	LastSeenSince time.Time

@@ -129,6 +129,8 @@ const (
 	// firstRetry is the pause after a first failure; it doubles with each
 	// further one, up to the interval.
 	firstRetry = 30 * time.Second
+	// soon is the pause while there is more to read.
+	soon = 15 * time.Second
 )
 
 // Run refreshes at once and then every Interval, sooner after failures, until
@@ -151,11 +153,15 @@ func (r *Refresher) Run(ctx context.Context) {
 	}
 }
 
-// pause returns how long to wait after the given number of failures in a row.
+// pause returns how long to wait after the given number of failures in a row. After
+// none, that is the interval, unless there is more to read.
 func (r *Refresher) pause(failures int) time.Duration {
 	pause := r.options.Interval
-	if failures > 0 && failures < 16 {
+	switch s := r.status.Load().Snapshot; {
+	case failures > 0 && failures < 16:
 		pause = min(pause, firstRetry<<(failures-1))
+	case failures == 0 && s != nil && s.Unfinished:
+		pause = min(pause, soon)
 	}
 	return time.Duration(float64(pause) * (1 + jitter*(2*rand.Float64()-1)))
 }
@@ -239,8 +245,8 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 	for try := 1; ; try++ {
 		next, since := r.state.resume(now)
 		facts, err = r.readInto(ctx, since, now, next.calendar)
-		if errors.Is(err, ErrStartOver) && !since.IsZero() {
-			next, since = r.state.fullRead(now)
+		if errors.Is(err, ErrStartOver) {
+			next, since = r.state.fullRead(now, time.Time{})
 			facts, err = r.readInto(ctx, since, now, next.calendar)
 		}
 		if err == nil {
@@ -251,6 +257,9 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 				next.calendar.DropAccounts()
 			}
 			return s, facts, nil
+		}
+		if since.IsZero() && facts.Resumable {
+			r.state.interrupt(next)
 		}
 		if try == lockedTries || failure.Of(err) != failure.Locked {
 			return nil, facts, err
@@ -307,4 +316,7 @@ func (r *Refresher) log(s Status, facts Facts) {
 		return
 	}
 	_ = level.Info(r.options.Logger).Log("msg", "refreshed", "domains", len(s.Snapshot.Domains), "duration", s.Duration.Round(time.Millisecond))
+	if s.Snapshot.Unfinished {
+		_ = level.Info(r.options.Logger).Log("msg", "the chat server has more records, which the next refreshes read; some figures wait for them")
+	}
 }

@@ -27,6 +27,9 @@ type Snapshot struct {
 	ModuleChanges []ModuleChange
 	Warnings      []string // Facts.Warnings
 	Assumed       string   // Facts.Assumed
+	// Unfinished says that some figures are missing until more is read, which the next
+	// refresh goes on with.
+	Unfinished bool
 	// Online says whether these figures include who stays connected.
 	Online OnlineState
 	// OnlineErr is Facts.OnlineErr.
@@ -62,7 +65,7 @@ type Domain struct {
 type ActiveUsers struct {
 	Window  activity.Window
 	Users   int
-	Clients []ClientUsers // empty if the server records no clients
+	Clients []ClientUsers // empty if the server records no clients, or not all are read yet
 	// Kinds are the users by kind of account, which add up to Users; empty if it is
 	// not known.
 	Kinds []KindUsers
@@ -128,7 +131,7 @@ func (s *Snapshot) unrecorded() string {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Unfinished: facts.Unfinished, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
 		if f.NotRecorded == "" { // else what is known stands still, and is no life
@@ -177,7 +180,7 @@ func (d *Domain) addActive(now time.Time, f DomainFacts, cal *activity.Calendar,
 			users.Users = max(users.Users, counted)
 		case !f.HasLastSeen:
 			continue
-		case f.Clients:
+		case f.Clients && !f.ClientsSince.After(after[i]):
 			users.Clients = named(active[i].Clients, classes)
 		}
 		var counts activity.KindCounts

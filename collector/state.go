@@ -19,6 +19,8 @@ type refreshState struct {
 	lastFullRead time.Time          // of the last one that read everything
 	readsAll     bool               // the reader reports everything each time
 	loaded       bool               // what the history holds is in the calendar
+	interrupted  bool               // the last try read everything, did not come to its end, and is gone on with
+	unfinished   bool               // there is more to read; see Facts
 	// emptied are the domains most of whose users have vanished, and since when.
 	emptied map[string]time.Time
 }
@@ -28,12 +30,27 @@ type refreshState struct {
 const fullReadEvery = 7 * 24 * time.Hour
 
 // resume returns a copy to record into, and the moment since which to read. A clock that
-// was set back makes everything uncertain that was recorded later.
+// was set back makes everything uncertain that was recorded later. While what a full read
+// has left is being read, no other one begins.
 func (m *refreshState) resume(now time.Time) (next refreshState, since time.Time) {
-	if m.lastSuccess.IsZero() || m.readsAll || m.setBack(now) || now.Sub(m.lastFullRead) >= fullReadEvery {
-		return m.fullRead(now)
+	switch {
+	case m.setBack(now):
+		return m.fullRead(now, time.Time{})
+	case m.interrupted:
+		next = m.next(now)
+		next.lastFullRead = now
+		return next, time.Time{}
+	case m.lastSuccess.IsZero(), m.readsAll:
+		return m.fullRead(now, time.Time{})
+	case now.Sub(m.lastFullRead) >= fullReadEvery && !m.unfinished:
+		return m.fullRead(now, m.lastSuccess)
 	}
-	return refreshState{calendar: m.calendar.Clone(), lastSuccess: now, lastFullRead: m.lastFullRead, loaded: m.loaded, emptied: m.emptied}, m.lastSuccess
+	return m.next(now), m.lastSuccess
+}
+
+// next returns a copy that goes on from what is known.
+func (m *refreshState) next(now time.Time) refreshState {
+	return refreshState{calendar: m.calendar.Clone(), lastSuccess: now, lastFullRead: m.lastFullRead, loaded: m.loaded, emptied: m.emptied}
 }
 
 // clockSlack is by how much a clock may lag without having been set back: what came
@@ -49,11 +66,18 @@ func (m *refreshState) setBack(now time.Time) bool {
 }
 
 // fullRead returns a copy to record into that forgets all last-seen times, so that
-// they are read again in full; visits stay.
-func (m *refreshState) fullRead(now time.Time) (next refreshState, since time.Time) {
-	next = refreshState{calendar: m.calendar.Clone(), lastSuccess: now, lastFullRead: now, loaded: m.loaded, emptied: m.emptied}
-	next.calendar.ForgetLastSeen()
+// they are read again in full; visits stay. Of those that were complete until a moment,
+// which is zero for none, a Reader may keep what it does not read again at once.
+func (m *refreshState) fullRead(now, until time.Time) (next refreshState, since time.Time) {
+	next = m.next(now)
+	next.lastFullRead = now
+	next.calendar.ForgetLastSeen(until)
 	return next, time.Time{}
+}
+
+// interrupt keeps what a full read reported before it failed.
+func (m *refreshState) interrupt(reached refreshState) {
+	m.calendar, m.interrupted = reached.calendar, true
 }
 
 // setForward says that the clock shows a later moment than the one that has come:
@@ -68,7 +92,8 @@ func (m *refreshState) setForward(now time.Time) bool {
 // more on such a server are forgotten, unless some of its records could not be
 // read.
 func (m *refreshState) commit(now time.Time, before refreshState, facts Facts, retention time.Duration) {
-	m.readsAll = facts.Complete
+	m.readsAll, m.unfinished = facts.Complete, facts.Unfinished
+	m.calendar.EndReading()
 	for _, f := range facts.Domains {
 		if f.AllAccounts {
 			m.calendar.AllReported(f.Name)

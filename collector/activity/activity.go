@@ -49,4 +49,20 @@ type Recorder interface {
 	// Accounts returns how many accounts were reported, and false if ForgetAccounts
 	// was never called: then not all of them are known.
 	Accounts(domain []byte) (counts KindCounts, known bool)
+	// Progress returns how far the reading of last-seen times has come, and SetProgress
+	// notes it: a reader that reads them in parts goes on from there at its next Read.
+	Progress(domain []byte) Progress
+	SetProgress(domain []byte, p Progress)
+	// ForgetSeen drops all last-seen times of a domain, and whatever could be kept.
+	ForgetSeen(domain []byte)
+	// KeepClients takes up what was known before a full read, once it has reported each
+	// user's newest time: times with other classes of clients, not before from and not
+	// later than the newest one. It returns false if nothing was known that may be kept.
+	KeepClients(domain []byte, from time.Time) bool
+	// BeginSlice says that Seen reports, from now to EndSlice, all times later than one
+	// moment and not later than another. They replace what was known of that time,
+	// except each user's newest time. A slice that was begun and not ended changes
+	// nothing.
+	BeginSlice(domain []byte)
+	EndSlice(domain []byte, after, until time.Time)
 }

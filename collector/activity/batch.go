@@ -98,3 +98,33 @@ func (b *Batch) Accounts(domain []byte) (counts KindCounts, known bool) {
 	b.Flush()
 	return b.calendar.Accounts(domain)
 }
+
+// Progress implements Recorder.
+func (b *Batch) Progress(domain []byte) Progress { return b.calendar.Progress(domain) }
+
+// SetProgress implements Recorder.
+func (b *Batch) SetProgress(domain []byte, p Progress) { b.calendar.SetProgress(domain, p) }
+
+// ForgetSeen implements Recorder.
+func (b *Batch) ForgetSeen(domain []byte) {
+	b.Flush()
+	b.calendar.ForgetSeen(domain)
+}
+
+// KeepClients implements Recorder.
+func (b *Batch) KeepClients(domain []byte, from time.Time) bool {
+	b.Flush()
+	return b.calendar.KeepClients(domain, from)
+}
+
+// BeginSlice implements Recorder.
+func (b *Batch) BeginSlice(domain []byte) {
+	b.Flush()
+	b.calendar.BeginSlice(domain)
+}
+
+// EndSlice implements Recorder.
+func (b *Batch) EndSlice(domain []byte, after, until time.Time) {
+	b.Flush()
+	b.calendar.EndSlice(domain, after, until)
+}

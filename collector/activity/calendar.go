@@ -42,7 +42,8 @@ type recent struct {
 type domain struct {
 	dictionary
 	lastSeen
-	days map[Day]*visits
+	reading reading
+	days    map[Day]*visits
 	// recorded says that the visits are recorded here, since the given day.
 	recorded bool
 	since    Day
@@ -75,6 +76,7 @@ func (c *Calendar) Clone() *Calendar {
 		clone.domains[name] = &domain{
 			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free), d.changed},
 			lastSeen:   lastSeen{slices.Clone(d.newest), maps.Clone(d.others)},
+			reading:    reading{progress: d.reading.progress, earlier: d.reading.earlier},
 			days:       maps.Clone(d.days),
 			recorded:   d.recorded,
 			since:      d.since,
@@ -88,15 +90,6 @@ func (c *Calendar) Clone() *Calendar {
 	return clone
 }
 
-// ForgetLastSeen drops all last-seen times and accounts, not the visits: the reader is
-// about to report all of them again.
-func (c *Calendar) ForgetLastSeen() {
-	for _, d := range c.domains {
-		d.lastSeen = lastSeen{}
-	}
-	c.DropAccounts()
-}
-
 // Seen implements Recorder.
 func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 	d := c.recent.domain
@@ -104,7 +97,11 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 		d = c.domain(domain)
 		c.recent = recent{name: string(domain), domain: d}
 	}
-	d.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
+	seen := &d.lastSeen
+	if d.reading.slice != nil {
+		seen = d.reading.slice
+	}
+	seen.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
 }
 
 // Exists implements Recorder.

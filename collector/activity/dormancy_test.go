@@ -252,7 +252,7 @@ func TestAccountsThatAreNotKnown(t *testing.T) {
 	if counts, known := cal.Accounts(domain); !known || counts != (activity.KindCounts{}) {
 		t.Errorf("%v, %t; want that there are no accounts", counts, known)
 	}
-	cal.ForgetLastSeen()
+	cal.ForgetLastSeen(time.Time{})
 	unknown("before everything is read again")
 }
 

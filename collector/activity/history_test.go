@@ -279,7 +279,7 @@ func TestWhoIsGoneIsForgotten(t *testing.T) {
 	cal.RecordVisits("d", noon.AddDate(0, 0, -70))
 	cal.Compact(activity.DayOf(noon)) // packs the day
 	cal = cal.Clone()
-	cal.ForgetLastSeen()
+	cal.ForgetLastSeen(time.Time{})
 	cal.Seen([]byte("d"), []byte("a"), ios, noon)
 	cal.RecordVisits("d", noon)
 	forgetGone(cal)

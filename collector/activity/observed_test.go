@@ -77,7 +77,7 @@ func TestExists(t *testing.T) {
 	cal.Seen([]byte("d"), []byte("disabled"), 0, noon)
 	cal.Seen([]byte("d"), []byte("deleted"), 0, noon)
 	cal.RecordVisits("d", noon)
-	cal.ForgetLastSeen()
+	cal.ForgetLastSeen(time.Time{})
 	cal.Exists([]byte("d"), []byte("disabled"), activity.Never)
 	cal.Exists([]byte("d"), []byte("stranger"), activity.Never)
 	if n := cal.Users("d"); n != 2 {

@@ -21,6 +21,8 @@ type State struct {
 	// recorded here, because such a server reports them again.
 	LastSeen  []int64
 	OtherSeen map[uint64]int64
+	// Progress is how far the reading of last-seen times has come.
+	Progress Progress
 	// Days are the visits by day.
 	Days map[Day]DayState
 	// Recorded says that the visits were recorded here, since the given day.
@@ -48,6 +50,7 @@ func (c *Calendar) State(name string) State {
 	s := State{
 		Hashes: d.hashes, Changed: d.changed,
 		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since, Observed: d.observed,
+		Progress: d.reading.progress,
 	}
 	if !d.recorded {
 		s.LastSeen, s.OtherSeen = make([]int64, len(d.newest)), make(map[uint64]int64, len(d.others))
@@ -69,6 +72,7 @@ func (c *Calendar) State(name string) State {
 func (c *Calendar) Restore(name string, s State) {
 	c.recent = recent{}
 	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed}
+	d.reading.progress = s.Progress
 	c.shareObserved(d)
 	d.hashes, d.changed = s.Hashes, s.Changed
 	for n, hash := range d.hashes {

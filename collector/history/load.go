@@ -89,6 +89,7 @@ type reader struct {
 	users       map[int]uint64
 	lastSeen    map[int]uint64
 	observedSum uint64
+	progressSum uint64
 	huffman     map[activity.Day]bool
 }
 
@@ -118,6 +119,9 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 			return state, err
 		}
 		r.unusable = r.unusable || damaged
+		if state.Progress, err = r.progress(ctx); err != nil {
+			return state, err
+		}
 	}
 	if err := r.days(ctx, state.Days); err != nil {
 		return state, err
@@ -133,13 +137,11 @@ const observedName = "observed"
 // stored, as by an earlier exporter, all days are taken for such since the history
 // began.
 func (r *reader) observed(ctx context.Context, state activity.State) (days []activity.Day, err error) {
-	var blob []byte
-	err = r.db.GetContext(ctx, &blob, r.db.Rebind(`SELECT days FROM history_observed WHERE domain = ?`), r.row.ID)
-	stored := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	blob, err := r.blob(ctx, `SELECT days FROM history_observed WHERE domain = ?`)
+	if err != nil {
 		return nil, err
 	}
-	if stored {
+	if blob != nil {
 		content, err := verifyChecksum(observedName, blob)
 		var set *roaring.Bitmap
 		if err == nil {
@@ -165,6 +167,44 @@ func (r *reader) observed(ctx context.Context, state activity.State) (days []act
 		days = append(days, date)
 	}
 	return days, nil
+}
+
+// blob returns the one value of a domain in a table, nil if there is none.
+func (r *reader) blob(ctx context.Context, query string) (blob []byte, err error) {
+	err = r.db.GetContext(ctx, &blob, r.db.Rebind(query), r.row.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return blob, err
+}
+
+// progressName names how far the reading of last-seen times has come, for its checksum.
+const progressName = "progress"
+
+// progress returns how far the reading of last-seen times has come. If that is damaged,
+// it is not known which of them are there.
+func (r *reader) progress(ctx context.Context) (p activity.Progress, err error) {
+	blob, err := r.blob(ctx, `SELECT moments FROM history_progress WHERE domain = ?`)
+	if err != nil || blob == nil {
+		return p, err
+	}
+	content, err := verifyChecksum(progressName, blob)
+	var moments []int64
+	if err == nil {
+		moments, err = decodeNumbers[int64](content)
+	}
+	if err != nil || len(moments) != 2 {
+		r.damaged("how far last-seen times were read")
+		r.unusable = true
+		return p, nil
+	}
+	r.progressSum = checksum(progressName, content)
+	for i, moment := range []*time.Time{&p.ClientsSince, &p.Unread} {
+		if moments[i] != 0 {
+			*moment = time.UnixMilli(moments[i])
+		}
+	}
+	return p, nil
 }
 
 // parts reads numbers that were written in parts. The users of a part that is
@@ -256,7 +296,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, days: make(map[activity.Day]stored)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, days: make(map[activity.Day]stored)}
 	for date, day := range state.Days {
 		c.days[date] = stored{day.Version, r.huffman[date]}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jmoiron/sqlx"
@@ -23,6 +24,7 @@ type contents struct {
 	users    map[int]uint64 // checksums by part
 	lastSeen map[int]uint64
 	observed uint64 // checksum
+	progress uint64 // checksum, 0 if nothing is left to read
 	days     map[activity.Day]stored
 }
 
@@ -140,6 +142,9 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		if err := w.lastSeen(ctx, state); err != nil {
 			return nil, err
 		}
+		if err := w.progress(ctx, state.Progress); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.observed(ctx, state.Observed); err != nil {
 		return nil, err
@@ -153,7 +158,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 
 // dataTables are the tables that hold what is known of a domain.
 func dataTables() []string {
-	return []string{"history_users", "history_last_seen", "history_visits", "history_observed"}
+	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress"}
 }
 
 // observed writes the days on which the records were read, if there are new ones.
@@ -175,6 +180,32 @@ func (w *writer) observed(ctx context.Context, days []activity.Day) error {
 	}
 	return w.exec(ctx, `INSERT INTO history_observed (domain, days) VALUES (?, ?)
 		ON CONFLICT (domain) DO UPDATE SET days = excluded.days`, w.new.id, addChecksum(observedName, content))
+}
+
+// progress writes how far the reading of last-seen times has come, while something is
+// left to read.
+func (w *writer) progress(ctx context.Context, p activity.Progress) error {
+	if p.ClientsSince.IsZero() && p.Unread.IsZero() {
+		if w.old.progress == 0 {
+			return nil
+		}
+		return w.exec(ctx, `DELETE FROM history_progress WHERE domain = ?`, w.new.id)
+	}
+	content := encodeNumbers([]int64{milliOf(p.ClientsSince), milliOf(p.Unread)})
+	w.new.progress = checksum(progressName, content)
+	if w.new.progress == w.old.progress {
+		return nil
+	}
+	return w.exec(ctx, `INSERT INTO history_progress (domain, moments) VALUES (?, ?)
+		ON CONFLICT (domain) DO UPDATE SET moments = excluded.moments`, w.new.id, addChecksum(progressName, content))
+}
+
+// milliOf returns a moment in Unix milliseconds, 0 for the zero time.
+func milliOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // id returns the number of a domain, a new one if it has none.

@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS history_observed (
 );
 CREATE TABLE IF NOT EXISTS history_key (
 	only_one INTEGER PRIMARY KEY CHECK (only_one = 1), fingerprint {blob} NOT NULL
+)`, `
+CREATE TABLE IF NOT EXISTS history_progress (
+	domain INTEGER PRIMARY KEY, moments {blob} NOT NULL
 )`}
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)

@@ -136,6 +136,10 @@ type View struct {
 	file string    // the SQLite file, if it holds everything and we take no lock
 }
 
+// IsSnapshot says that what is read stays true whatever is written meanwhile, also if the
+// reading fails later. It is not so for an SQLite file of which no lock is taken.
+func (v View) IsSnapshot() bool { return v.file == "" }
+
 // Options tune the reading of a Source.
 type Options struct {
 	// PasswordFile, if not empty, names a file that holds the password. It is

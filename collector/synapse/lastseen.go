@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
@@ -17,8 +18,8 @@ const overlap = 5 * time.Minute
 // ends are the oldest and the newest moment in user_ips, nil if it is empty.
 type ends struct{ Oldest, Newest *int64 }
 
-// ends looks them up by both ends of index user_ips_last_seen_only (last_seen).
-func (r *reading) ends(ctx context.Context) (e ends, err error) {
+// lookUpEnds looks them up by both ends of index user_ips_last_seen_only (last_seen).
+func (r *reading) lookUpEnds(ctx context.Context) (e ends, err error) {
 	err = r.GetContext(ctx, &e, `SELECT (SELECT MIN(last_seen) FROM user_ips) AS oldest, (SELECT MAX(last_seen) FROM user_ips) AS newest`)
 	return e, err
 }
@@ -46,19 +47,38 @@ func (e ends) newest() int64 {
 // Synapse deletes rows after user_ips_max_age, 28 days by default. The time before
 // its oldest row comes from devices.last_seen. Synapse writes that in the same batch
 // and never prunes it, though a logout deletes the device.
-func (r *reading) lastSeen(ctx context.Context, kept time.Time) error {
-	if !r.since.IsZero() {
-		return r.seenIn(ctx, r.lastSeenRows(r.lastKnown().Add(-overlap)))
+func (r *reading) lastSeen(ctx context.Context) error {
+	rows, err := r.estimate(ctx, "user_ips")
+	if err != nil {
+		return fmt.Errorf("look up the size of user_ips: %w", err)
 	}
-	horizon := r.now.Add(-activity.MaxWindow)
-	if err := r.seenIn(ctx, r.lastSeenRows(horizon)); err != nil {
+	kept := r.ends.kept(r.now)
+	r.density = density{rows, kept, r.now}
+	if !r.since.IsZero() {
+		last := r.lastKnown().Add(-overlap)
+		if r.density.after(last) > r.limits.atOnce {
+			return errTooMuch
+		}
+		return r.seenIn(ctx, r.lastSeenRows(last))
+	}
+	if r.density.after(r.horizon()) <= r.limits.atOnce {
+		err = r.seenIn(ctx, r.lastSeenRows(r.horizon()))
+		r.rec.SetProgress(r.server, activity.Progress{})
+	} else {
+		err = r.newestOfEach(ctx)
+	}
+	if err != nil || !r.extras.devices.readable || !kept.After(r.horizon()) {
 		return err
 	}
-	if !r.extras.devices.readable || !kept.After(horizon) {
-		return nil
-	}
-	return r.seenIn(ctx, deviceRows(horizon, kept))
+	return r.deviceRows(ctx, r.horizon(), kept)
 }
+
+// horizon is the moment before which nothing matters to a figure.
+func (r *reading) horizon() time.Time { return r.now.Add(-activity.MaxWindow) }
+
+// errTooMuch says that so much has come since the last Read that a full read is done
+// sooner.
+var errTooMuch = fmt.Errorf("so much has happened since the last refresh that everything is read again: %w", collector.ErrStartOver)
 
 // lastKnown is the moment up to which the last Read knew everything: Synapse's clock may
 // be behind ours, and ours may have been ahead before the exporter was started again.
@@ -78,22 +98,56 @@ func (r *reading) prunedSince(e ends) bool {
 // lastSeenRows are the rows seen later than a moment, by index
 // user_ips_last_seen_only (last_seen).
 func (r *reading) lastSeenRows(after time.Time) string {
-	agent := "user_agent"
-	if !r.extras.agents.readable {
-		agent = "NULL"
-	}
-	return fmt.Sprintf(`SELECT user_id, %s, last_seen FROM user_ips WHERE last_seen > %d`, agent, after.UnixMilli())
+	return fmt.Sprintf(`SELECT user_id, %s, last_seen FROM user_ips WHERE last_seen > %d`, r.agentColumn(), after.UnixMilli())
 }
 
-// deviceRows are those between two moments, both excluded. No index knows the
-// time: a scan, when everything is read.
-func deviceRows(after, before time.Time) string {
-	return fmt.Sprintf(`SELECT user_id, user_agent, last_seen FROM devices WHERE last_seen > %d AND last_seen < %d`, after.UnixMilli(), before.UnixMilli())
+// agentColumn is the agent in user_ips, or what stands for it.
+func (r *reading) agentColumn() string {
+	if !r.extras.agents.readable {
+		return "CAST(NULL AS TEXT)"
+	}
+	return "user_agent"
+}
+
+// deviceRows reports the rows of devices between two moments, both excluded. No index
+// knows the time: a scan, when everything is read, of a large table in ranges of users.
+func (r *reading) deviceRows(ctx context.Context, after, before time.Time) error {
+	where := fmt.Sprintf(`last_seen > %d AND last_seen < %d`, after.UnixMilli(), before.UnixMilli())
+	rows, err := r.estimate(ctx, "devices")
+	if err != nil {
+		return fmt.Errorf("look up the size of devices: %w", err)
+	}
+	if rows <= r.limits.atOnce {
+		return r.seenIn(ctx, devicesWhere(where))
+	}
+	for after := ""; ; {
+		from := `user_id > ` + r.literal(after)
+		var last *string
+		// One walk along the index of (user_id, device_id).
+		query := fmt.Sprintf(`SELECT (SELECT user_id FROM devices WHERE %s ORDER BY user_id LIMIT 1 OFFSET %d)`, from, r.limits.slice)
+		if err := r.GetContext(ctx, &last, query); err != nil {
+			return err
+		}
+		if last == nil {
+			return r.seenIn(ctx, devicesWhere(from+` AND `+where))
+		}
+		if err := r.seenIn(ctx, devicesWhere(from+` AND user_id <= `+r.literal(*last)+` AND `+where)); err != nil {
+			return err
+		}
+		after = *last
+	}
+}
+
+func devicesWhere(condition string) string {
+	return `SELECT user_id, user_agent, last_seen FROM devices WHERE ` + condition
 }
 
 // seenIn reports the rows of a query for user, agent and last-seen time.
 func (r *reading) seenIn(ctx context.Context, query string) error {
-	return r.Stream(ctx, query, 3, func(row *sqldb.Row) {
-		r.rec.Seen(r.server, row.Text(0), r.classify.Of(row.Text(1)), time.UnixMilli(row.Integer(2)))
-	})
+	return r.Stream(ctx, query, 3, r.seen)
+}
+
+// seen reports one row.
+func (r *reading) seen(row *sqldb.Row) {
+	r.rec.Seen(r.server, row.Text(0), r.classify.Of(row.Text(1)), time.UnixMilli(row.Integer(2)))
 }

@@ -22,34 +22,34 @@ type mark struct {
 	event, arrived int64
 }
 
-// mark returns what the database ends with, and an error if it does not go on from
+// mark sets what the database ends with, and returns an error if it does not go on from
 // what it ended with before. The accounts are counted later.
-func (r *reading) mark(ctx context.Context, seen int64, last mark) (mark, error) {
-	end := mark{seen: seen}
-	if !r.since.IsZero() && (seen < last.seen || seen > 0 && seen < r.known.UnixMilli()) {
-		return end, fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
+func (r *reading) mark(ctx context.Context, end *mark) error {
+	seen, last := r.ends.newest(), *end
+	if seen < last.seen || !r.since.IsZero() && seen > 0 && seen < r.known.UnixMilli() {
+		return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
 	}
+	end.seen = seen
 	if !r.extras.events.readable {
-		return end, nil
+		return nil
 	}
-	if !r.since.IsZero() && last.event > 0 {
+	if last.event > 0 {
 		arrived, err := r.arrivalAt(ctx, last.event)
 		if err != nil {
-			return end, fmt.Errorf("look for the newest event of the last refresh: %w", err)
+			return fmt.Errorf("look for the newest event of the last refresh: %w", err)
 		}
 		if arrived != last.arrived {
-			return end, fmt.Errorf("the newest event of the last refresh is gone: %w", collector.ErrStartOver)
+			return fmt.Errorf("the newest event of the last refresh is gone: %w", collector.ErrStartOver)
 		}
 	}
 	var newest *int64
 	// The end of the index of stream positions: see messages.
 	if err := r.GetContext(ctx, &newest, `SELECT MAX(stream_ordering) FROM events`); err != nil || newest == nil || *newest <= 0 {
-		return end, err
+		return err
 	}
-	var err error
-	end.event = *newest
-	end.arrived, err = r.arrivalAt(ctx, end.event)
-	return end, err
+	arrived, err := r.arrivalAt(ctx, *newest)
+	end.event, end.arrived = *newest, arrived
+	return err
 }
 
 // arrivalAt returns when the event at a position arrived, in milliseconds; -1 if there

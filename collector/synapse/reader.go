@@ -46,10 +46,11 @@ type Configured struct {
 type Reader struct {
 	options Options
 	classes *activity.Classes
+	limits  limits
 	// last is what the database ended with at the last Read.
 	last mark
-	// restored says that the last Read found older records than the one before it, so
-	// that nothing of what is known of the days of r30v2 is taken for granted.
+	// restored says that a Read found older records than the one before it, so that
+	// nothing of what is known of the days of r30v2 is taken for granted.
 	restored bool
 	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
 	// the zero time if that is not known.
@@ -59,7 +60,7 @@ type Reader struct {
 // New returns a Reader that sorts clients into the given classes. It connects
 // to nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	return &Reader{options: o, classes: classes}
+	return &Reader{options: o, classes: classes, limits: defaultLimits()}
 }
 
 // A reading is one Read under way.
@@ -71,6 +72,9 @@ type reading struct {
 	rec        activity.Recorder
 	classify   *activity.Classifier
 	extras     extras
+	limits     limits
+	ends       ends
+	density    density
 	restored   bool // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
@@ -83,25 +87,32 @@ type reading struct {
 // of the database.
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	var end mark
-	var read *reading
+	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), limits: r.limits, restored: r.restored}
+	end := r.last
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
-		read = &reading{View: view, since: since, now: now, rec: rec, classify: r.classes.Classifier(), restored: r.restored}
-		facts, end, err = r.readView(ctx, read)
+		read.View = view
+		facts, err = r.readView(ctx, &end, read)
+		facts.Resumable = err != nil && since.IsZero() && view.IsSnapshot()
 		return err
 	})
+	switch {
+	case errors.Is(err, collector.ErrStartOver):
+		facts.Resumable, r.last = false, mark{}
+		r.restored = r.restored || !errors.Is(err, errTooMuch)
+	case err == nil || facts.Resumable:
+		r.last, r.restored = end, read.restored
+	}
 	if err != nil {
-		r.restored = r.restored || errors.Is(err, collector.ErrStartOver)
 		return facts, r.explain(ctx, err)
 	}
-	r.last, r.restored = end, false
 	if read.homeserver == nil {
 		return facts, nil
 	}
 	domain := &facts.Domains[0]
-	var known *mas.Figures
-	if known, facts.PartialErr = r.readMAS(ctx, domain.Name, now); known != nil {
+	known, err := r.readMAS(ctx, domain.Name, now)
+	facts.PartialErr = errors.Join(facts.PartialErr, err)
+	if known != nil {
 		facts.Warnings = append(facts.Warnings, known.Warnings...)
 	}
 	domain.NotRecorded = r.notRecorded(*domain, now)
@@ -140,72 +151,84 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 	return figures, nil
 }
 
-// readView reads one view of the database, and returns also what it ends with.
+// readView reads one view of the database, and sets what it ends with.
 //
 // The order matters. The name of the server comes first, for everything is recorded
 // under it. What may be read comes before whatever needs it. Whether the records
 // are still those of the last Read is asked before any of them is recorded. Visits
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
-func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, end mark, err error) {
+func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (facts collector.Facts, err error) {
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
 	if r.options.Configured == nil {
 		facts.Assumed = "the database is in use, and its accounts have the server's name"
 	}
 	server, err := r.serverName(ctx, reading.View)
 	if err != nil {
-		return facts, end, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
+		return facts, fmt.Errorf("read the server's name from users (is this Synapse's database?): %w", err)
 	}
 	if server == "" {
 		facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
-		return facts, end, nil
+		return facts, nil
 	}
 	reading.server = []byte(server)
 	access, err := reading.access(ctx)
 	if err != nil {
-		return facts, end, err
+		return facts, err
 	}
 	reading.extras = access.extras()
 	facts.Warnings = reading.extras.warnings()
-	ends, err := reading.ends(ctx)
-	if err != nil {
-		return facts, end, fmt.Errorf("read last-seen times from user_ips: %w", err)
+	if reading.ends, err = reading.lookUpEnds(ctx); err != nil {
+		return facts, fmt.Errorf("read last-seen times from user_ips: %w", err)
 	}
 	reading.known = reading.rec.Newest(reading.server)
-	if reading.prunedSince(ends) {
-		return facts, end, fmt.Errorf("rows of user_ips were deleted since the last refresh: %w", collector.ErrStartOver)
+	if reading.prunedSince(reading.ends) {
+		return facts, fmt.Errorf("rows of user_ips were deleted since the last refresh: %w", collector.ErrStartOver)
 	}
-	if end, err = reading.mark(ctx, ends.newest(), r.last); err != nil {
-		return facts, end, err
+	if err = reading.mark(ctx, end); err != nil {
+		return facts, err
 	}
 	domain := collector.DomainFacts{
-		Name: server, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: ends.kept(reading.now),
+		Name: server, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: reading.ends.kept(reading.now),
 	}
-	if err := reading.activity(ctx, &domain); err != nil {
-		return facts, end, err
+	if err := reading.activity(ctx); err != nil {
+		return facts, err
 	}
 	if reading.homeserver, err = reading.usage(ctx, &domain); err != nil {
-		return facts, end, err
+		return facts, err
 	}
-	end.accounts = int(reading.homeserver.Statistics["total_users"])
-	if !reading.since.IsZero() && end.accounts < r.last.accounts {
-		return facts, end, fmt.Errorf("accounts in users are gone: %w", collector.ErrStartOver)
+	accounts := int(reading.homeserver.Statistics["total_users"])
+	if accounts < end.accounts {
+		return facts, fmt.Errorf("accounts in users are gone: %w", collector.ErrStartOver)
 	}
+	end.accounts = accounts
+	facts.PartialErr = reading.further(ctx, &domain)
+	domain.ClientsSince = reading.rec.Progress(reading.server).ClientsSince
+	facts.Unfinished = !domain.AllVisits || !reading.rec.Progress(reading.server).Unread.IsZero()
 	r.addConfigured(reading.homeserver)
 	facts.Domains = []collector.DomainFacts{domain}
-	return facts, end, nil
+	return facts, nil
 }
 
-// activity reports visits and last-seen times.
-func (r *reading) activity(ctx context.Context, domain *collector.DomainFacts) (err error) {
+// activity reports what current figures are counted from: visits and last-seen times.
+func (r *reading) activity(ctx context.Context) error {
 	if err := r.visits(ctx); err != nil {
 		return fmt.Errorf("read visits from user_daily_visits: %w", err)
 	}
+	if err := r.lastSeen(ctx); err != nil {
+		return fmt.Errorf("read last-seen times: %w", err)
+	}
+	return nil
+}
+
+// further reports what some figures wait for, as much as one refresh should read. An
+// error costs no other figure.
+func (r *reading) further(ctx context.Context, domain *collector.DomainFacts) (err error) {
 	if domain.AllVisits, err = r.past(ctx); err != nil {
 		return fmt.Errorf("read older visits from user_daily_visits: %w", err)
 	}
-	if err := r.lastSeen(ctx, domain.LastSeenSince); err != nil {
-		return fmt.Errorf("read last-seen times: %w", err)
+	if err := r.slices(ctx); err != nil {
+		return fmt.Errorf("read last-seen times of other clients from user_ips: %w", err)
 	}
 	return nil
 }

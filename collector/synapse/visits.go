@@ -34,6 +34,10 @@ const (
 //
 // If a recent day has lost rows, the records are no longer those that were read.
 func (r *reading) visits(ctx context.Context) error {
+	// The end of index user_daily_visits_ts_idx (timestamp).
+	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
+		return err
+	}
 	const day = 24 * time.Hour
 	today := activity.DayOf(r.now)
 	first, end := activity.FirstDay(r.now, activity.RetentionDays*day), activity.DayOf(r.now.Add(day))+1
@@ -44,13 +48,19 @@ func (r *reading) visits(ctx context.Context) error {
 		changed, uncertain = today-1, today-1
 		from = activity.FirstDay(r.now, activity.MaxWindow)
 	}
+	if r.restored { // so that none of them has as many rows as the database
+		for date := first; date < end; date++ {
+			r.rec.Forget(r.server, date)
+		}
+		r.restored = false
+	}
 	stale := make(map[activity.Day]bool)
 	var verified []activity.Day
 	for date := from; date < end; date++ {
 		_, known := r.rec.Rows(r.server, date)
 		switch {
 		case !known && date < first: // that is for past
-		case !known, date >= changed, r.restored && date >= first:
+		case !known, date >= changed:
 			stale[date] = true
 		case r.since.IsZero(), date >= uncertain, date.VerifiedBetween(r.since, r.now):
 			verified = append(verified, date)
@@ -60,7 +70,7 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.verify(ctx, verified, stale); err != nil {
 		return err
 	}
-	for _, run := range runs(slices.Sorted(maps.Keys(stale))) {
+	for _, run := range runs(slices.Sorted(maps.Keys(stale)), activity.RetentionDays) {
 		if err := r.readDays(ctx, run.from, run.to); err != nil {
 			return err
 		}
@@ -85,10 +95,10 @@ func (r *reading) rowsOf(from, to activity.Day) map[activity.Day]int {
 // A run is some days in a row, the last excluded.
 type run struct{ from, to activity.Day }
 
-// runs returns days, which are in order, as runs.
-func runs(days []activity.Day) (all []run) {
+// runs returns days, which are in order, as runs of some days at most.
+func runs(days []activity.Day, longest activity.Day) (all []run) {
 	for _, date := range days {
-		if last := len(all) - 1; last >= 0 && all[last].to == date {
+		if last := len(all) - 1; last >= 0 && all[last].to == date && date < all[last].from+longest {
 			all[last].to++
 		} else {
 			all = append(all, run{date, date + 1})
@@ -108,14 +118,11 @@ const (
 // newest first, as many as one refresh should read. It says whether all of them
 // are known now.
 func (r *reading) past(ctx context.Context) (complete bool, err error) {
-	var oldest *int64
-	// The end of index user_daily_visits_ts_idx (timestamp).
-	if err := r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil || oldest == nil {
-		return err == nil, err
+	if r.visitsSince == nil {
+		return true, nil
 	}
-	r.visitsSince = oldest
 	const day = 24 * time.Hour
-	first := max(activity.DayOf(time.UnixMilli(*oldest)), activity.FirstDay(r.now, activity.MaxWindow))
+	first := max(activity.DayOf(time.UnixMilli(*r.visitsSince)), activity.FirstDay(r.now, activity.MaxWindow))
 	read := 0
 	for end := activity.FirstDay(r.now, activity.RetentionDays*day); end > first; end-- {
 		if _, known := r.rec.Rows(r.server, end-1); known {
@@ -140,22 +147,40 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 // date, which is a seventh of what it costs the database to send them.
 const dayByDayMax = 3
 
-// readDays reads the visits of some days, the last excluded, in full.
+// readDays reads the visits of some days, the last excluded, in full, as many days at a
+// time as one statement should read.
 func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
+	for days := activity.Day(1); from < to; {
+		end := min(to, from+days)
+		rows, err := r.readDaysAtOnce(ctx, from, end)
+		if err != nil {
+			return err
+		}
+		days = activity.Day(max(1, min(r.limits.slice*int64(end-from)/max(1, rows), activity.RetentionDays)))
+		from = end
+	}
+	return nil
+}
+
+// readDaysAtOnce returns how many rows some days have.
+func (r *reading) readDaysAtOnce(ctx context.Context, from, to activity.Day) (rows int64, err error) {
 	for date := from; date < to; date++ {
 		r.rec.Forget(r.server, date)
 	}
 	if to-from > dayByDayMax {
-		return r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
+		err = r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
+			rows++
 			r.visit(row, activity.DayOf(time.UnixMilli(row.Integer(2))))
 		})
+		return rows, err
 	}
-	for date := from; date < to; date++ {
-		if err := r.Stream(ctx, dayRows(date), 2, func(row *sqldb.Row) { r.visit(row, date) }); err != nil {
-			return err
-		}
+	for date := from; date < to && err == nil; date++ {
+		err = r.Stream(ctx, dayRows(date), 2, func(row *sqldb.Row) {
+			rows++
+			r.visit(row, date)
+		})
 	}
-	return nil
+	return rows, err
 }
 
 // visit reports one row. The agent is NULL in rows older than Synapse 1.22.
@@ -163,10 +188,13 @@ func (r *reading) visit(row *sqldb.Row, date activity.Day) {
 	r.rec.Visit(r.server, row.Text(0), r.classify.Of(row.Text(1)), date)
 }
 
+// verifyDays is how many days are counted at a time.
+const verifyDays = 30
+
 // verify adds to stale those of the given days, in order, that do not have as
 // many rows as were read.
 func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) error {
-	for _, run := range runs(days) {
+	for _, run := range runs(days, verifyDays) {
 		counted := make(map[activity.Day]int)
 		err := r.Stream(ctx, visitCounts(run.from, run.to), 2, func(row *sqldb.Row) {
 			counted[activity.DayOf(time.UnixMilli(row.Integer(0)))] += int(row.Integer(1))
