@@ -53,7 +53,10 @@ func (r *reading) lastSeen(ctx context.Context) error {
 		return fmt.Errorf("look up the size of user_ips: %w", err)
 	}
 	kept := r.ends.kept(r.now)
-	r.density = density{rows, kept, r.now}
+	r.density = density{rows, kept, r.newest()}
+	if r.ends.Newest == nil { // whatever its pages say
+		r.density = density{}
+	}
 	if !r.since.IsZero() {
 		last := r.lastKnown().Add(-overlap)
 		if r.density.after(last) > r.limits.atOnce {
@@ -71,6 +74,11 @@ func (r *reading) lastSeen(ctx context.Context) error {
 		return err
 	}
 	return r.deviceRows(ctx, r.horizon(), kept)
+}
+
+// newest is the moment of the newest row, now if that lies in the future: a clock was wrong.
+func (r *reading) newest() time.Time {
+	return time.UnixMilli(min(r.ends.newest(), r.now.UnixMilli()))
 }
 
 // horizon is the moment before which nothing matters to a figure.

@@ -87,7 +87,7 @@ func (r *reading) newestOfEach(ctx context.Context) error {
 	p := r.rec.Progress(r.server)
 	if p.Since.IsZero() || p.Since.After(r.now) || r.density.after(p.Since) > r.limits.atOnce {
 		r.rec.ForgetSeen(r.server)
-		p = activity.Progress{Since: time.UnixMilli(min(r.ends.newest(), r.now.UnixMilli()))}
+		p = activity.Progress{Since: r.newest()}
 		r.rec.SetProgress(r.server, p)
 	} else if err := r.seenIn(ctx, r.lastSeenRows(p.Since.Add(-overlap))); err != nil {
 		return err
