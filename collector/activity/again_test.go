@@ -173,7 +173,7 @@ func TestCountingAgainIsCountingEverything(t *testing.T) {
 				}
 			case 6: // last-seen times are read again in full
 				cal = cal.Clone()
-				cal.ForgetLastSeen()
+				cal.ForgetLastSeen(time.Time{})
 				for name, clients := range m.seen {
 					for client, at := range clients {
 						cal.Seen(domain, []byte(name), client, at)

@@ -234,7 +234,7 @@ func TestTokensOfFiveMinutes(t *testing.T) {
 	partial, failed := 0, 0
 	worlds(t, func(t *testing.T, rt *rapid.T, db database) {
 		w := newTokenWorld(t, rt, db)
-		for step := range rapid.IntRange(1, 25).Draw(rt, "steps") {
+		for step := range rapid.IntRange(1, 15).Draw(rt, "steps") {
 			w.reader.rows = 0
 			if rapid.Bool().Draw(rt, "time goes by") {
 				w.live(rt)
