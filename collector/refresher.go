@@ -234,7 +234,7 @@ const (
 // read makes a Snapshot from what was known and what is new. What another
 // process keeps locked for a moment is tried again. Each try works on a copy of
 // what was known, which it gives up on an error: what was read from records in
-// motion may be wrong.
+// motion may be wrong. It keeps only what a Reader says it can go on from.
 func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
 	defer func() {
 		// A defect of a Reader stops neither the process nor the other servers.
