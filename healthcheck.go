@@ -178,8 +178,8 @@ func (l webListener) page(address string) string {
 	return scheme + "://" + net.JoinHostPort(host, port) + healthyPage
 }
 
-// client returns how to speak TLS with the listener. Whoever has the key of the file's own
-// certificate is the exporter, whoever signed it and for whatever name; others are
+// client returns how to speak TLS with the listener. A server with the key of the file's own
+// certificate is the exporter, whatever the signature and the name; others are
 // verified as usual.
 func (l webListener) client() *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -46,8 +46,8 @@ func testWebFlags(t *testing.T, arguments ...string) webFlags {
 	return *flags
 }
 
-// Whoever writes to the log, the program, the toolkit or net/http about a broken
-// handshake or a handler that panics: each line has the same form.
+// The program, the toolkit and net/http write to the log, about a broken handshake or a
+// handler that panics: each line has the same form.
 func TestAllLinesOfTheLogAreAlike(t *testing.T) {
 	folder := t.TempDir()
 	must.WriteCertificate(t, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))

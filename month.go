@@ -160,8 +160,8 @@ func usersOf(d collector.MonthUsers, kind activity.Kind) string {
 	return unknown
 }
 
-// writeJSON prints an array of samples: of each domain all users, and those of each kind
-// with the label type. Domains of which the month is not known are absent.
+// writeJSON prints an array of samples: for each domain all users, and those of each kind
+// with the label type. Domains without a known month are absent.
 func (r monthReport) writeJSON(w io.Writer) error {
 	samples := []sample{}
 	for _, s := range r.servers {

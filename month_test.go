@@ -94,7 +94,7 @@ func runs(t *testing.T, arguments ...string) string {
 	return out.String()
 }
 
-// What cannot be told of a month is refused with the reason.
+// A month that is not known is refused with the reason.
 func TestMonthsThatAreNotKnown(t *testing.T) {
 	directory := realRecords(t)
 	t.Setenv("ACTIVE_USERS_NOW", fmt.Sprint(samples.Now().Unix()))

@@ -21,8 +21,8 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// A resident is somebody of whom an XMPP server has an account, or a record of activity, or
-// both.
+// A resident is a user with an account on an XMPP server, or with a record of activity, or
+// with both.
 type resident struct {
 	account, disabled bool
 	record            string    // "": none; "never": one that says so; "seen"
@@ -166,9 +166,9 @@ func writeProsodyFiles(path string, all residents) error {
 	return nil
 }
 
-// Whatever an XMPP server has recorded of whom: each of its accounts has the age that its
+// Whatever an XMPP server has recorded: each of its accounts has the age that its
 // newest record says, and together they are all accounts, at the first refresh as at
-// those that follow. Whoever has a record and no account has no age.
+// those that follow. A user with a record and no account has no age.
 func TestDormancyOfXMPPServersEqualsANaiveModel(t *testing.T) {
 	folder := t.TempDir()
 	for name, server := range xmppServers() {

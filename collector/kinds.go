@@ -21,8 +21,8 @@ func visitingKinds() []activity.Kind {
 // anonymous.
 func (f DomainFacts) hasSeveralKinds() bool { return f.KeepsVisits || f.Guests == SomeGuests }
 
-// kinds returns a number of users by the kind of their accounts, of which they have been
-// counted by kind if there can be several. Those that are listed are there although
+// kinds returns a number of users by the kind of their accounts. They have been counted
+// by kind if there can be several. Those that are listed are there although
 // they are none. It returns nil if the kinds are not known.
 func (f DomainFacts) kinds(users int, counts activity.KindCounts, listed []activity.Kind) (all []KindUsers) {
 	stranger := activity.Bridged // the sender of an application service, who has no account

@@ -57,8 +57,8 @@ type MonthUsers struct {
 	Domain string
 	Users  int
 	Kinds  []KindUsers // which add up to Users; empty if kinds of accounts are not known
-	// Off is the number of days of the month on which the exporter was off: whoever
-	// came only then is missing.
+	// Off is the number of days of the month on which the exporter was off: users
+	// who came only then are missing.
 	Off int
 	// Unknown says why the month is not known, "" if it is.
 	Unknown string

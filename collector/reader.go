@@ -170,8 +170,8 @@ const (
 	OnlyGuests               // anonymous guests; there are no accounts
 )
 
-// GuestsOf says who gets in without an account, by the methods of authentication, of
-// which one is called anonymous by ejabberd and MongooseIM.
+// GuestsOf says who gets in without an account, by the methods of authentication.
+// The one for guests is called anonymous by ejabberd and MongooseIM.
 func GuestsOf(methods []string) Guests {
 	switch anonymous := slices.Contains(methods, "anonymous"); {
 	case !anonymous:

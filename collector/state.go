@@ -66,8 +66,8 @@ func (m *refreshState) setBack(now time.Time) bool {
 }
 
 // fullRead returns a copy to record into that forgets all last-seen times, so that
-// they are read again in full; visits stay. Of those that were complete until a moment,
-// which is zero for none, a Reader may keep what it does not read again at once.
+// they are read again in full; visits stay. A Reader may keep those that were
+// complete until a moment, which is zero for none, and does not read them again at once.
 func (m *refreshState) fullRead(now, until time.Time) (next refreshState, since time.Time) {
 	next = m.next(now)
 	next.lastFullRead = now

@@ -257,7 +257,7 @@ func TestAccountsThatAreNotKnown(t *testing.T) {
 }
 
 // Tables come in any order: one says who has an account, another when somebody was seen
-// last. The account has the latest of the times, and whoever has none has no age.
+// last. The account has the latest of the times, and a user without one has no age.
 func TestAgesFromSeveralTables(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cal, domain := newCalendar(), []byte("d")

@@ -58,7 +58,7 @@ func (g accountGroup) kind() activity.Kind {
 	return activity.Native
 }
 
-// What an account is, of which is_deactivated may be NULL.
+// What an account is; its is_deactivated may be NULL.
 const (
 	ofService     = `CASE WHEN appservice_id <> '' THEN 1 ELSE 0 END`
 	isDeactivated = `CASE WHEN is_deactivated THEN 1 ELSE 0 END`

@@ -130,7 +130,7 @@ func (s store) report(host string, rec activity.Recorder) {
 	}
 }
 
-// neverSeconds is the time of a user of whom a record says that there is none; 0 is that
+// neverSeconds is the time of a user whose record says that there is none; 0 is that
 // of a record that cannot be read.
 const neverSeconds = -1
 

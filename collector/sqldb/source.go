@@ -137,7 +137,7 @@ type View struct {
 }
 
 // IsSnapshot says that what is read stays true whatever is written meanwhile, also if the
-// reading fails later. It is not so for an SQLite file of which no lock is taken.
+// reading fails later. It is not so for an SQLite file that is read without a lock.
 func (v View) IsSnapshot() bool { return v.file == "" }
 
 // Options tune the reading of a Source.

@@ -116,7 +116,7 @@ func (w *tokenWorld) request(n int, at time.Time, agent int) {
 		device := fmt.Sprintf(`user_id = '%s' AND device_id = %s`, d.user, d.device)
 		w.db.run(
 			fmt.Sprintf(`INSERT INTO devices (user_id, device_id) SELECT '%s', %s WHERE NOT EXISTS (SELECT 1 FROM devices WHERE %s)`, d.user, d.device, device),
-			// Of two requests in one batch, the earlier one may be written last.
+			// The earlier one of two requests in one batch may be written last.
 			fmt.Sprintf(`UPDATE devices SET last_seen = %d, user_agent = '%s' WHERE %s AND COALESCE(last_seen, 0) < %[1]d`, at.UnixMilli()-int64(which), d.agents[which], device))
 	}
 	if d.visits {
