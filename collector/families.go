@@ -13,7 +13,7 @@ import (
 // families are the metric families of every chat server, in the order in which the
 // documentation lists them. What only one kind of server has is in its own folder.
 func families() []metric.Family[Status] {
-	return slices.Concat(activeUsers(), returningUsers(), lifecycles(), habits(), registered(), records(), modules(), refreshes())
+	return slices.Concat(activeUsers(), returningUsers(), lifecycles(), habits(), registered(), messages(), records(), modules(), refreshes())
 }
 
 // owner labels their samples with the configured name of the server.

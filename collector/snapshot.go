@@ -57,6 +57,7 @@ type Domain struct {
 	Created    []Accounts                   // the same
 	Online     Count
 	Damaged    int
+	Messages   []Messages // by window, those of which all messages are known
 	// NotRecorded is DomainFacts.NotRecorded.
 	NotRecorded string
 }
@@ -134,6 +135,7 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Unfinished: facts.Unfinished, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
+		d.addMessages(now, cal, r.options.Windows)
 		if f.NotRecorded == "" { // else what is known stands still, and is no life
 			d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
 			d.addHistory(now, f, cal, r.options.Classes)

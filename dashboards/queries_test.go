@@ -34,6 +34,9 @@ var unused = map[string]string{}
 var overlapping = map[string][]string{
 	"active_users_exporter_reports_users": {"statistic"},
 	"chat_active_users":                   {"window"},
+	"chat_active_rooms":                   {"window", "encrypted"},
+	"chat_senders_users":                  {"window"},
+	"synapse_rooms":                       {"state"},
 	"mas_active_client_users":             {"window", "client_name"},
 	"mas_active_users":                    {"window", "kind"},
 	"mas_linked_accounts":                 {"provider"},

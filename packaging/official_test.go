@@ -17,7 +17,7 @@ import (
 
 // grants finds what a text grants on the tables of Synapse.
 func grants(text string) []string {
-	return regexp.MustCompile(`GRANT SELECT \([a-z_, ]+\) ON (?:users|user_ips|devices|user_daily_visits|monthly_active_users|events|rooms) TO exporter;`).FindAllString(text, -1)
+	return regexp.MustCompile(`GRANT SELECT \([a-z_, ]+\) ON (?:users|user_ips|devices|user_daily_visits|monthly_active_users|events|rooms|room_stats_current|destinations) TO exporter;`).FindAllString(text, -1)
 }
 
 // The rights in the container are those that the documents name.
@@ -74,7 +74,8 @@ func TestRoleBesideSynapse(t *testing.T) {
 	psql(true, owner, "", "", `CREATE TABLE users (name text, password_hash text, creation_ts bigint, is_guest int, appservice_id text, deactivated int, user_type text);
 		CREATE TABLE user_ips (user_id text, user_agent text, last_seen bigint, ip text); CREATE TABLE devices (user_id text, user_agent text, last_seen bigint);
 		CREATE TABLE user_daily_visits (user_id text, timestamp bigint, user_agent text); CREATE TABLE monthly_active_users (user_id text, timestamp bigint);
-		CREATE TABLE events (type text, room_id text, sender text, stream_ordering bigint, received_ts bigint, content text); CREATE TABLE rooms (room_id text)`)
+		CREATE TABLE events (type text, room_id text, sender text, stream_ordering bigint, received_ts bigint, content text); CREATE TABLE rooms (room_id text);
+		CREATE TABLE room_stats_current (room_id text, local_users_in_room int); CREATE TABLE destinations (destination text, failure_ts bigint)`)
 	command := exec.Command("sh", script)
 	command.Env = append(os.Environ(), "POSTGRES_USER="+owner, "POSTGRES_DB="+strings.TrimPrefix(location.Path, "/"),
 		"PGHOST="+first(location.Query().Get("host"), location.Hostname()), "PGPORT="+first(location.Query().Get("port"), location.Port()))

@@ -65,4 +65,6 @@ type Recorder interface {
 	// nothing.
 	BeginSlice(domain []byte)
 	EndSlice(domain []byte, after, until time.Time)
+	// Messages returns what is known of the messages of a domain, to be added to.
+	Messages(domain []byte) *Messages
 }

@@ -128,3 +128,9 @@ func (b *Batch) EndSlice(domain []byte, after, until time.Time) {
 	b.Flush()
 	b.calendar.EndSlice(domain, after, until)
 }
+
+// Messages implements Recorder.
+func (b *Batch) Messages(domain []byte) *Messages {
+	b.Flush()
+	return b.calendar.Messages(domain)
+}

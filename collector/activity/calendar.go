@@ -56,6 +56,7 @@ type domain struct {
 	accounts *accountTable
 	reported []uint64
 	tagged   tagged
+	messages *Messages // nil if none were asked for
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -85,6 +86,7 @@ func (c *Calendar) Clone() *Calendar {
 			accounts:   d.accounts,
 			reported:   slices.Clone(d.reported),
 			tagged:     d.tagged,
+			messages:   d.messages.clone(),
 		}
 	}
 	return clone

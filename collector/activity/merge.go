@@ -17,6 +17,7 @@ func (c *Calendar) Merge(other *Calendar) {
 				numbers[n] = d.numberOf(hash)
 			}
 		}
+		d.messages = newer(d.messages, from.messages)
 		for n, m := range from.newest {
 			if m != neverSeen {
 				d.seen(numbers[n], m.client(), m.milli())

@@ -22,6 +22,7 @@ func (c *Calendar) PurgeRecorded(before Day) {
 }
 
 func (d *domain) purge(before Day) {
+	d.messages.purge(before)
 	d.forgetObserved(before)
 	days := len(d.days)
 	for date := range d.days {

@@ -30,6 +30,8 @@ type State struct {
 	Since    Day
 	// Observed are the days on which the records were read, sorted.
 	Observed []Day
+	// Messages is nil if nothing is known of them.
+	Messages *MessageState
 }
 
 // DayState are the visits of one day.
@@ -51,6 +53,7 @@ func (c *Calendar) State(name string) State {
 		Hashes: d.hashes, Changed: d.changed,
 		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since, Observed: d.observed,
 		Progress: d.reading.progress,
+		Messages: d.messages.state(),
 	}
 	if !d.recorded {
 		s.LastSeen, s.OtherSeen = make([]int64, len(d.newest)), make(map[uint64]int64, len(d.others))
@@ -71,7 +74,7 @@ func (c *Calendar) State(name string) State {
 // clients than there are now, and numbers beyond those in use, are left out.
 func (c *Calendar) Restore(name string, s State) {
 	c.recent = recent{}
-	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed}
+	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed, messages: c.restoreMessages(s.Messages)}
 	d.reading.progress = s.Progress
 	c.shareObserved(d)
 	d.hashes, d.changed = s.Hashes, s.Changed

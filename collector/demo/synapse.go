@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector/synapse/invented"
@@ -26,6 +27,7 @@ func Synapse(ctx context.Context, path string, now time.Time, users int, seed ui
 	p := synapsePeople{now: now, people: population(now, users, seed)}
 	return invented.WriteSQLite(ctx, path, invented.Tables(map[string]iter.Seq[[]any]{
 		"users": p.accounts, "user_daily_visits": p.visits, "user_ips": p.addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
+		"room_stats_current": p.roomStats, "destinations": p.destinations,
 	}))
 }
 
@@ -122,20 +124,64 @@ func (s synapsePeople) rooms(yield func([]any) bool) {
 	}
 }
 
-// events are what people say: everybody who ever came says something within two days,
-// half of the rooms are encrypted.
-func (s synapsePeople) events(yield func([]any) bool) {
-	s.all(yield, func(i int, p person, id string) [][]any {
-		if len(p.seen) == 0 {
-			return nil
+// roomStats say of how many rooms somebody of the server is a member: a tenth were left.
+func (s synapsePeople) roomStats(yield func([]any) bool) {
+	for number := range len(s.people) / roomSize {
+		members := roomSize
+		if number%10 == 9 {
+			members = 0
 		}
-		number, kind := i/roomSize, "m.room.message"
-		if number%2 == 0 {
+		if !yield([]any{roomID(number), members}) {
+			return
+		}
+	}
+}
+
+// otherServers is how many servers the invented one sends to.
+const otherServers = 120
+
+// destinations are the other servers; one in fifteen has been down for some days.
+func (s synapsePeople) destinations(yield func([]any) bool) {
+	for number := range otherServers {
+		var failed any
+		if number%15 == 0 {
+			failed = s.now.Add(-time.Duration(number) * day / 10).UnixMilli()
+		}
+		if !yield([]any{fmt.Sprintf("server%d.example", number), failed}) {
+			return
+		}
+	}
+}
+
+// messageDays is for how long messages are kept.
+const messageDays = 35
+
+// events are what people say: on one of three days on which they come, and in rooms of
+// which half are encrypted.
+func (s synapsePeople) events(yield func([]any) bool) {
+	type said struct {
+		at   time.Time
+		room int
+		by   string
+	}
+	var all []said
+	for i, p := range s.people {
+		for n, seen := range p.seen {
+			if (i+n)%3 == 0 && s.now.Sub(seen.last) < messageDays*day {
+				all = append(all, said{seen.last, (i + n%2) / roomSize, userID(p)})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b said) int { return a.at.Compare(b.at) })
+	for i, m := range all {
+		kind := "m.room.message"
+		if m.room%2 == 0 {
 			kind = "m.room.encrypted"
 		}
-		at := s.now.Add(-2*day + time.Duration(i)*2*day/time.Duration(len(s.people)))
-		return [][]any{{i + 1, kind, roomID(number), id, at.UnixMilli()}}
-	})
+		if !yield([]any{i + 1, kind, roomID(m.room), m.by, m.at.UnixMilli()}) {
+			return
+		}
+	}
 }
 
 func roomID(number int) string { return fmt.Sprintf("!room%d:%s", number, homeserver) }

@@ -91,6 +91,7 @@ type reader struct {
 	observedSum uint64
 	progressSum uint64
 	huffman     map[activity.Day]bool
+	stored      messageContents
 }
 
 func (r *reader) damaged(what string) {
@@ -124,6 +125,9 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 		}
 	}
 	if err := r.days(ctx, state.Days); err != nil {
+		return state, err
+	}
+	if state.Messages, err = r.messages(ctx); err != nil {
 		return state, err
 	}
 	state.Observed, err = r.observed(ctx, state)
@@ -296,7 +300,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, days: make(map[activity.Day]stored)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, messages: r.stored, days: make(map[activity.Day]stored)}
 	for date, day := range state.Days {
 		c.days[date] = stored{day.Version, r.huffman[date]}
 	}

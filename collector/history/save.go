@@ -25,6 +25,7 @@ type contents struct {
 	lastSeen map[int]uint64
 	observed uint64 // checksum
 	progress uint64 // checksum, 0 if nothing is left to read
+	messages messageContents
 	days     map[activity.Day]stored
 }
 
@@ -149,6 +150,9 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 	if err := w.observed(ctx, state.Observed); err != nil {
 		return nil, err
 	}
+	if err := w.messages(ctx, state.Messages); err != nil {
+		return nil, err
+	}
 	if !state.Recorded {
 		state.Days = maps.Clone(state.Days)
 		maps.DeleteFunc(state.Days, func(date activity.Day, _ activity.DayState) bool { return date < at.Oldest })
@@ -158,7 +162,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 
 // dataTables are the tables that hold what is known of a domain.
 func dataTables() []string {
-	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress"}
+	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress", "history_messages", "history_rooms", "history_senders"}
 }
 
 // observed writes the days on which the records were read, if there are new ones.

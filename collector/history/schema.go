@@ -42,6 +42,17 @@ CREATE TABLE IF NOT EXISTS history_key (
 )`, `
 CREATE TABLE IF NOT EXISTS history_progress (
 	domain INTEGER PRIMARY KEY, moments {blob} NOT NULL
+)`, `
+CREATE TABLE IF NOT EXISTS history_messages (
+	domain INTEGER PRIMARY KEY, positions {blob} NOT NULL
+);
+CREATE TABLE IF NOT EXISTS history_rooms (
+	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments {blob} NOT NULL,
+	PRIMARY KEY (domain, part)
+);
+CREATE TABLE IF NOT EXISTS history_senders (
+	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments {blob} NOT NULL,
+	PRIMARY KEY (domain, part)
 )`}
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -54,6 +55,19 @@ func engines(t *testing.T, p synapsetest.Population, test func(t *testing.T, db 
 			dbtest.Exec(t, location, statements...)
 		}})
 	})
+}
+
+// open returns a connection by which a test may write.
+func (db database) open(t *testing.T) *sqlx.DB {
+	t.Helper()
+	open := sqldb.OpenPostgreSQL
+	location := db.location
+	if path, isFile := strings.CutPrefix(location, "sqlite:"); isFile {
+		open, location = sqldb.CreateSQLite, path
+	}
+	connection := must.Get(open(location))(t)
+	t.Cleanup(func() { _ = connection.Close() })
+	return connection
 }
 
 // truth is the same figures by plain SQL, each as its definition says.
@@ -114,6 +128,8 @@ func (db database) truth(t *testing.T, now time.Time) map[string]int {
 			FROM users WHERE deactivated = 0 AND creation_ts > %d GROUP BY 1`, now.Unix()-86400))
 		count("registered", `SELECT CASE WHEN is_guest = 1 THEN 'guest' WHEN appservice_id <> '' THEN 'bridged' ELSE 'native' END AS label, COUNT(*) AS users
 			FROM users WHERE deactivated = 0 GROUP BY 1`)
+		count("rooms", `SELECT 'known' AS label, COUNT(*) AS users FROM rooms UNION ALL SELECT 'joined', COUNT(*) FROM room_stats_current WHERE local_users_in_room > 0`)
+		count("federation", `SELECT CASE WHEN failure_ts IS NULL THEN 'reachable' ELSE 'unreachable' END AS label, COUNT(*) AS users FROM destinations GROUP BY 1`)
 		count("dormant", fmt.Sprintf(`SELECT CASE
 				WHEN newest >= %d THEN '0-7d' WHEN newest >= %d THEN '7-30d' WHEN newest >= %d THEN '30-90d'
 				WHEN newest >= %d THEN '90-180d' WHEN newest >= %d THEN '180-365d' WHEN newest >= %d THEN '365d-'
@@ -149,6 +165,12 @@ func shown(d figures) map[string]int {
 		for age, name := range activity.DormancyAges() {
 			figures["dormant "+name] = d.Dormancy[age]
 		}
+	}
+	for state, n := range d.usage.Rooms {
+		figures["rooms "+state] = n
+	}
+	for state, n := range d.usage.FederationServers {
+		figures["federation "+state] = n
 	}
 	for _, name := range []string{"daily_active_users", "monthly_active_users"} {
 		figures[name] = int(d.usage.Statistics[name])
@@ -231,7 +253,9 @@ func TestFiguresEqualPlainSQL(t *testing.T) {
 		agree(t, "an hour later", db.truth(t, now), shown(refresh(t, r)))
 
 		now = noon.Add(2 * time.Hour) // administrators were at work
-		db.run(`UPDATE users SET user_type = 'bot' WHERE name LIKE '%4:%'`, `UPDATE users SET deactivated = 0 WHERE name LIKE '%15:%'`)
+		db.run(`DELETE FROM rooms WHERE room_id LIKE '%3:%'`, `UPDATE room_stats_current SET local_users_in_room = 0 WHERE room_id LIKE '%4:%'`,
+			`UPDATE destinations SET failure_ts = 1 WHERE destination LIKE '%5.%'`,
+			`UPDATE users SET user_type = 'bot' WHERE name LIKE '%4:%'`, `UPDATE users SET deactivated = 0 WHERE name LIKE '%15:%'`)
 		agree(t, "two hours later", db.truth(t, now), shown(refresh(t, r)))
 
 		now = noon.Add(13 * time.Hour) // past midnight

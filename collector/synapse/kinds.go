@@ -21,22 +21,30 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 	if !r.extras.kinds.readable {
 		return false, nil
 	}
-	var want activity.KindCounts
-	for _, g := range groups {
-		want[g.Kind] += g.Accounts
-	}
-	// By index users_creation_ts (creation_ts), and by a scan of users.
-	conditions := []string{fmt.Sprintf(`creation_ts >= %d`, r.since.Add(-overlap).Unix()), `deactivated <> 0`}
-	if !r.extras.created.readable {
-		conditions = conditions[1:]
-	}
-	var steps []func() error
-	for _, condition := range conditions {
-		steps = append(steps, func() error { return r.kindsOf(ctx, condition) })
+	steps := []func() error{
+		func() error { return r.newKinds(ctx) },
+		func() error { return r.kindsOf(ctx, `deactivated <> 0`) }, // a scan of users
 	}
 	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
 	all := func() error { return r.kindsOf(ctx, `name IS NOT NULL`) } // a scan of users
-	return collector.ReportAccounts(r.rec, r.server, want, fresh, steps, all)
+	return collector.ReportAccounts(r.rec, r.server, wanted(groups), fresh, steps, all)
+}
+
+// newKinds reports the kinds of the accounts that were created since the last Read.
+func (r *reading) newKinds(ctx context.Context) error {
+	if !r.extras.created.readable {
+		return nil
+	}
+	// By index users_creation_ts (creation_ts).
+	return r.kindsOf(ctx, fmt.Sprintf(`creation_ts >= %d`, r.since.Add(-overlap).Unix()))
+}
+
+// wanted are the numbers of accounts by kind.
+func wanted(groups []accountGroup) (want activity.KindCounts) {
+	for _, g := range groups {
+		want[g.Kind] += g.Accounts
+	}
+	return want
 }
 
 // kindsOf reports the kinds of the accounts that meet a condition. All activity of an

@@ -2,50 +2,145 @@ package synapse
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"fmt"
+	"math"
+	"strings"
 	"time"
 
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
+)
+
+const (
+	// messageDays is how far back messages are read, once: the longest window of the
+	// figures of senders and rooms that every server has.
+	messageDays = 30 * 24 * time.Hour
+	// messagePositions is how many positions of the stream one refresh looks at in the
+	// past, so that it does not take long.
+	messagePositions = 500_000
 )
 
 // messages counts the messages of the last day and the rooms they are in, plain
 // and encrypted, as Synapse does: by order of arrival. The first event of the
 // day itself is not counted, so that a message that arrives first is missing
 // (synapse/storage/databases/main/metrics.py, 1.160).
+//
+// Only what is new is read: what came after the position up to which no event could
+// come any more at the last Read. The messages of the whole day are read again at the
+// first Read of a UTC day, and when everything is asked for: somebody may have deleted
+// a room, or purged it.
 func (r *reading) messages(ctx context.Context, statistics map[string]float64) error {
-	position, err := r.positionAt(ctx, r.now.Add(-24*time.Hour))
+	day, err := r.positionAt(ctx, r.now.Add(-24*time.Hour))
 	if err != nil {
 		return err
 	}
-	// Rows by stream position: the primary key on SQLite, a unique index on
-	// PostgreSQL. SQLite would rather walk the index (room_id,
-	// stream_ordering), every event there ever was, and must be kept from it.
-	const counts = `
-		SELECT COUNT(CASE WHEN type = 'm.room.message' THEN 1 END),
-		       COUNT(CASE WHEN type = 'm.room.encrypted' THEN 1 END),
-		       COUNT(CASE WHEN type = 'm.room.message' AND sender LIKE ? THEN 1 END),
-		       COUNT(CASE WHEN type = 'm.room.encrypted' AND sender LIKE ? THEN 1 END),
-		       COUNT(DISTINCT CASE WHEN type = 'm.room.message' THEN room_id END),
-		       COUNT(DISTINCT CASE WHEN type = 'm.room.encrypted' THEN room_id END)
-		FROM events `
-	const where = ` WHERE type IN ('m.room.message', 'm.room.encrypted') AND stream_ordering > ?`
-	query := counts + where
-	if r.Engine == sqldb.SQLite {
-		query = counts + `NOT INDEXED` + where
-	}
-	local := "%:" + string(r.server) // _ and % in the name are wildcards for Synapse as well
-	var n [6]float64
-	if err := r.QueryRowContext(ctx, r.Rebind(query), local, local, position).Scan(&n[0], &n[1], &n[2], &n[3], &n[4], &n[5]); err != nil {
+	m := r.rec.Messages(r.server)
+	if r.newestEvent.position == 0 { // no events, or none that were not backfilled
+		m.Forget()
+		m.Since = activity.AlwaysKnown
+	} else if err := r.readMessages(ctx, m); err != nil {
 		return err
 	}
-	for i, name := range []string{
-		"daily_messages", "daily_e2ee_messages", "daily_sent_messages", "daily_sent_e2ee_messages",
-		"daily_active_rooms", "daily_active_e2ee_rooms",
+	plain, encrypted := m.After(day, false), m.After(day, true)
+	for name, n := range map[string]int{
+		"daily_messages": plain.Messages, "daily_sent_messages": plain.Sent, "daily_active_rooms": plain.Rooms,
+		"daily_e2ee_messages": encrypted.Messages, "daily_sent_e2ee_messages": encrypted.Sent, "daily_active_e2ee_rooms": encrypted.Rooms,
 	} {
-		statistics[name] = n[i]
+		statistics[name] = float64(n)
 	}
 	return nil
+}
+
+// readMessages brings what is known of messages up to date.
+func (r *reading) readMessages(ctx context.Context, m *activity.Messages) error {
+	// Moments of events that lie near each other in the stream may be in another order.
+	began := r.now.Add(-24*time.Hour - overlap)
+	day, err := r.positionAt(ctx, began)
+	if err != nil {
+		return err
+	}
+	first := day - 1
+	if m.Last == 0 || first-m.Settled > messagePositions {
+		m.Forget()
+		m.Settled, m.First, m.Oldest, m.Since = first, first, first, began.UnixMilli()
+	}
+	from := m.Settled
+	if r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first < m.First {
+		m.ForgetPositions()
+		from = min(from, first)
+	}
+	if first < m.Oldest {
+		m.Oldest, m.Since = first, min(m.Since, began.UnixMilli())
+	}
+	m.Begin(first)
+	if err := r.Stream(ctx, r.messageRows(from, math.MaxInt64), messageColumns, func(row *sqldb.Row) { addMessage(m, row) }); err != nil {
+		return err
+	}
+	m.Last, m.Arrived = r.newestEvent.position, r.newestEvent.arrived
+	// Events get their position before they are committed, and their moment after they got
+	// the position. An event that comes later with an earlier position than this is from a
+	// transaction that took longer than overlap, and is found with the next day.
+	recent, err := r.positionAt(ctx, time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap))
+	if err != nil {
+		return err
+	}
+	settled, err := r.newestUpTo(ctx, recent-1)
+	if err != nil {
+		return err
+	}
+	m.Settled, r.positionsRead = settled.position, m.Last-from
+	return nil
+}
+
+// lacksMessages says that there may be earlier messages that figures need.
+func (r *reading) lacksMessages() bool {
+	return r.newestEvent.position > 0 && r.rec.Messages(r.server).Since > r.now.Add(-messageDays).UnixMilli()
+}
+
+// earlierMessages reads the messages at some more positions of the past, the newest
+// first, until they reach back far enough or to the first event.
+func (r *reading) earlierMessages(ctx context.Context) error {
+	positions := messagePositions - r.positionsRead
+	if positions <= 0 || !r.lacksMessages() {
+		return nil
+	}
+	m := r.rec.Messages(r.server)
+	oldest := max(-1, m.Oldest-positions)
+	if err := r.Stream(ctx, r.messageRows(oldest, m.Oldest), messageColumns, func(row *sqldb.Row) { addMessage(m, row) }); err != nil {
+		return err
+	}
+	before, err := r.newestUpTo(ctx, oldest)
+	if err != nil {
+		return err
+	}
+	if m.Oldest, m.Since = oldest, before.arrived; before.arrived == noEvent {
+		m.Since = activity.AlwaysKnown
+	}
+	return nil
+}
+
+// messageColumns is how many columns messageRows have.
+const messageColumns = 5
+
+// messageRows are the messages at the positions after one up to another: the primary key
+// on SQLite, a unique index on PostgreSQL. SQLite would rather walk another index, every
+// event there ever was, and must be kept from it. A user of this server is recognised
+// as Synapse does it: _ and % in its name are wildcards.
+func (r *reading) messageRows(after, upTo int64) string {
+	hint := ""
+	if r.Engine == sqldb.SQLite {
+		hint = "NOT INDEXED "
+	}
+	return fmt.Sprintf(`
+		SELECT stream_ordering, COALESCE(received_ts, 0), room_id, CASE WHEN sender LIKE '%%:%s' THEN sender END, CASE type WHEN 'm.room.encrypted' THEN 1 ELSE 0 END
+		FROM events %sWHERE type IN ('m.room.message', 'm.room.encrypted') AND stream_ordering > %d AND stream_ordering <= %d`,
+		strings.ReplaceAll(string(r.server), "'", "''"), hint, after, upTo)
+}
+
+func addMessage(m *activity.Messages, row *sqldb.Row) {
+	m.Add(activity.Message{
+		Position: row.Integer(0), Arrived: row.Integer(1), Room: row.Text(2), Sender: row.Text(3), Encrypted: row.Integer(4) == 1,
+	})
 }
 
 // positionAt returns the smallest stream position whose event arrived at or
@@ -53,28 +148,17 @@ func (r *reading) messages(ctx context.Context, statistics map[string]float64) e
 // It bisects as Synapse does, since no index knows when events arrived: a
 // position without an event takes the time of the nearest one below.
 // Backfilled events have negative positions and are never looked at.
-func (r *reading) positionAt(ctx context.Context, at time.Time) (int64, error) {
-	var last *int64
-	if err := r.GetContext(ctx, &last, `SELECT MAX(stream_ordering) FROM events`); err != nil || last == nil {
-		return 0, err
-	}
-	// One row of the same index.
-	query := r.Rebind(`SELECT COALESCE(received_ts, 0) FROM events WHERE stream_ordering <= ? ORDER BY stream_ordering DESC LIMIT 1`)
-	low, high := int64(0), *last+1
-	for low < high {
-		middle := low + (high-low)/2
-		var arrived int64
-		err := r.GetContext(ctx, &arrived, query, middle)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			low = middle + 1
-		case err != nil:
-			return 0, err
-		case arrived < at.UnixMilli():
-			low = middle + 1
-		default:
-			high = middle
-		}
-	}
-	return low, nil
+func (r *reading) positionAt(ctx context.Context, at time.Time) (position int64, err error) {
+	// One row of the index of stream positions at each of its steps, of which there are
+	// as many as the number of positions has binary digits.
+	const earlier = `COALESCE((SELECT received_ts FROM events WHERE stream_ordering <= (low + high) / 2 ORDER BY stream_ordering DESC LIMIT 1), 0) < ?`
+	const query = `
+		WITH RECURSIVE search (low, high) AS (
+			SELECT CAST(0 AS BIGINT), COALESCE((SELECT MAX(stream_ordering) + 1 FROM events), 0)
+			UNION ALL
+			SELECT CASE WHEN ` + earlier + ` THEN (low + high) / 2 + 1 ELSE low END, CASE WHEN ` + earlier + ` THEN high ELSE (low + high) / 2 END
+			FROM search WHERE low < high)
+		SELECT low FROM search WHERE low >= high`
+	err = r.GetContext(ctx, &position, r.Rebind(query), at.UnixMilli(), at.UnixMilli())
+	return position, err
 }

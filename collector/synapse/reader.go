@@ -55,6 +55,8 @@ type Reader struct {
 	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
 	// the zero time if that is not known.
 	activeInMAS time.Time
+	// counts are what was counted by scans at Reads before.
+	counts counts
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -66,16 +68,21 @@ func New(o Options, classes *activity.Classes) *Reader {
 // A reading is one Read under way.
 type reading struct {
 	sqldb.View
-	since, now time.Time
-	known      time.Time // the newest moment that was read before, by Synapse's clock
-	server     []byte    // the homeserver's name
-	rec        activity.Recorder
-	classify   *activity.Classifier
-	extras     extras
-	limits     limits
-	ends       ends
-	density    density
-	restored   bool // see Reader
+	since, now  time.Time
+	known       time.Time // the newest moment that was read before, by Synapse's clock
+	server      []byte    // the homeserver's name
+	rec         activity.Recorder
+	classify    *activity.Classifier
+	extras      extras
+	limits      limits
+	ends        ends
+	density     density
+	restored    bool // see Reader
+	newestEvent event
+	// positionsRead is how many positions of the stream of events this Read has looked at.
+	positionsRead int64
+	changes       map[string]changes // of tables, by name
+	counts        counts             // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -159,6 +166,9 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
 func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (facts collector.Facts, err error) {
+	if err := reading.lookUpChanges(ctx); err != nil {
+		return facts, err
+	}
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
 	if r.options.Configured == nil {
 		facts.Assumed = "the database is in use, and its accounts have the server's name"
@@ -171,7 +181,7 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
 		return facts, nil
 	}
-	reading.server = []byte(server)
+	reading.server, reading.counts = []byte(server), r.counts
 	access, err := reading.access(ctx)
 	if err != nil {
 		return facts, err
@@ -204,8 +214,9 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 	end.accounts = accounts
 	facts.PartialErr = reading.further(ctx, &domain)
 	domain.ClientsSince = reading.rec.Progress(reading.server).ClientsSince
-	facts.Unfinished = !domain.AllVisits || !reading.rec.Progress(reading.server).Unread.IsZero()
+	facts.Unfinished = !domain.AllVisits || !reading.rec.Progress(reading.server).Unread.IsZero() || reading.lacksMessages()
 	r.addConfigured(reading.homeserver)
+	r.counts = reading.counts
 	facts.Domains = []collector.DomainFacts{domain}
 	return facts, nil
 }
@@ -226,6 +237,9 @@ func (r *reading) activity(ctx context.Context) error {
 func (r *reading) further(ctx context.Context, domain *collector.DomainFacts) (err error) {
 	if domain.AllVisits, err = r.past(ctx); err != nil {
 		return fmt.Errorf("read older visits from user_daily_visits: %w", err)
+	}
+	if err := r.earlierMessages(ctx); err != nil {
+		return fmt.Errorf("read older messages from events: %w", err)
 	}
 	if err := r.slices(ctx); err != nil {
 		return fmt.Errorf("read last-seen times of other clients from user_ips: %w", err)

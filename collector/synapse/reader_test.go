@@ -68,16 +68,20 @@ func figuresOf(t *testing.T, r *collector.Refresher) figures {
 	return figures{domains[0], r.Status().Snapshot.Special[0].(usagereport.Homeserver)}
 }
 
-func newRefresher(t *testing.T, location string, now *time.Time) *collector.Refresher {
+func newRefresher(t *testing.T, location string, now *time.Time, options ...func(*collector.RefresherOptions)) *collector.Refresher {
 	t.Helper()
 	source, err := sqldb.ParseSource(location)
 	must.Succeed(t, err)
 	classes := activity.SynapseClasses()
-	return collector.NewRefresher(collector.RefresherOptions{
+	o := collector.RefresherOptions{
 		Server: "matrix", Software: "synapse", Reader: synapse.New(synapse.Options{Database: source}, classes),
 		Interval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(),
 		Classes: classes, Now: func() time.Time { return *now }, Logger: log.NewNopLogger(),
-	})
+	}
+	for _, set := range options {
+		set(&o)
+	}
+	return collector.NewRefresher(o)
 }
 
 func TestFiguresEqualSynapsesOwn(t *testing.T) {

@@ -25,21 +25,14 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 		Statistics: make(map[string]float64),
 		Info:       map[string]string{"database_engine": engine, "database_server_version": r.Version},
 	}
-	groups, err := r.accountGroups(ctx)
+	groups, kindsKnown, err := r.accounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("count accounts in users: %w", err)
 	}
+	domain.AllAccounts = kindsKnown
 	r.countAccounts(domain, h.Statistics, groups)
-	if domain.AllAccounts, err = r.accountKinds(ctx, groups); err != nil {
-		return nil, fmt.Errorf("read the kinds of accounts from users: %w", err)
-	}
-	if r.extras.rooms.readable {
-		var rooms int
-		// The index of the primary key alone.
-		if err := r.GetContext(ctx, &rooms, `SELECT COUNT(*) FROM rooms`); err != nil {
-			return nil, fmt.Errorf("count rooms: %w", err)
-		}
-		h.Statistics["total_room_count"] = float64(rooms)
+	if err := r.rooms(ctx, h); err != nil {
+		return nil, err
 	}
 	if r.extras.events.readable {
 		if err := r.messages(ctx, h.Statistics); err != nil {

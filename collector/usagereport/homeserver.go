@@ -23,6 +23,10 @@ type Homeserver struct {
 	// LimitMAU is the number of users in the table by which Synapse limits
 	// monthly active users, by type of account; empty where it is not filled.
 	LimitMAU map[string]int
+	// Rooms is how many rooms there are by state, "known" and "joined", and
+	// FederationServers how many other servers, "reachable" and "unreachable"; empty
+	// where they were not read.
+	Rooms, FederationServers map[string]int
 	// Reported is when its newest report was received, the zero time if none
 	// was; Reports is how many there have been.
 	Reported time.Time

@@ -49,11 +49,17 @@ func Families() []metric.Family[Homeserver] {
 		metric.Family[Homeserver]{
 			Name: "synapse_limit_mau_users", Kind: metric.Gauge, Labels: []string{"type"},
 			Help: "Users in Synapse's table monthly_active_users, by which it limits them, by type; absent if Synapse does not fill the table.",
-			Read: func(h Homeserver, emit metric.Emit) {
-				for _, t := range slices.Sorted(maps.Keys(h.LimitMAU)) {
-					emit(float64(h.LimitMAU[t]), t)
-				}
-			},
+			Read: byLabel(func(h Homeserver) map[string]int { return h.LimitMAU }),
+		},
+		metric.Family[Homeserver]{
+			Name: "synapse_rooms", Kind: metric.Gauge, Labels: []string{"state"},
+			Help: "Rooms of a Synapse by state: known (all that it knows, total_room_count), joined (those of them with at least one of its own users).",
+			Read: byLabel(func(h Homeserver) map[string]int { return h.Rooms }),
+		},
+		metric.Family[Homeserver]{
+			Name: "synapse_federation_servers", Kind: metric.Gauge, Labels: []string{"state"},
+			Help: "Other servers that a Synapse sends to: reachable, or unreachable (sending has failed and has not succeeded since). They add up to all.",
+			Read: byLabel(func(h Homeserver) map[string]int { return h.FederationServers }),
 		},
 		metric.Family[Homeserver]{
 			Name: "synapse_usage_last_report_timestamp_seconds", Unit: "seconds", Kind: metric.Gauge,
@@ -75,4 +81,14 @@ func Families() []metric.Family[Homeserver] {
 		},
 	)
 	return append(families, dendriteFamilies()...)
+}
+
+// byLabel reads numbers by the value of a label.
+func byLabel(of func(Homeserver) map[string]int) func(Homeserver, metric.Emit) {
+	return func(h Homeserver, emit metric.Emit) {
+		numbers := of(h)
+		for _, value := range slices.Sorted(maps.Keys(numbers)) {
+			emit(float64(numbers[value]), value)
+		}
+	}
 }

@@ -7,3 +7,5 @@ GRANT SELECT (user_id, timestamp, user_agent) ON user_daily_visits TO exporter;
 GRANT SELECT (user_id, timestamp) ON monthly_active_users TO exporter;
 GRANT SELECT (type, room_id, sender, stream_ordering, received_ts) ON events TO exporter;
 GRANT SELECT (room_id) ON rooms TO exporter;
+GRANT SELECT (local_users_in_room) ON room_stats_current TO exporter;
+GRANT SELECT (failure_ts) ON destinations TO exporter;

@@ -78,6 +78,14 @@ func schema() []Table {
 			Create: `CREATE TABLE rooms (room_id TEXT PRIMARY KEY NOT NULL)`,
 		},
 		{
+			Name: "room_stats_current", Columns: []string{"room_id", "local_users_in_room"},
+			Create: `CREATE TABLE room_stats_current (room_id TEXT PRIMARY KEY NOT NULL, local_users_in_room INT NOT NULL)`,
+		},
+		{
+			Name: "destinations", Columns: []string{"destination", "failure_ts"},
+			Create: `CREATE TABLE destinations (destination TEXT PRIMARY KEY NOT NULL, failure_ts BIGINT)`,
+		},
+		{
 			Name: "events", Columns: []string{"stream_ordering", "type", "room_id", "sender", "received_ts"},
 			Create:  `CREATE TABLE events (stream_ordering BIGINT PRIMARY KEY, type TEXT NOT NULL, room_id TEXT NOT NULL, sender TEXT, received_ts BIGINT)`,
 			Indexes: []string{`CREATE INDEX events_room_stream ON events (room_id, stream_ordering)`},

@@ -12,6 +12,7 @@ import (
 func (p Population) Tables() []invented.Table {
 	return invented.Tables(map[string]iter.Seq[[]any]{
 		"users": p.users, "user_daily_visits": p.visits, "user_ips": p.addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
+		"room_stats_current": p.roomStats, "destinations": p.destinations,
 	})
 }
 
@@ -124,6 +125,28 @@ func (p Population) devices(yield func([]any) bool) {
 func (p Population) rooms(yield func([]any) bool) {
 	for n := range p.Users / 3 {
 		if !yield([]any{fmt.Sprintf("!room-%d:%s", n, Server)}) {
+			return
+		}
+	}
+}
+
+// roomStats are those of rooms, of which a seventh has been left by everybody.
+func (p Population) roomStats(yield func([]any) bool) {
+	for n := range p.Users / 3 {
+		if !yield([]any{fmt.Sprintf("!room-%d:%s", n, Server), n % 7}) {
+			return
+		}
+	}
+}
+
+// destinations are other servers, of which a tenth cannot be reached.
+func (p Population) destinations(yield func([]any) bool) {
+	for n := range p.Users / 30 {
+		var failed *int64
+		if n%10 == 0 {
+			failed = new(p.midnight(n % max(1, p.Days)))
+		}
+		if !yield([]any{fmt.Sprintf("server-%d.example", n), failed}) {
 			return
 		}
 	}
