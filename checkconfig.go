@@ -129,7 +129,7 @@ func onlineHint(source config.Source, s collector.Status) string {
 func accountsFound(d collector.Domain) string {
 	total, known := d.Accounts()
 	switch {
-	case !known && d.NotRecorded != "": // perhaps there are none yet
+	case !known && len(d.Active) == 0: // perhaps there are none yet
 		return "accounts are not known"
 	case !known:
 		return "accounts are kept elsewhere"

@@ -202,16 +202,25 @@ func (o Options) assumed() string {
 // notRecorded says that no store holds activity of a host, and what to do about that.
 const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
 
+// notRecordedYet says it of a host with such a module.
+const notRecordedYet = `no store has logins yet, though mod_lastlog2 or mod_account_activity is enabled: it counts who logs in after Prosody was restarted; if somebody has, Prosody's log says why the module was not loaded`
+
 // withoutActivity marks the domains whose activity is not recorded, and which are for
-// anonymous guests.
+// anonymous guests. Where a module would record it, as on another host, and nobody has an
+// account, nothing is wrong.
 func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
+	isKnown := func(d collector.DomainFacts) bool { return d.HasLastSeen || d.Damaged > 0 || len(d.ActiveByServer) > 0 }
+	anyKnown := slices.ContainsFunc(domains, isKnown)
 	for i, d := range domains {
-		known := d.HasLastSeen || d.Damaged > 0 || len(d.ActiveByServer) > 0
+		recording := slices.Contains(r.options.Recording, strings.ToLower(d.Name))
 		switch {
 		case r.options.accountsOf(d.Name).Anonymous:
 			domains[i].Guests = collector.OnlyGuests
-		case !known:
+		case isKnown(d):
+		case !recording:
 			domains[i].NotRecorded = notRecorded
+		case !anyKnown, d.Registered[collector.Native] > 0:
+			domains[i].NotRecorded = notRecordedYet
 		}
 	}
 }

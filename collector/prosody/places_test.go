@@ -127,6 +127,43 @@ func TestAccountsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A module that is missing is named. One that is enabled and has recorded nobody is
+// another matter; and where nobody has an account, there is nobody to record.
+func TestModulesThatRecord(t *testing.T) {
+	const missing, waiting = "add mod_lastlog2", "no store has logins yet, though mod_lastlog2"
+	const two = "\nVirtualHost \"example.org\"\nVirtualHost \"localhost\"\n"
+	const account = "return {};"
+	for name, c := range map[string]struct {
+		config string
+		files  map[string]string // below the folder of the data
+		want   map[string]string // said of each host, "" if nothing is wrong
+	}{
+		"as Debian 12 installs it":             {two, nil, map[string]string{"example.org": missing, "localhost": missing}},
+		"as Debian 13 installs it":             {`modules_enabled = { "account_activity" }` + two, nil, map[string]string{"example.org": waiting, "localhost": waiting}},
+		"somebody has logged in":               {`modules_enabled = { "lastlog2" }` + two, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749988700")}, map[string]string{"example.org": "", "localhost": ""}},
+		"nobody of those who could":            {`modules_enabled = { "lastlog2" }` + two, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749988700"), "localhost/accounts/v.dat": account}, map[string]string{"example.org": "", "localhost": waiting}},
+		"on one host":                          {two + `modules_enabled = { "lastlog2" }`, map[string]string{"localhost/lastlog2/u.dat": login("1749988700")}, map[string]string{"example.org": missing, "localhost": ""}},
+		"on all but one":                       {`modules_enabled = { "lastlog2" }` + two + `modules_disabled = { "lastlog2" }`, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749988700")}, map[string]string{"example.org": "", "localhost": missing}},
+		"an option that is appended to":        {`modules_enabled = { "roster" } modules_enabled:append { "account_activity" }` + two, map[string]string{"example%2eorg/accounts/u.dat": account}, map[string]string{"example.org": waiting, "localhost": waiting}},
+		"a folder in which there are no hosts": {`modules_enabled = { "lastlog2" }` + two, map[string]string{"README": "x"}, map[string]string{"example.org": waiting, "localhost": waiting}},
+	} {
+		dataPath := t.TempDir()
+		for file, content := range c.files {
+			write(t, filepath.Join(dataPath, file), content)
+		}
+		_, facts := figuresOf(t, at(t, dataPath, c.config))
+		got := make(map[string]string)
+		for _, d := range facts.Domains {
+			if got[d.Name] = d.NotRecorded; c.want[d.Name] != "" && strings.Contains(d.NotRecorded, c.want[d.Name]) {
+				got[d.Name] = c.want[d.Name]
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // Shown are the virtual hosts that are served, those without records too, since
 // somebody has to look after them. What else has records is counted in one warning.
 func TestHostsThatAreServed(t *testing.T) {

@@ -47,13 +47,13 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		}
 		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
-	o.Hosts, o.Components, o.Accounts, o.DataPath, o.Database = found.Hosts, found.Components, found.Accounts, found.DataPath, found.Database
+	o.Hosts, o.Recording, o.Components, o.Accounts, o.DataPath, o.Database = found.Hosts, found.Recording, found.Components, found.Accounts, found.DataPath, found.Database
 	return config.Unset, nil
 }
 
 // sameActivity says whether two readings of a file mean the same activity.
 func sameActivity(a, b Options) bool {
-	a.Accounts, b.Accounts = nil, nil
+	a.Accounts, b.Accounts, a.Recording, b.Recording = nil, nil, nil, nil
 	return reflect.DeepEqual(a, b)
 }
 
@@ -94,6 +94,10 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	if len(c.Hosts) > 0 {
 		found.Hosts = namesOf(served)
 	}
+	found.Recording = namesOf(slices.DeleteFunc(served, func(h luaconfig.Section) bool {
+		of := hostOptions{c, h}
+		return !of.enabled("lastlog2") && !of.enabled("account_activity")
+	}))
 	found.Components = namesOf(c.Components)
 	return found, nil
 }
@@ -227,12 +231,13 @@ func (h hostOptions) storageOf(store string) (string, error) {
 	return named, nil
 }
 
-// enabled says whether a module is in modules_enabled of the host or globally.
+// enabled says whether a module is in modules_enabled of the host or globally, and not
+// in modules_disabled of the host.
 func (h hostOptions) enabled(module string) bool {
-	for _, options := range []map[string]any{h.config.Global, h.host.Options} {
-		if modules, ok := options["modules_enabled"].(luaconfig.Table); ok && slices.Contains(modules.List, any(module)) {
-			return true
-		}
+	lists := func(options map[string]any, name string) bool {
+		modules, ok := options[name].(luaconfig.Table)
+		return ok && slices.Contains(modules.List, any(module))
 	}
-	return false
+	own := h.host.Options
+	return lists(own, "modules_enabled") || lists(h.config.Global, "modules_enabled") && !lists(own, "modules_disabled")
 }

@@ -17,7 +17,7 @@ import (
 
 // accountsApart leaves to other tests where accounts are and what components there are.
 func accountsApart() cmp.Option {
-	return cmpopts.IgnoreFields(prosody.Options{}, "Accounts", "Components")
+	return cmpopts.IgnoreFields(prosody.Options{}, "Accounts", "Components", "Recording")
 }
 
 // The configuration files of the servers that the samples come from.

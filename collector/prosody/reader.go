@@ -28,6 +28,9 @@ type Options struct {
 	// Hosts are the virtual hosts to read, in small letters; empty for all
 	// that have records.
 	Hosts []string
+	// Recording are the virtual hosts with a module that records logins, as far as the
+	// configuration says so.
+	Recording []string
 	// Components are those of the configuration, whose records are not left over.
 	Components []string
 	// Accounts says where the accounts of those hosts are that are not beside their
