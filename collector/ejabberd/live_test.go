@@ -23,7 +23,7 @@ import (
 // People on a real ejabberd: its table alone does not know those who are
 // connected, nor ever those who were when it was killed. With its API we do.
 func TestFiguresOfARunningServer(t *testing.T) {
-	e := startEjabberd(t)
+	e := startEjabberd(t, oneHost, nil)
 	for _, name := range []string{"online", "phone", "silent", "left", "cut", "never"} {
 		e.command(t, "register", map[string]any{"user": name, "host": "example.org", "password": "pw"})
 	}
@@ -41,7 +41,7 @@ func TestFiguresOfARunningServer(t *testing.T) {
 	united := figure{day: 5, week: 5, month: 5, registered: 6, created: 6, online: 3}
 	fromAPI := united
 	fromAPI.created = -1
-	database := []ejabberd.Database{{Source: source(t, "sqlite:"+e.database), Host: "example.org"}}
+	database := []ejabberd.Database{{Source: source(t, "sqlite:"+e.database()), Host: "example.org"}}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		// What fails is a reading while the logouts are being stored.
 		got, _, err := read(t, ejabberd.Options{Databases: database}, time.Now())
@@ -75,20 +75,27 @@ func TestFiguresOfARunningServer(t *testing.T) {
 
 // liveEjabberd is a private ejabberd.
 type liveEjabberd struct {
-	clients, database string
-	api               webapi.Endpoint // with the rights that the documentation gives
-	all               *webapi.Client  // with all of them
-	process           *exec.Cmd
+	clients, directory string
+	api                webapi.Endpoint // with the rights that the documentation gives
+	all                *webapi.Client  // with all of them
+	process            *exec.Cmd
 }
 
-const liveConfig = `
+func (e *liveEjabberd) in(name string) string { return filepath.Join(e.directory, name) }
+func (e *liveEjabberd) database() string      { return e.in("ejabberd.db") }
+
+// oneHost has the legacy schema, as by default.
+const oneHost = `
 hosts: [example.org]
-loglevel: warning
 auth_password_format: scram
 default_db: sql
+modules: {mod_last: {}, mod_admin_extra: {}, mod_roster: {}}
+`
+
+const liveConfig = `
+loglevel: warning
 sql_type: sqlite
 sql_database: %[1]q
-modules: {mod_last: {}, mod_admin_extra: {}, mod_roster: {}}
 listen:
   - {ip: "127.0.0.1", port: %[2]s, module: ejabberd_c2s}
   - {ip: "127.0.0.1", port: %[3]s, module: ejabberd_http, tag: exporter, request_handlers: {/api: mod_http_api}}
@@ -104,9 +111,26 @@ api_permissions:
     what: ["*"]
 `
 
-// startEjabberd starts the server of Debian's package as a node without a name:
-// it takes part in no cluster, and needs neither epmd nor a cookie.
-func startEjabberd(t *testing.T) *liveEjabberd {
+// startEjabberd starts the server of Debian's package as a node without a name: it takes
+// part in no cluster, and needs neither epmd nor a cookie. The options say which hosts it
+// has, and where their records are; FOLDER in them is its own, with these files in it.
+func startEjabberd(t *testing.T, options string, files map[string]string) *liveEjabberd {
+	t.Helper()
+	clients, exporter, test := dbtest.FreePort(t), dbtest.FreePort(t), dbtest.FreePort(t)
+	e := &liveEjabberd{clients: "127.0.0.1:" + clients, directory: t.TempDir(), api: endpoint(t, "http://127.0.0.1:"+exporter+"/api")}
+	options = strings.ReplaceAll(options, "FOLDER", e.directory)
+	must.Succeed(t, os.WriteFile(e.in("ejabberd.yml"), []byte(options+fmt.Sprintf(liveConfig, e.database(), clients, exporter, test)), 0o644))
+	for name, content := range files {
+		must.Succeed(t, os.WriteFile(e.in(name), []byte(content), 0o755))
+	}
+	e.all = webapi.New(endpoint(t, "http://127.0.0.1:"+test+"/api"), "")
+	t.Cleanup(e.all.Close)
+	e.boot(t)
+	return e
+}
+
+// boot starts it, the first time or again.
+func (e *liveEjabberd) boot(t *testing.T) {
 	t.Helper()
 	erl, err := exec.LookPath("erl")
 	code, _ := filepath.Glob("/usr/lib/*/ejabberd-*/ebin")
@@ -116,26 +140,21 @@ func startEjabberd(t *testing.T) *liveEjabberd {
 	if driver, _ := filepath.Glob("/usr/lib/erlang/lib/p1_sqlite3-*/ebin"); len(driver) == 0 {
 		dbtest.Missing(t, "no SQLite for ejabberd installed: erlang-p1-sqlite3")
 	}
-	directory := t.TempDir()
-	in := func(name string) string { return filepath.Join(directory, name) }
-	clients, exporter, test := dbtest.FreePort(t), dbtest.FreePort(t), dbtest.FreePort(t)
-	e := &liveEjabberd{clients: "127.0.0.1:" + clients, database: in("ejabberd.db"), api: endpoint(t, "http://127.0.0.1:"+exporter+"/api")}
-	must.Succeed(t, os.WriteFile(in("ejabberd.yml"), []byte(fmt.Sprintf(liveConfig, e.database, clients, exporter, test)), 0o644))
-	attributes := dbtest.Unprivileged(t, directory, "ejabberd")
+	attributes := dbtest.Unprivileged(t, e.directory, "ejabberd")
 	if attributes == nil {
 		attributes = &syscall.SysProcAttr{}
 	}
 	attributes.Setpgid = true // it has helpers of its own
 
-	e.process = exec.CommandContext(t.Context(), erl, "-noshell", "-pa", code[len(code)-1], "-mnesia", "dir", fmt.Sprintf("%q", in("mnesia")),
+	e.process = exec.CommandContext(t.Context(), erl, "-noshell", "-pa", code[len(code)-1], "-mnesia", "dir", fmt.Sprintf("%q", e.in("mnesia")),
 		// Should the test die without a word, so does the server: its input ends.
 		"-eval", `spawn(fun() -> io:get_line(""), halt() end)`, "-s", "ejabberd")
-	e.process.Dir, e.process.SysProcAttr = directory, attributes
+	e.process.Dir, e.process.SysProcAttr = e.directory, attributes
 	e.process.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + directory, "LANG=C.UTF-8", "ERL_LIBS=" + filepath.Dir(filepath.Dir(code[len(code)-1])),
-		"EJABBERD_CONFIG_PATH=" + in("ejabberd.yml"), "EJABBERD_LOG_PATH=" + in("ejabberd.log"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + e.directory, "LANG=C.UTF-8", "ERL_LIBS=" + filepath.Dir(filepath.Dir(code[len(code)-1])),
+		"EJABBERD_CONFIG_PATH=" + e.in("ejabberd.yml"), "EJABBERD_LOG_PATH=" + e.in("ejabberd.log"),
 	}
-	log, err := os.Create(in("output"))
+	log, err := os.Create(e.in("output"))
 	must.Succeed(t, err)
 	defer func() { _ = log.Close() }()
 	e.process.Stdout, e.process.Stderr = log, log
@@ -144,14 +163,12 @@ func startEjabberd(t *testing.T) *liveEjabberd {
 	must.Succeed(t, e.process.Start())
 	t.Cleanup(func() { e.kill(); _ = input.Close() })
 
-	e.all = webapi.New(endpoint(t, "http://127.0.0.1:"+test+"/api"), "")
-	t.Cleanup(e.all.Close)
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if _, err = e.all.Post(t.Context(), "status", struct{}{}); err == nil {
-			return e
+			return
 		}
 		if time.Now().After(deadline) {
-			output, _ := os.ReadFile(in("output"))
+			output, _ := os.ReadFile(e.in("output"))
 			t.Fatalf("ejabberd did not start: %v\n%s", err, output)
 		}
 	}
@@ -171,4 +188,11 @@ func (e *liveEjabberd) kill() {
 		_ = syscall.Kill(-e.process.Process.Pid, syscall.SIGKILL)
 		_ = e.process.Wait()
 	}
+}
+
+// stop ends it in order, as ejabberdctl stop does.
+func (e *liveEjabberd) stop(t *testing.T) {
+	t.Helper()
+	e.command(t, "stop", map[string]any{})
+	_ = e.process.Wait()
 }
