@@ -47,13 +47,20 @@ func TestScrapeExamples(t *testing.T) {
 		"scrape-kubernetes.yml": func(t *testing.T, text, address, folder string) string {
 			return replace(t, text, "kubernetes_sd_configs:\n      - role: endpoints\n", discovered(t, address, folder))
 		},
+		"../../README.md": func(t *testing.T, text, address, _ string) string {
+			return replace(t, scrapeConfigs(t, text), "localhost:10052", address)
+		},
+		"../../dashboards/provisioning/prometheus.yml": func(t *testing.T, text, address, _ string) string {
+			return replace(t, scrapeConfigs(t, text), "exporter:10052", address)
+		},
 	}
-	files := must.Get(filepath.Glob("*.yml"))(t)
-	if len(files) != len(examples) {
-		t.Fatalf("there are %v, and %d are tried", files, len(examples))
+	for _, file := range must.Get(filepath.Glob("*.yml"))(t) {
+		if examples[file] == nil {
+			t.Errorf("%s is not tried", file)
+		}
 	}
-	for _, file := range files {
-		t.Run(file, func(t *testing.T) {
+	for file := range examples {
+		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			exporter, address := startExporter(t, program, folder, file == "scrape-tls.yml")
@@ -74,6 +81,18 @@ func TestScrapeExamples(t *testing.T) {
 			})
 		})
 	}
+}
+
+// scrapeConfigs returns the part of a text that begins with the only line
+// scrape_configs and is indented like it, or further.
+func scrapeConfigs(t *testing.T, text string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^( *)scrape_configs:\n(?: +.*\n)+`).FindAllStringSubmatch(text, -1)
+	if len(found) != 1 {
+		t.Fatalf("there are %d scrape_configs", len(found))
+	}
+	part, _, _ := strings.Cut(found[0][0], "```")
+	return regexp.MustCompile("(?m)^"+found[0][1]).ReplaceAllString(part, "")
 }
 
 // replace replaces each pair, which must occur.
