@@ -111,7 +111,7 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 		b.progress("%s: %s", s.Name, date)
 		snapshot := &collector.Snapshot{At: days[date].At}
 		for _, f := range facts.Domains {
-			snapshot.Domains = append(snapshot.Domains, collector.PastDomain(date, f, calendar, b.config.Windows, b.config.Clients))
+			snapshot.Domains = append(snapshot.Domains, collector.PastDomain(date, f, calendar, b.config.Windows, b.config.Clients, b.config.Minimum))
 		}
 		days[date].Subjects = append(days[date].Subjects, collector.Status{Server: s.Name, Software: s.Software, Snapshot: snapshot})
 	}

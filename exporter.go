@@ -71,6 +71,7 @@ type settings struct {
 	clients              *activity.Classes
 	storage              config.Storage
 	cohorts, halfYear    bool
+	minimum              activity.Minimum
 }
 
 // settingsOf returns the settings of one of the servers of a configuration.
@@ -80,7 +81,7 @@ func settingsOf(s config.Server, c *config.Config) settings {
 		interval: c.RefreshInterval, staleAfter: c.StaleAfter,
 		windows: c.Windows, clients: c.Clients,
 		storage: c.Storage,
-		cohorts: c.Cohorts, halfYear: c.NodeInfo.Enabled,
+		cohorts: c.Cohorts, halfYear: c.NodeInfo.Enabled, minimum: c.Minimum,
 	}
 }
 
@@ -239,7 +240,7 @@ func (e *Exporter) apply(ctx context.Context, c *config.Config) {
 func (e *Exporter) options(s settings) collector.RefresherOptions {
 	options := collector.RefresherOptions{
 		Server: s.Name, Software: s.Software, Reader: s.Source.NewReader(s.clients),
-		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear,
+		Interval: s.interval, StaleAfter: s.staleAfter, Windows: s.windows, Cohorts: s.cohorts, HalfYear: s.halfYear, Minimum: s.minimum,
 		Classes: s.clients, Key: e.key, Now: e.clock,
 		Cache: s.storage.Cache, Retention: s.storage.Retention,
 		Logger: log.With(e.logger, "server", s.Name),

@@ -36,7 +36,7 @@ func writeLetter(ctx context.Context, e environment, source config.Source, month
 		e.progress("%s: done\n", s.Name)
 		letter.Statuses = append(letter.Statuses, collector.Status{
 			Server: s.Name, Software: s.Software,
-			Snapshot: collector.PastSnapshot(period.Last, facts, calendar, c.Windows, c.Clients),
+			Snapshot: collector.PastSnapshot(period.Last, facts, calendar, c.Windows, c.Clients, c.Minimum),
 		})
 	}
 	if asHTML {

@@ -64,7 +64,7 @@ func reportMonth(ctx context.Context, e environment, source config.Source, flags
 				calendar.Observe(f.Name, now)
 				calendar.RecordVisits(f.Name, now)
 			}
-			server.domains = append(server.domains, collector.UsersOfMonth(first, r.minDays, now, f, calendar))
+			server.domains = append(server.domains, collector.UsersOfMonth(first, r.minDays, now, f, calendar, c.Minimum))
 		}
 		r.servers = append(r.servers, server)
 	}
@@ -138,7 +138,7 @@ func (r monthReport) writeTable(w io.Writer) error {
 
 // kinds are those that any user of the month has.
 func (r monthReport) kinds() (all []activity.Kind) {
-	for _, kind := range activity.ActiveKinds() {
+	for _, kind := range append(activity.ActiveKinds(), activity.FewKinds) {
 		for _, s := range r.servers {
 			for _, d := range s.domains {
 				if slices.ContainsFunc(d.Kinds, func(k collector.KindUsers) bool { return k.Kind == kind && k.Users > 0 }) && !slices.Contains(all, kind) {

@@ -190,6 +190,16 @@ func details(d collector.Domain) (rows []row) {
 	add := func(what string, n int) {
 		rows = append(rows, row{domain: "  " + what, figures: []string{humanize.Comma(int64(n))}})
 	}
+	cell := func(what string, n int) {
+		if n != activity.Merged {
+			add(what, n)
+		}
+	}
+	few := func(what string, n int) {
+		if n > 0 {
+			add(what, n)
+		}
+	}
 	clients := func(what string, users []collector.ClientUsers) {
 		users = slices.SortedFunc(slices.Values(users), func(a, b collector.ClientUsers) int { return strings.Compare(a.Client, b.Client) })
 		for _, c := range users {
@@ -209,10 +219,11 @@ func details(d collector.Domain) (rows []row) {
 		clients("r30v2", d.Retention.Clients)
 	}
 	if g := d.Growth; g != nil {
-		add("growth within 30 days, new", g.New)
-		add("growth within 30 days, retained", g.Retained)
-		add("growth within 30 days, resurrected", g.Resurrected)
-		add("growth within 30 days, churned", g.Churned)
+		cell("growth within 30 days, new", g.New)
+		cell("growth within 30 days, retained", g.Retained)
+		cell("growth within 30 days, resurrected", g.Resurrected)
+		cell("growth within 30 days, churned", g.Churned)
+		few("growth within 30 days, few", g.Few)
 	}
 	for _, m := range d.Months {
 		add("active in "+m.First.Start().Format("2006-01"), m.Users)
@@ -225,8 +236,9 @@ func details(d collector.Domain) (rows []row) {
 	}
 	if d.Dormancy != nil {
 		for i, age := range activity.DormancyAges() {
-			add("accounts last seen "+age, d.Dormancy[i])
+			cell("accounts last seen "+age, d.Dormancy[i])
 		}
+		few("accounts last seen at few times", d.FewDormant)
 	}
 	if d.Online.Known {
 		add("online", d.Online.Number)

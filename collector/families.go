@@ -98,11 +98,12 @@ func returningUsers() []metric.Family[Status] {
 			Name: "chat_growth_users", Kind: metric.Gauge, Labels: []string{"domain", "state"},
 			Help: "30-day growth accounting by UTC days: active now = active 30 days ago + new + resurrected - churned; retained users are in both periods.",
 			Read: forDomains(func(d Domain, emit metric.Emit) {
-				if d.Growth != nil {
-					emit(float64(d.Growth.New), d.Name, "new")
-					emit(float64(d.Growth.Retained), d.Name, "retained")
-					emit(float64(d.Growth.Resurrected), d.Name, "resurrected")
-					emit(float64(d.Growth.Churned), d.Name, "churned")
+				if g := d.Growth; g != nil {
+					emitCell(emit, g.New, d.Name, "new")
+					emitCell(emit, g.Retained, d.Name, "retained")
+					emitCell(emit, g.Resurrected, d.Name, "resurrected")
+					emitCell(emit, g.Churned, d.Name, "churned")
+					emitFew(emit, g.Few, d.Name, activity.FewName)
 				}
 			}),
 		},
@@ -119,10 +120,11 @@ func lifecycles() []metric.Family[Status] {
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				for _, l := range d.Lifecycles {
 					interval := strconv.Itoa(l.Days) + "d"
-					emit(float64(l.New), d.Name, interval, "new")
-					emit(float64(l.Retained), d.Name, interval, "retained")
-					emit(float64(l.Resurrected), d.Name, interval, "resurrected")
-					emit(float64(l.Dormant), d.Name, interval, "dormant")
+					emitCell(emit, l.New, d.Name, interval, "new")
+					emitCell(emit, l.Retained, d.Name, interval, "retained")
+					emitCell(emit, l.Resurrected, d.Name, interval, "resurrected")
+					emitCell(emit, l.Dormant, d.Name, interval, "dormant")
+					emitFew(emit, l.Few, d.Name, interval, activity.FewName)
 				}
 			}),
 		},
@@ -169,8 +171,11 @@ func habits() []metric.Family[Status] {
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				for _, c := range d.Cohorts {
 					for week, users := range c.Users {
-						emit(float64(users), d.Name, c.Week.String(), strconv.Itoa(week))
+						emitCell(emit, users, d.Name, c.Week.String(), strconv.Itoa(week))
 					}
+				}
+				for week, users := range d.FewCohorts {
+					emitFew(emit, users, d.Name, activity.FewName, strconv.Itoa(week))
 				}
 			}),
 		},
@@ -216,8 +221,9 @@ func registered() []metric.Family[Status] {
 			Read: forDomains(func(d Domain, emit metric.Emit) {
 				if d.Dormancy != nil {
 					for i, age := range activity.DormancyAges() {
-						emit(float64(d.Dormancy[i]), d.Name, age)
+						emitCell(emit, d.Dormancy[i], d.Name, age)
 					}
+					emitFew(emit, d.FewDormant, d.Name, activity.FewName)
 				}
 			}),
 		},
@@ -350,6 +356,20 @@ func refreshes() []metric.Family[Status] {
 				}
 			},
 		},
+	}
+}
+
+// emitCell emits a number of people unless it is part of few.
+func emitCell(emit metric.Emit, users int, labels ...string) {
+	if users != activity.Merged {
+		emit(float64(users), labels...)
+	}
+}
+
+// emitFew emits the people of cells that were merged, if there are any.
+func emitFew(emit metric.Emit, users int, labels ...string) {
+	if users > 0 {
+		emit(float64(users), labels...)
 	}
 }
 

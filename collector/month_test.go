@@ -40,7 +40,7 @@ func TestUsersOfMonthAreThoseOfTheMetric(t *testing.T) {
 		}
 		for ago := range activity.Months {
 			first, next := activity.MonthOf(time.Date(2026, now.Month()-time.Month(ago), 1, 0, 0, 0, 0, time.UTC))
-			m := collector.UsersOfMonth(first, 1, now, f, cal)
+			m := collector.UsersOfMonth(first, 1, now, f, cal, 0)
 			users, known := shown[first]
 			if known != (m.Unknown == "") || m.Users != users {
 				t.Fatalf("month %s: %+v, the metric shows %d, %t", first, m, users, known)

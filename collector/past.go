@@ -13,7 +13,7 @@ import (
 // PastDomain returns what daily visits say of a domain at the end of a UTC day.
 // Its windows are of whole days, whereas those of the present slide; retention and
 // growth are counted as at present. Before the first visit nothing is known.
-func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) Domain {
+func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes, least activity.Minimum) Domain {
 	d := Domain{Name: f.Name}
 	// The first moment of the day has the same 60 days of visits as its last
 	// moment, except those of the next day, which did not exist then.
@@ -38,15 +38,18 @@ func PastDomain(date activity.Day, f DomainFacts, cal *activity.Calendar, window
 		}
 		d.Active = append(d.Active, users)
 	}
+	if least > 1 {
+		d.withMinimum(least)
+	}
 	return d
 }
 
 // PastSnapshot returns what daily visits say of all domains of a server at the end of a
 // UTC day: it is as if the exporter had been asked then.
-func PastSnapshot(date activity.Day, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes) *Snapshot {
-	s := &Snapshot{At: (date + 1).Start(), Version: facts.Version, Database: facts.Database, calendar: cal}
+func PastSnapshot(date activity.Day, facts Facts, cal *activity.Calendar, windows []activity.Window, classes *activity.Classes, least activity.Minimum) *Snapshot {
+	s := &Snapshot{At: (date + 1).Start(), Version: facts.Version, Database: facts.Database, calendar: cal, minimum: least}
 	for _, f := range facts.Domains {
-		s.Domains = append(s.Domains, PastDomain(date, f, cal, windows, classes))
+		s.Domains = append(s.Domains, PastDomain(date, f, cal, windows, classes, least))
 	}
 	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
 	return s
@@ -67,7 +70,8 @@ type MonthUsers struct {
 // UsersOfMonth counts the users who came on at least the given number of the UTC days of
 // the calendar month that begins with first, up to now if it is not over. With 1 it is
 // what chat_month_users shows.
-func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, cal *activity.Calendar) MonthUsers {
+// Kinds of which there are fewer than the minimum are merged.
+func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, cal *activity.Calendar, minimum activity.Minimum) MonthUsers {
 	m := MonthUsers{Domain: f.Name}
 	today := activity.DayOf(now)
 	_, next := activity.MonthOf(first.Start())
@@ -84,7 +88,7 @@ func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, c
 	for _, n := range counts {
 		m.Users += n
 	}
-	m.Kinds = f.kinds(m.Users, counts, homeserverKinds())
+	m.Kinds = mergeKinds(minimum, f.kinds(m.Users, counts, homeserverKinds()))
 	for date := first; date < min(next, today); date++ {
 		if !cal.IsComplete(f.Name, date) {
 			m.Off++

@@ -38,6 +38,8 @@ type RefresherOptions struct {
 	Cache bool
 	// Retention is how long visits are kept; 0 is MaxWindow.
 	Retention time.Duration
+	// Minimum is the least number of people that a cell of a split may show.
+	Minimum activity.Minimum
 	// Now is the clock that figures and ages are counted by.
 	Now    func() time.Time
 	Logger log.Logger

@@ -34,6 +34,8 @@ type Snapshot struct {
 	Online OnlineState
 	// OnlineErr is Facts.OnlineErr.
 	OnlineErr error
+	// minimum is that of what is counted when it is asked for.
+	minimum activity.Minimum
 	// calendar is what the figures were counted from; it is not changed any more.
 	calendar *activity.Calendar
 }
@@ -47,8 +49,11 @@ type Domain struct {
 	Habit      *[activity.HabitDays + 1]int // the same; see activity.Calendar.Habit
 	Lifecycles []activity.Lifecycle         // those that are known
 	Dormancy   *activity.Dormancy           // nil if it is not known
+	FewDormant int                          // those of Dormancy that are activity.Merged
 	Months     []activity.Month             // UTC calendar months that are known from their first day on, the oldest first
 	Cohorts    []activity.Cohort            // empty unless asked for
+	FewCohorts []int                        // those of Cohorts that are activity.Merged, by week
+	Natives    Count                        // accounts of people, however few; for NodeInfo, which rounds
 	History    Count                        // days of visits at hand, without those on which the exporter was off
 	Daily      []Count                      // visitors of each of the last days that are over, the oldest first; at most DailyDays, and none before the history begins; not known of days on which the exporter was off
 	Month      Count                        // visitors of the last MonthDays, if the server itself keeps visits; unknown unless asked for
@@ -136,6 +141,9 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	for _, f := range facts.Domains {
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
 		d.addMessages(now, cal, r.options.Windows)
+		if n, counted := f.Registered[Native]; counted {
+			d.Natives = Known(n)
+		}
 		if f.NotRecorded == "" { // else what is known stands still, and is no life
 			d.addActive(now, f, cal, r.options.Windows, r.options.Classes)
 			d.addHistory(now, f, cal, r.options.Classes)
@@ -155,6 +163,7 @@ func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar)
 	if facts.Special != nil {
 		s.Special = facts.Special(cal)
 	}
+	s.withMinimum(r.options.Minimum)
 	return s
 }
 

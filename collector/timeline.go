@@ -28,13 +28,9 @@ type Timeline struct {
 	Weeks []activity.WeekGrowth
 	// Cohorts are the newcomers of each of the last twelve weeks.
 	Cohorts []activity.Cohort
-	// Lately are the users who came within the last 30, 90, 180 and 365 days,
-	// Last included, as far as these are known.
-	Lately []Lately
+	// FewCohorts are those of Cohorts that are activity.Merged, by week.
+	FewCohorts []int
 }
-
-// Lately is the number of users who came within so many days.
-type Lately struct{ Days, Users int }
 
 // Visitors counts those of one of the domains, on at most the given number of days.
 // They are counted when they are asked for, which takes some milliseconds for each
@@ -102,11 +98,7 @@ func (s *Snapshot) Timeline(domain string, days int) (t Timeline, ok bool) {
 		}
 	}
 	t.Cohorts = past.Cohorts()
-	for _, length := range []int{30, 90, 180, 365} {
-		if length <= known {
-			t.Lately = append(t.Lately, Lately{length, past.Visitors(t.Last, length)})
-		}
-	}
+	t.withMinimum(s.minimum)
 	return t, true
 }
 

@@ -43,18 +43,18 @@ func TestTimelineShowsWhatIsKnown(t *testing.T) {
 	for _, c := range []struct {
 		known, asked           int
 		daily, weekly, monthly int // lengths
-		weeks, lately          int
+		weeks                  int
 	}{
 		{known: 2, asked: 30, daily: 1},
 		{known: 8, asked: 30, daily: 7, weekly: 1},
-		{known: 31, asked: 30, daily: 30, weekly: 24, monthly: 1, lately: 1},
-		{known: 101, asked: 30, daily: 30, weekly: 30, monthly: 30, weeks: 4, lately: 2},
-		{known: 101, asked: 90, daily: 90, weekly: 90, monthly: 71, weeks: 10, lately: 2},
-		{known: 101, asked: 400, daily: 100, weekly: 94, monthly: 71, weeks: 10, lately: 2},
+		{known: 31, asked: 30, daily: 30, weekly: 24, monthly: 1},
+		{known: 101, asked: 30, daily: 30, weekly: 30, monthly: 30, weeks: 4},
+		{known: 101, asked: 90, daily: 90, weekly: 90, monthly: 71, weeks: 10},
+		{known: 101, asked: 400, daily: 100, weekly: 94, monthly: 71, weeks: 10},
 	} {
 		got, ok := timelineOf(t, c.known, c.asked)
-		lengths := []int{len(got.Daily), len(got.Weekly), len(got.Monthly), len(got.Weeks), len(got.Lately)}
-		want := []int{c.daily, c.weekly, c.monthly, c.weeks, c.lately}
+		lengths := []int{len(got.Daily), len(got.Weekly), len(got.Monthly), len(got.Weeks)}
+		want := []int{c.daily, c.weekly, c.monthly, c.weeks}
 		if !ok || fmt.Sprint(lengths) != fmt.Sprint(want) {
 			t.Errorf("%d days known, %d asked for: %v, want %v", c.known, c.asked, lengths, want)
 		}
@@ -77,9 +77,6 @@ func TestTimelineCounts(t *testing.T) {
 	last := func(series []int) int { return series[len(series)-1] }
 	if got.Daily[len(got.Daily)-1] != collector.Known(1) || last(got.Weekly) != 7 || last(got.Monthly) != 30 {
 		t.Errorf("yesterday: %v, %d, %d; want 1, 7, 30", got.Daily[len(got.Daily)-1], last(got.Weekly), last(got.Monthly))
-	}
-	if got.Lately[0] != (collector.Lately{Days: 30, Users: 30}) || got.Lately[1] != (collector.Lately{Days: 90, Users: 39}) {
-		t.Errorf("lately: %v", got.Lately)
 	}
 }
 

@@ -26,6 +26,8 @@ type Config struct {
 	Windows []activity.Window
 	// Cohorts says to follow newcomers week by week.
 	Cohorts bool
+	// Minimum is the least number of people that a cell of a split may show; 0 shows all.
+	Minimum activity.Minimum
 	// Clients are the classes that clients are sorted into.
 	Clients *activity.Classes
 	// Storage is where the history is kept.

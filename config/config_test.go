@@ -65,6 +65,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 		Windows:         []activity.Window{window(t, "1d"), window(t, "7d"), window(t, "30d"), window(t, "12h")},
 		Storage:         config.Storage{Location: storage.Folder("testdata/history"), Retention: 90 * 24 * time.Hour},
 		NodeInfo:        config.NodeInfo{Enabled: true, Minimum: 100, RoundTo: 50},
+		Minimum:         5,
 		Clients:         classes(t, activity.Rule{Name: "element_x", Any: []string{"element x", "ElementX"}}, activity.Rule{Name: "android", All: []string{"Dalvik", "${real}"}}),
 		Servers: []config.Server{
 			{Name: "matrix", Software: "synapse", Source: synapse.Options{

@@ -24,7 +24,7 @@ func parse(c *Config, source Source, content []byte) error {
 	if err != nil {
 		return err
 	}
-	values := f.Mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "reports", "nodeinfo", "servers")
+	values := f.Mapping(root, "the configuration", "refresh_interval", "stale_after", "windows", "clients", "storage", "reports", "nodeinfo", "privacy", "servers")
 	for _, key := range document.Keys(values) {
 		switch n := values[key]; key {
 		case "refresh_interval":
@@ -44,12 +44,21 @@ func parse(c *Config, source Source, content []byte) error {
 			f.reports(n, &c.Reports)
 		case "nodeinfo":
 			f.nodeInfo(n, &c.NodeInfo)
+		case "privacy":
+			f.privacy(n, c)
 		case "servers":
 			c.Servers = f.servers(n)
 		}
 	}
 	f.checkStaleAfter(values["stale_after"], c)
 	return f.Err()
+}
+
+// privacy reads from how many people on they are shown as a group of their own.
+func (f *file) privacy(n *yaml.Node, c *Config) {
+	if n := f.Mapping(n, "privacy", "minimum")["minimum"]; n != nil {
+		c.Minimum = activity.Minimum(f.Count(n, "minimum"))
+	}
 }
 
 func (f *file) checkStaleAfter(n *yaml.Node, c *Config) {

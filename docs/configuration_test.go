@@ -29,7 +29,7 @@ import (
 func mappings() map[string]string {
 	return map[string]string{
 		"the configuration": "", "storage": "storage.", "reports": "reports.", "a token": "reports.tokens[].",
-		"nodeinfo": "nodeinfo.", "a client": "clients[].", "a server": "servers[].",
+		"nodeinfo": "nodeinfo.", "privacy": "privacy.", "a client": "clients[].", "a server": "servers[].",
 	}
 }
 

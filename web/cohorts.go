@@ -2,7 +2,9 @@ package web
 
 import (
 	"fmt"
+	"strconv"
 
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/web/chart"
 )
 
@@ -20,11 +22,8 @@ type heatRow struct {
 }
 
 // heatCell is the share of them who came in a later week, in percent. Its class is
-// one of ten shades.
-type heatCell struct {
-	Percent int
-	Class   string
-}
+// one of ten shades, or that of few.
+type heatCell struct{ Share, Class string }
 
 // cohorts shows who of the newcomers of a week came in later weeks. The present
 // week is left out: it is not over.
@@ -36,28 +35,40 @@ func (v domainView) cohorts(*chart.Drawer) (section, bool) {
 	}
 	for _, c := range v.timeline.Cohorts {
 		users := c.Users[:len(c.Users)-1]
-		if len(users) == 0 || users[0] == 0 {
+		if len(users) == 0 || users[0] <= 0 { // nobody, or few
 			continue
 		}
 		row := heatRow{Week: date(c.Week), Users: users[0]}
 		for week, n := range users {
-			percent := (200*n + users[0]) / (2 * users[0])
-			row.Cells = append(row.Cells, heatCell{percent, fmt.Sprintf("heat%d", min(9, percent/10))})
-			s.Table.Rows = append(s.Table.Rows, []any{c.Week.String(), week, n})
+			cell, number := heatCell{activity.FewName, "heat0"}, any(activity.FewName)
+			if n != activity.Merged {
+				percent := percentOf(n, users[0])
+				cell, number = heatCell{strconv.Itoa(percent), fmt.Sprintf("heat%d", min(9, percent/10))}, n
+			}
+			row.Cells = append(row.Cells, cell)
+			s.Table.Rows = append(s.Table.Rows, []any{c.Week.String(), week, number})
 			if week == len(s.Heat.Weeks) {
 				s.Heat.Weeks = append(s.Heat.Weeks, week)
 			}
 		}
 		s.Heat.Rows = append(s.Heat.Rows, row)
 	}
+	for week, n := range v.timeline.FewCohorts {
+		if n > 0 {
+			s.Table.Rows = append(s.Table.Rows, []any{activity.FewName, week, n})
+		}
+	}
 	if len(s.Heat.Rows) == 0 {
 		return section{}, false
 	}
 	first := s.Heat.Rows[0]
 	s.Sentence = fmt.Sprintf("In the week from %s, %s came for the first time.", first.Week, people(first.Users))
-	if later := len(first.Cells) - 1; later > 0 {
-		s.Sentence = fmt.Sprintf("%[3]d %% of the %[1]s who came for the first time in the week from %[2]s came again %[4]s later.",
-			people(first.Users), first.Week, first.Cells[later].Percent, counted(later, "week", "weeks"))
+	if later := len(first.Cells) - 1; later > 0 && first.Cells[later].Share != activity.FewName {
+		s.Sentence = fmt.Sprintf("%[3]s %% of the %[1]s who came for the first time in the week from %[2]s came again %[4]s later.",
+			people(first.Users), first.Week, first.Cells[later].Share, counted(later, "week", "weeks"))
 	}
 	return s, true
 }
+
+// percentOf returns a part of a whole that is not 0 in percent, rounded.
+func percentOf(part, whole int) int { return (200*part + whole) / (2 * whole) }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,9 +53,16 @@ func (visited) Close() error { return nil }
 // refreshed is the status of such a server.
 func refreshed(tb testing.TB, c visited) collector.Status {
 	tb.Helper()
+	return refreshedWith(tb, c, 0)
+}
+
+// refreshedWith is the same with a minimum of people.
+func refreshedWith(tb testing.TB, c visited, minimum activity.Minimum) collector.Status {
+	tb.Helper()
 	r := collector.NewRefresher(collector.RefresherOptions{
 		Server: "a/b", Software: "synapse", Reader: c, Interval: time.Hour, StaleAfter: 3 * time.Hour,
 		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Now: clock, Logger: log.NewNopLogger(),
+		Minimum: minimum,
 	})
 	if err := r.Refresh(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -103,6 +111,46 @@ func TestDomainPageEqualsMetrics(t *testing.T) {
 	_, landing := get(t, handler, http.MethodGet, "/")
 	if !strings.Contains(landing, `href=".`+page+`"`) || !strings.Contains(landing, ">1,241<") {
 		t.Errorf("the landing page has no link to the page, or other numbers:\n%s", landing)
+	}
+}
+
+// With a minimum, no table and no CSV of a page has a group of fewer people, except the
+// numbers of visitors, which split nobody.
+func TestPagesNameNoFew(t *testing.T) {
+	const minimum = 50
+	s := site{
+		statuses:      []collector.Status{refreshedWith(t, visited{400, 300}, minimum)},
+		configuration: Configuration{Windows: activity.DefaultWindows()},
+	}
+	handler := s.pages(nil)
+	few, charts := 0, 0
+	for _, id := range []string{"growth", "retention", "habit", "clients", "accounts"} {
+		code, body := get(t, handler, http.MethodGet, page+"/data.csv?days=400&chart="+id)
+		if code != http.StatusOK {
+			t.Logf("%s: %d, nothing that could be shown", id, code)
+			continue
+		}
+		charts++
+		rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+		if err != nil || len(rows) < 2 {
+			t.Fatalf("%s: %v %v", id, rows, err)
+		}
+		for _, row := range rows[1:] {
+			for i, cell := range row[1:] {
+				if id == "retention" && i == 0 { // a number of weeks
+					continue
+				}
+				if n, err := strconv.Atoi(cell); err == nil && n > 0 && n < minimum {
+					t.Errorf("%s: %v", id, row)
+				}
+			}
+			if slices.Contains(row, activity.FewName) || strings.HasSuffix(row[0], activity.FewName) {
+				few++
+			}
+		}
+	}
+	if charts < 3 || few == 0 {
+		t.Errorf("%d charts, %d rows of few: nothing was tested", charts, few)
 	}
 }
 

@@ -96,6 +96,9 @@ func (l landingRow) forDomain(d collector.Domain, c changes) landingRow {
 
 // growthOf writes the growth of 30 days, and what it is made of.
 func growthOf(g activity.Growth) (sum, parts string) {
+	if g.Few > 0 || g.Churned == activity.Merged { // the sum would tell what is too few to be named
+		return unknown, ""
+	}
 	return signed(g.New + g.Resurrected - g.Churned), fmt.Sprintf("%s new, %s back, %s gone",
 		humanize.Comma(int64(g.New)), humanize.Comma(int64(g.Resurrected)), humanize.Comma(int64(g.Churned)))
 }

@@ -168,11 +168,9 @@ func nodeInfoOf(p published, how NodeInfo) nodeInfo {
 	// Guests have not registered, and bridges are no people. Who has deactivated the
 	// account since the last visit is no longer one of the members.
 	most := math.MaxInt
-	for _, a := range p.Registered {
-		if a.Type == collector.Native {
-			most = a.Users
-			users.Total = rounded(a.Users, how)
-		}
+	if p.Natives.Known {
+		most = p.Natives.Number
+		users.Total = rounded(p.Natives.Number, how)
 	}
 	month := activeMonth(p.Domain)
 	if month.Known {

@@ -43,12 +43,12 @@ func TestNodeInfoDocument(t *testing.T) {
 		want   string
 	}{
 		"everything is known": {
-			published{collector.Domain{Active: month, Registered: accounts, HalfYear: collector.Known(307)}, "prosody", "xmpp", "13.0.1"},
+			published{collector.Domain{Active: month, Registered: accounts, Natives: collector.Known(512), HalfYear: collector.Known(307)}, "prosody", "xmpp", "13.0.1"},
 			`{"version":"2.1","software":{"name":"prosody","version":"13.0.1"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200,"activeHalfyear":310}},"metadata":{}}`,
 		},
 		"a young history, no version": {
-			published{collector.Domain{Active: month, Registered: accounts}, "synapse", "matrix", ""},
+			published{collector.Domain{Active: month, Registered: accounts, Natives: collector.Known(512)}, "synapse", "matrix", ""},
 			`{"version":"2.1","software":{"name":"synapse","version":"unknown"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200}},"metadata":{}}`,
 		},
@@ -58,17 +58,17 @@ func TestNodeInfoDocument(t *testing.T) {
 				`"openRegistrations":false,"usage":{"users":{}},"metadata":{}}`,
 		},
 		"guests and bridged users are active, too": {
-			published{collector.Domain{Active: month, Registered: accounts, Month: collector.Known(160), HalfYear: collector.Known(170)}, "synapse", "matrix", "1.160"},
+			published{collector.Domain{Active: month, Registered: accounts, Natives: collector.Known(512), Month: collector.Known(160), HalfYear: collector.Known(170)}, "synapse", "matrix", "1.160"},
 			`{"version":"2.1","software":{"name":"synapse","version":"1.160"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":160,"activeHalfyear":170}},"metadata":{}}`,
 		},
 		"members have deactivated their accounts": {
-			published{collector.Domain{Registered: accounts, Month: collector.Known(600), HalfYear: collector.Known(700)}, "synapse", "matrix", "1.160"},
+			published{collector.Domain{Registered: accounts, Natives: collector.Known(512), Month: collector.Known(600), HalfYear: collector.Known(700)}, "synapse", "matrix", "1.160"},
 			`{"version":"2.1","software":{"name":"synapse","version":"1.160"},"protocols":["matrix"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":510,"activeHalfyear":510}},"metadata":{}}`,
 		},
 		"the server itself has counted more": {
-			published{collector.Domain{Active: month, Registered: accounts, HalfYear: collector.Known(150)}, "prosody", "xmpp", "13.0.1"},
+			published{collector.Domain{Active: month, Registered: accounts, Natives: collector.Known(512), HalfYear: collector.Known(150)}, "prosody", "xmpp", "13.0.1"},
 			`{"version":"2.1","software":{"name":"prosody","version":"13.0.1"},"protocols":["xmpp"],"services":{"inbound":[],"outbound":[]},` +
 				`"openRegistrations":false,"usage":{"users":{"total":510,"activeMonth":200,"activeHalfyear":200}},"metadata":{}}`,
 		},

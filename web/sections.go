@@ -38,7 +38,7 @@ type table struct {
 
 // sections are the charts for which there are numbers.
 func (v domainView) sections(drawer *chart.Drawer) (all []section) {
-	for _, draw := range []func(*chart.Drawer) (section, bool){v.visitors, v.weeks, v.cohorts, v.habit, v.clients, v.accounts, v.modules} {
+	for _, draw := range []func(*chart.Drawer) (section, bool){v.visitors, v.weeks, v.cohorts, v.habit, v.clients, v.kinds, v.accounts, v.modules} {
 		if s, ok := draw(drawer); ok {
 			all = append(all, s)
 		}
@@ -189,54 +189,11 @@ func (v domainView) clients(drawer *chart.Drawer) (section, bool) {
 			span(longest.Window.Duration()), clients[0].Client, humanize.Comma(int64(clients[0].Users)), humanize.Comma(int64(longest.Users))),
 		Table: table{Head: []string{"Client", "People"}},
 	}
-	names, values := make([]string, len(clients)), make([]int, len(clients))
-	for i, c := range clients {
-		names[i], values[i] = c.Client, c.Users
-		s.Table.Rows = append(s.Table.Rows, []any{c.Client, c.Users})
+	var bars bars
+	for _, c := range clients {
+		bars.add(&s, c.Client, c.Client, c.Users)
 	}
-	s.draw(func(a chart.About, size chart.Size) template.HTML {
-		size.Ticks = len(names)
-		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: values})
-	})
-	return s, true
-}
-
-func (v domainView) accounts(drawer *chart.Drawer) (section, bool) {
-	total, known := v.domain.Accounts()
-	if !known {
-		return section{}, false
-	}
-	s := section{
-		ID: "accounts", Title: "Accounts, and when their people came last",
-		Sentence: fmt.Sprintf("There are %s.", counted(total, "account", "accounts")),
-		Table:    table{Head: []string{"Accounts", "Number"}},
-	}
-	var names []string
-	var values []int
-	add := func(name, short string, n int) {
-		names, values = append(names, short), append(values, n)
-		s.Table.Rows = append(s.Table.Rows, []any{name, n})
-	}
-	native := 0 // guests and bridges are no people who could come again
-	for _, a := range v.domain.Registered {
-		if a.Type == collector.Native {
-			native = a.Users
-		}
-		add("of type "+string(a.Type), string(a.Type), a.Users)
-	}
-	for _, l := range v.timeline.Lately {
-		add(fmt.Sprintf("whose people came within %d days", l.Days), fmt.Sprintf("≤ %d days", l.Days), l.Users)
-	}
-	if n := len(v.timeline.Lately); n > 0 && native > 0 {
-		longest := v.timeline.Lately[n-1]
-		dormant := max(0, native-longest.Users)
-		add(fmt.Sprintf("whose people did not come within %d days", longest.Days), fmt.Sprintf("> %d days", longest.Days), dormant)
-		s.Sentence = fmt.Sprintf("Of %s of people, %s have not been used for %d days.", counted(native, "account", "accounts"), humanize.Comma(int64(dormant)), longest.Days)
-	}
-	s.draw(func(a chart.About, size chart.Size) template.HTML {
-		size.Ticks = len(names)
-		return drawer.Bars(a, size, names, chart.Series{Class: "daily", Values: values})
-	})
+	bars.draw(&s, drawer)
 	return s, true
 }
 

@@ -21,6 +21,8 @@ const (
 	Deactivated // whatever it was before
 	Anonymous   // nobody's: its user gets in without one, and is another one the next time
 	kinds
+	// FewKinds is that of users of several kinds who are shown together; see Minimum.
+	FewKinds = kinds
 )
 
 // ActiveKinds are the kinds that active users can have.
@@ -30,7 +32,7 @@ func ActiveKinds() []Kind {
 
 // String returns the kind as the label "type" has it.
 func (k Kind) String() string {
-	return [kinds]string{"none", "native", "bridged", "guest", "bot", "support", "deactivated", "anonymous"}[k]
+	return [kinds + 1]string{"none", "native", "bridged", "guest", "bot", "support", "deactivated", "anonymous", FewName}[k]
 }
 
 // isNative says whether chat_registered_users counts the account as native.

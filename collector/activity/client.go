@@ -79,6 +79,9 @@ func NewClasses(rules []Rule) (*Classes, error) {
 		if len(r.Any)+len(r.All) == 0 || slices.Contains(r.Any, "") || slices.Contains(r.All, "") {
 			return nil, fmt.Errorf("class %q: name at least one piece of a user agent under any or all, and no empty one", r.Name)
 		}
+		if r.Name == FewName {
+			return nil, fmt.Errorf("class %q: this name is for classes that are shown together because they are small", r.Name)
+		}
 		if !slices.Contains(c.names, r.Name) {
 			c.names = append(c.names, r.Name)
 		}

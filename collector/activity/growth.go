@@ -9,6 +9,7 @@ type Growth struct {
 	Retained       int // active now and in the 30 days before
 	Resurrected    int // active now and earlier, not in the 30 days before
 	Churned        int // active in the 30 days before and not now
+	Few            int // those of New, Retained and Resurrected that are Merged
 }
 
 const (

@@ -16,6 +16,7 @@ type Lifecycle struct {
 	Retained       int // active now and in the interval before
 	Resurrected    int // active now and earlier, not in the interval before
 	Dormant        int // active in the interval before and not now
+	Few            int // those of New, Retained and Resurrected that are Merged
 }
 
 // LifecycleIntervals are the intervals of Lifecycles, in days, the longest first:

@@ -57,6 +57,32 @@ func Union(read, reported []Homeserver) []Homeserver {
 	return all
 }
 
+// WithMinimum returns the homeserver without the statistics by class of client or by type
+// of account if one of them is of fewer people than the minimum, and not of nobody. They
+// have names and no label, so that they cannot be merged.
+func (h Homeserver) WithMinimum(minimum int) any {
+	small := func(n float64) bool { return n > 0 && n < float64(minimum) }
+	for _, prefix := range []string{"r30v2_users_", "daily_user_type_"} {
+		part := func(name string, _ float64) bool {
+			return strings.HasPrefix(name, prefix) && name != "r30v2_users_all"
+		}
+		for name, n := range h.Statistics {
+			if part(name, n) && small(n) {
+				h.Statistics = maps.Clone(h.Statistics)
+				maps.DeleteFunc(h.Statistics, part)
+				break
+			}
+		}
+	}
+	for _, n := range h.LimitMAU {
+		if small(float64(n)) {
+			h.LimitMAU = nil
+			break
+		}
+	}
+	return h
+}
+
 // with returns what was read together with what was reported.
 func (h Homeserver) with(reported Homeserver) Homeserver {
 	united := h
