@@ -8,9 +8,14 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config"
 )
 
@@ -23,25 +28,101 @@ func addCheckConfig(app *kingpin.Application) command {
 		if err := flags.pages.validate(); err != nil {
 			return &usageError{err}
 		}
-		source := flags.source
 		if *syntaxOnly {
-			return describeConfiguration(e.stdout, *source)
+			return describeConfiguration(e.stdout, *flags.source)
 		}
-		statuses, err := refreshOnce(ctx, *source, e)
-		if err != nil {
-			return err
-		}
-		if len(statuses) == 0 {
-			_, _ = fmt.Fprintln(e.stdout, "no mistakes; no chat server is configured, only reports are received")
-		}
-		for _, s := range statuses {
-			describe(e.stdout, *source, s)
-		}
-		if slices.ContainsFunc(statuses, func(s collector.Status) bool { return !s.Up || !well(s.Snapshot) }) {
-			return errReported
-		}
-		return nil
+		return checkAll(ctx, *flags.source, e)
 	}
+}
+
+// checkAll reads each server, looks at where data is kept, and says what was found. What
+// is printed is not logged as well.
+func checkAll(ctx context.Context, source config.Source, e environment) error {
+	c, err := source.Load()
+	if err != nil {
+		return &usageError{err}
+	}
+	allWell := describeStorage(ctx, e.stdout, c)
+	e.logger = log.NewNopLogger()
+	statuses, err := refreshOnce(ctx, source, e)
+	if err != nil {
+		return err
+	}
+	if len(statuses) == 0 {
+		_, _ = fmt.Fprintln(e.stdout, "no mistakes; no chat server is configured, only reports are received")
+	}
+	for i, s := range statuses {
+		describe(e.stdout, source, s, c.Servers[i].Warnings)
+		granted := describeGrants(ctx, e.stdout, c.Servers[i])
+		allWell = allWell && granted && s.Up && well(s.Snapshot)
+	}
+	if !allWell {
+		return errReported
+	}
+	return nil
+}
+
+// describeStorage says whether data can be kept, and returns true if it can.
+func describeStorage(ctx context.Context, w io.Writer, c *config.Config) bool {
+	location := c.Storage.Location
+	if location.IsZero() {
+		_, _ = fmt.Fprintln(w, "storage: none: visits are forgotten at each stop")
+		return true
+	}
+	store := history.NewReader(location, c.Storage.KeyFile)
+	defer func() { _ = store.Close() }()
+	key, data := history.FileNames()
+	err := location.CheckFolder(key, data, reports.FileName)
+	if err == nil {
+		err = store.Check(ctx)
+	}
+	var missing sqldb.Grants
+	if err == nil {
+		tables := reports.TableNames()
+		if len(c.Servers) > 0 {
+			tables = append(tables, history.TableNames(location)...)
+		}
+		missing, err = location.MissingGrants(ctx, tables...)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(w, "storage %s: NOT OK: %s\n", location, err)
+		return false
+	}
+	if len(missing.Statements) > 0 {
+		_, _ = fmt.Fprintf(w, "storage %s: NOT OK: rights are missing\n", location)
+		printGrants(w, missing)
+		return false
+	}
+	state := "ok"
+	if owner := location.Owner(); owner != "" {
+		state += ", in use by " + owner
+	}
+	_, _ = fmt.Fprintf(w, "storage %s: %s\n", location, state)
+	return true
+}
+
+// describeGrants prints the statements that give the exporter the rights that it lacks in
+// the databases of a server, and returns true if there are none. That a database cannot
+// be read has been said.
+func describeGrants(ctx context.Context, w io.Writer, s config.Server) bool {
+	source, is := s.Source.(chatserver.Granted)
+	if !is {
+		return true
+	}
+	all, _ := source.MissingGrants(ctx)
+	allGranted := true
+	for _, missing := range all {
+		if len(missing.Statements) > 0 {
+			printGrants(w, missing)
+			allGranted = false
+		}
+	}
+	return allGranted
+}
+
+// printGrants prints statements so that they can be pasted.
+func printGrants(w io.Writer, g sqldb.Grants) {
+	_, _ = fmt.Fprintf(w, "  missing in %s; run there as the owner of the tables:\n%s\n", g.Database, strings.Join(g.Statements, "\n"))
 }
 
 // describeConfiguration prints what a valid configuration says is to be read.
@@ -69,7 +150,8 @@ func well(s *collector.Snapshot) bool {
 }
 
 // describe prints what was found of one server, in sentences.
-func describe(w io.Writer, source config.Source, s collector.Status) {
+// Configured are the warnings about its own configuration.
+func describe(w io.Writer, source config.Source, s collector.Status, configured []string) {
 	if s.Snapshot == nil {
 		_, _ = fmt.Fprintf(w, "%s: NOT OK: %s\n", s.Server, s.Err)
 		return
@@ -95,7 +177,7 @@ func describe(w io.Writer, source config.Source, s collector.Status) {
 			_, _ = fmt.Fprintf(w, "  %s\n", hint)
 		}
 	}
-	for _, warning := range s.Snapshot.Warnings {
+	for _, warning := range slices.Concat(configured, s.Snapshot.Warnings) {
 		_, _ = fmt.Fprintf(w, "  %s\n", warning)
 	}
 	for _, m := range s.Snapshot.Modules {

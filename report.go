@@ -17,6 +17,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/chatserver"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
@@ -98,8 +99,10 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		return nil, &usageError{err}
 	}
 	logWarnings(e.logger, c)
-	recorded := pastHistory(c.Storage)
-	if recorded != nil {
+	// That of a database is left alone: to open it may be to make its tables.
+	var recorded *history.Store
+	if history.Exists(c.Storage.Location) {
+		recorded = history.NewReader(c.Storage.Location, c.Storage.KeyFile)
 		defer func() { _ = recorded.Close() }()
 	}
 	exporter := NewExporter(source, e.clock, e.logger)

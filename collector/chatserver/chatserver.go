@@ -16,6 +16,7 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/metric"
+	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config/document"
 )
 
@@ -77,6 +78,27 @@ type Source interface {
 	// such as "database: postgresql, host db, port 5432, database synapse, user
 	// exporter". It shows no passwords and connects to nothing.
 	Reads() []string
+}
+
+// A Granted is a Source in databases in which rights are granted by table and column.
+type Granted interface {
+	Source
+	// MissingGrants returns the rights that the exporter lacks, one item for each
+	// database. It connects to them; an error is that of a database that cannot be
+	// read, which a Reader finds as well.
+	MissingGrants(ctx context.Context) ([]sqldb.Grants, error)
+}
+
+// MissingGrants asks each of several databases, of which zero Sources are left out.
+func MissingGrants(ctx context.Context, databases []sqldb.Source, passwordFile string, needs ...sqldb.Need) (all []sqldb.Grants, err error) {
+	for _, database := range databases {
+		if database.IsZero() {
+			continue
+		}
+		missing, failed := database.MissingGrants(ctx, sqldb.Options{PasswordFile: passwordFile}, needs...)
+		all, err = append(all, missing), errors.Join(err, failed)
+	}
+	return all, err
 }
 
 // A LoginArchive is a Source that may also hold single logins from before the

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 )
@@ -139,4 +140,21 @@ func (a access) warnings(of ...int) (all []string) {
 		}
 	}
 	return all
+}
+
+// MissingGrants implements chatserver.Granted. The room server may have a database of
+// its own.
+func (o Options) MissingGrants(ctx context.Context) ([]sqldb.Grants, error) {
+	var needs []sqldb.Need
+	for number, p := range parts() {
+		need := sqldb.Need{Table: p.table, Columns: p.columns}
+		if number == dailyStatsPart { // all of it is numbers
+			need.Columns = nil
+		}
+		needs = append(needs, need)
+	}
+	if o.Rooms == o.Database {
+		o.Rooms = sqldb.Source{}
+	}
+	return chatserver.MissingGrants(ctx, []sqldb.Source{o.Database, o.Rooms}, o.PasswordFile, needs...)
 }

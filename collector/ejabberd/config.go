@@ -1,6 +1,7 @@
 package ejabberd
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -94,4 +95,26 @@ func (o *Options) locate(location, folder string, warn func(format string, args 
 	}
 	o.Databases = []Database{{Source: source}}
 	return nil
+}
+
+// MissingGrants implements chatserver.Granted.
+func (o Options) MissingGrants(ctx context.Context) (all []sqldb.Grants, err error) {
+	for _, d := range o.Databases {
+		var needs []sqldb.Need
+		for _, table := range []struct {
+			records kind
+			need    sqldb.Need
+		}{
+			{lastOf, sqldb.Need{Table: "last", Columns: []string{"username", "server_host", "seconds", "state"}}},
+			{accountsOf, sqldb.Need{Table: "users", Columns: []string{"username", "server_host", "created_at"}}},
+			{sessionsOf, sqldb.Need{Table: "sm", Columns: []string{"usec", "node", "username", "server_host"}}},
+		} {
+			if o.inDatabase(d, table.records) {
+				needs = append(needs, table.need)
+			}
+		}
+		missing, failed := chatserver.MissingGrants(ctx, []sqldb.Source{d.Source}, o.PasswordFile, needs...)
+		all, err = append(all, missing...), errors.Join(err, failed)
+	}
+	return all, err
 }

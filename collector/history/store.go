@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ type Store struct {
 // fileName is that of the SQLite database in the folder of the history.
 const fileName = "history.db"
 
+// keyName is that of the file with the key, if no other one is named.
+const keyName = "key"
+
 // New returns the history in a folder, which is made if it is missing, or in a
 // PostgreSQL database, which replicas of the exporter may share: one of them
 // writes, and when it is gone another does. The key of the users' hashes is in a
@@ -47,7 +51,7 @@ const fileName = "history.db"
 func New(location storage.Location, keyFile string) *Store {
 	s := &Store{location: location, keyFile: keyFile, written: make(map[string]map[string]*contents)}
 	if keyFile == "" {
-		s.keyFile = location.Path("key")
+		s.keyFile = location.Path(keyName)
 	}
 	if key, err := readKey(s.keyFile); err == nil {
 		s.key, s.keyed = key, true
@@ -98,6 +102,30 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	s.db = db
 	return nil
+}
+
+// Check returns why the history cannot be used: a key that is damaged or missing, or
+// another one than that with which it was recorded. Nothing is made if nothing is there,
+// and a database is not asked.
+func (s *Store) Check(ctx context.Context) error {
+	if _, err := readKey(s.keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !Exists(s.location) {
+		return nil
+	}
+	s.using.Lock()
+	defer s.using.Unlock()
+	return s.open(ctx)
+}
+
+// FileNames are those in the folder of a history: of its key and of the rest.
+func FileNames() (key, data string) { return keyName, fileName }
+
+// TableNames are those of a history in a database.
+func TableNames(location storage.Location) []string {
+	s := Store{location: location}
+	return s.schema().Tables()
 }
 
 // prepare makes a database ready for use.

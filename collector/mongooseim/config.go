@@ -1,6 +1,7 @@
 package mongooseim
 
 import (
+	"context"
 	"errors"
 
 	"active_users_exporter/collector"
@@ -84,4 +85,13 @@ func (o *Options) locate(location, folder string, warn func(format string, args 
 		return errors.New("MongooseIM has no SQLite databases: write postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE")
 	}
 	return err
+}
+
+// MissingGrants implements chatserver.Granted.
+func (o Options) MissingGrants(ctx context.Context) ([]sqldb.Grants, error) {
+	return chatserver.MissingGrants(ctx, append([]sqldb.Source{o.Database}, o.OtherDatabases...), o.PasswordFile,
+		sqldb.Need{Table: "last", Columns: []string{"username", "server", "seconds"}},
+		sqldb.Need{Table: "users", Columns: []string{"username", "server", "created_at"}},
+		sqldb.Need{Table: "domain_settings", Columns: []string{"domain", "host_type"}},
+		sqldb.Need{Table: "mongoose_cluster_id", Columns: []string{"k", "v"}})
 }

@@ -1,6 +1,7 @@
 package prosody
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,4 +95,15 @@ func (o *Options) locate(location, folder string) (unset []string, err error) {
 	}
 	o.DataPath = path
 	return nil, nil
+}
+
+// MissingGrants implements chatserver.Granted. The table may be a view without passwords.
+func (o Options) MissingGrants(ctx context.Context) ([]sqldb.Grants, error) {
+	databases := []sqldb.Source{o.Database}
+	for _, place := range o.Accounts {
+		if !slices.Contains(databases, place.Database) {
+			databases = append(databases, place.Database)
+		}
+	}
+	return chatserver.MissingGrants(ctx, databases, o.PasswordFile, sqldb.Need{Table: "prosody"})
 }

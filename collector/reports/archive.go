@@ -62,10 +62,10 @@ func connect(ctx context.Context, location storage.Location) (db *sqlx.DB, order
 		db, err = connectPostgreSQL(ctx, location)
 		return db, "received_at, id", err
 	}
-	if !location.Has(fileName) {
+	if !location.Has(FileName) {
 		return nil, "", nil
 	}
-	db, err = location.Open(fileName)
+	db, err = location.Open(FileName)
 	return db, "id", err
 }
 

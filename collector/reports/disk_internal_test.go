@@ -46,7 +46,7 @@ func steps(now time.Time) []step {
 func holds(t *testing.T, folder string, now time.Time) []string {
 	t.Helper()
 	location := storage.Folder(folder)
-	db := &sqliteDatabase{db: must.Get(location.Open(fileName))(t)}
+	db := &sqliteDatabase{db: must.Get(location.Open(FileName))(t)}
 	defer func() { must.Succeed(t, db.db.Close()) }()
 	must.Succeed(t, sqliteSchema().Migrate(t.Context(), db.db))
 	must.Succeed(t, db.countUp(t.Context()))
@@ -84,7 +84,7 @@ func TestPowerCutsOfTheStore(t *testing.T) {
 			_ = must.Get(db.db.ExecContext(t.Context(), log))(t)
 			files := disktest.Read(t, folder)
 			calls := steps(now)
-			if len(files[fileName+"-wal"]) > 0 {
+			if len(files[FileName+"-wal"]) > 0 {
 				calls = calls[:2] // there is much to copy for each power cut
 			}
 			d.Begin()

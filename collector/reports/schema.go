@@ -58,3 +58,6 @@ CREATE TABLE IF NOT EXISTS mongooseim_nodes (
 CREATE INDEX IF NOT EXISTS mongooseim_nodes_changed_at ON mongooseim_nodes (changed_at)`, `
 CREATE TABLE IF NOT EXISTS reports_days (day BIGINT PRIMARY KEY)`}}
 }
+
+// TableNames are those of a store of reports in a database.
+func TableNames() []string { return postgresSchema().Tables() }

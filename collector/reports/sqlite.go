@@ -20,10 +20,11 @@ type sqliteDatabase struct {
 	insert *sqlx.Stmt
 }
 
-const fileName = "reports.db"
+// FileName is that of the SQLite database in the folder of a store.
+const FileName = "reports.db"
 
 func openSQLite(ctx context.Context, location storage.Location) (*sqliteDatabase, error) {
-	db, err := location.Open(fileName)
+	db, err := location.Open(FileName)
 	if err != nil {
 		return nil, fmt.Errorf("open the store of reports: %w", err)
 	}

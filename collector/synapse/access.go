@@ -2,10 +2,13 @@ package synapse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/synapse/mas"
 )
 
 // access says what of the database can be read, by "table.column": what the
@@ -77,4 +80,24 @@ func (r *reading) access(ctx context.Context) (access, error) {
 		found[name] = true
 	}
 	return found, nil
+}
+
+// needs are all parts of the database that are read.
+func needs() []sqldb.Need {
+	return []sqldb.Need{
+		{Table: "users", Columns: []string{"name", "creation_ts", "is_guest", "appservice_id", "deactivated", "user_type"}},
+		{Table: "user_ips", Columns: []string{"user_id", "user_agent", "last_seen"}},
+		{Table: "devices", Columns: []string{"user_id", "user_agent", "last_seen"}},
+		{Table: "user_daily_visits", Columns: []string{"user_id", "timestamp", "user_agent"}},
+		{Table: "monthly_active_users", Columns: []string{"user_id", "timestamp"}},
+		{Table: "events", Columns: []string{"type", "room_id", "sender", "stream_ordering", "received_ts"}},
+		{Table: "rooms", Columns: []string{"room_id"}},
+	}
+}
+
+// MissingGrants implements chatserver.Granted, also for the database of MAS.
+func (o Options) MissingGrants(ctx context.Context) ([]sqldb.Grants, error) {
+	all, err := chatserver.MissingGrants(ctx, []sqldb.Source{o.Database}, o.PasswordFile, needs()...)
+	ofMAS, failed := chatserver.MissingGrants(ctx, []sqldb.Source{o.MAS.Database}, o.MAS.PasswordFile, mas.Needs()...)
+	return append(all, ofMAS...), errors.Join(err, failed)
 }

@@ -209,3 +209,20 @@ func (r *reading) orNull(table, column, kind string) string {
 func (r *reading) ago(d time.Duration) string {
 	return fmt.Sprintf("(TIMESTAMPTZ 'epoch' + INTERVAL '%d microseconds')", r.now.Add(-d).UnixMicro())
 }
+
+// Needs are all parts of the database that are read, those of later versions included.
+func Needs() []sqldb.Need {
+	return []sqldb.Need{
+		{Table: "users", Columns: []string{"user_id", "created_at", "locked_at", "deactivated_at"}},
+		{Table: "oauth2_sessions", Columns: []string{"oauth2_client_id", "user_id", "scope_list", "finished_at", "last_active_at"}},
+		{Table: "oauth2_clients", Columns: []string{"oauth2_client_id", "client_name", "is_static"}},
+		{Table: "compat_sessions", Columns: []string{"user_id", "is_synapse_admin", "finished_at", "last_active_at"}},
+		{Table: "user_sessions", Columns: []string{"finished_at"}},
+		{Table: "personal_sessions", Columns: []string{"personal_session_id", "actor_user_id", "scope_list", "revoked_at", "last_active_at"}},
+		{Table: "personal_access_tokens", Columns: []string{"personal_session_id", "expires_at", "revoked_at"}},
+		{Table: "user_registrations", Columns: []string{"created_at", "completed_at"}},
+		{Table: "user_passwords", Columns: []string{"user_id"}},
+		{Table: "upstream_oauth_links", Columns: []string{"user_id", "upstream_oauth_provider_id"}},
+		{Table: "upstream_oauth_providers", Columns: []string{"upstream_oauth_provider_id", "human_name", "issuer"}},
+	}
+}
