@@ -1,9 +1,6 @@
 package activity
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Active is the number of distinct users active within a window.
 type Active struct {
@@ -25,35 +22,16 @@ func (c *Calendar) ActiveAfter(domain string, after, kept time.Time) Active {
 // ActiveAfterEach is ActiveAfter for several moments.
 func (c *Calendar) ActiveAfterEach(domain string, after []time.Time, kept time.Time) []Active {
 	all := make([]Active, len(after))
-	for i := range all {
-		all[i].Clients = make([]int, len(c.classes.groups))
-	}
 	d, ok := c.domains[domain]
 	if !ok {
+		for i := range all {
+			all[i].Clients = make([]int, len(c.classes.groups))
+		}
 		return all
 	}
-	var together []int // those that last-seen times alone are enough for
 	for i, from := range after {
-		days := d.visitsBetween(from, kept)
-		if len(days) == 0 && len(c.classes.rules) == 0 {
-			together = append(together, i)
-			continue
-		}
-		sets := make([]userSet, c.classes.Clients())
-		d.after(from.UnixMilli(), func(n uint32, client Client) { sets[client].add(n) })
-		for _, visits := range days {
-			for client, set := range visits {
-				sets[client].addAll(set)
-			}
-		}
-		c.count(sets, &all[i])
+		all[i] = c.countSeen(d, from, kept)
 	}
-	slices.SortFunc(together, func(a, b int) int { return after[b].Compare(after[a]) })
-	millis, counts := make([]int64, len(together)), make([]*Active, len(together))
-	for i, which := range together {
-		millis[i], counts[i] = after[which].UnixMilli(), &all[which]
-	}
-	d.countAfter(millis, counts)
 	return all
 }
 

@@ -47,6 +47,7 @@ type domain struct {
 	// recorded says that the visits are recorded here, since the given day.
 	recorded bool
 	since    Day
+	visited  visitedTimes
 	kept     keptCounts
 	// observed are the days on which the records were read, sorted; see Observe.
 	// Calendars share them.
@@ -76,7 +77,7 @@ func (c *Calendar) Clone() *Calendar {
 	for name, d := range c.domains {
 		clone.domains[name] = &domain{
 			dictionary: dictionary{slices.Clone(d.hashes), slices.Clone(d.slots), slices.Clone(d.free), d.changed},
-			lastSeen:   lastSeen{slices.Clone(d.newest), maps.Clone(d.others)},
+			lastSeen:   d.share(),
 			reading:    reading{progress: d.reading.progress, earlier: d.reading.earlier},
 			days:       maps.Clone(d.days),
 			recorded:   d.recorded,
@@ -87,6 +88,7 @@ func (c *Calendar) Clone() *Calendar {
 			reported:   slices.Clone(d.reported),
 			tagged:     d.tagged,
 			messages:   d.messages.clone(),
+			visited:    d.visited,
 		}
 	}
 	return clone
@@ -103,7 +105,7 @@ func (c *Calendar) Seen(domain, user []byte, client Client, at time.Time) {
 	if d.reading.slice != nil {
 		seen = d.reading.slice
 	}
-	seen.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, at.UnixMilli())
+	seen.seen(d.numberOf(siphash.Hash(c.k0, c.k1, user)), client, momentOf(at.UnixMilli()))
 }
 
 // Exists implements Recorder.
@@ -148,14 +150,12 @@ func (c *Calendar) Newest(domain []byte) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	latest := neverSeen
-	for _, m := range d.newest {
-		latest = max(latest, m)
-	}
-	if latest <= onlyExists {
+	newest := neverSeen
+	d.all(func(_ uint32, _ Client, at moment) { newest = max(newest, at) })
+	if newest <= onlyExists {
 		return time.Time{}
 	}
-	return time.UnixMilli(latest.milli())
+	return time.UnixMilli(newest.milli())
 }
 
 // Forget implements Recorder.

@@ -35,6 +35,7 @@ type Classes struct {
 	groups    [][]Client
 	bySynapse [][]Client // by Synapse's class
 	table     [][]Client // by group and Synapse's class
+	group     []int      // by Client
 }
 
 // Synapse's classes, in the order of SynapseNames.
@@ -99,6 +100,7 @@ func NewClasses(rules []Rule) (*Classes, error) {
 			c.table[group][synapse] = client
 			c.groups[group] = append(c.groups[group], client)
 			c.bySynapse[synapse] = append(c.bySynapse[synapse], client)
+			c.group = append(c.group, group)
 			client++
 		}
 	}

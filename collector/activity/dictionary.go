@@ -1,6 +1,9 @@
 package activity
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // This file and batch.go are more than a map because of BenchmarkPostgreSQL in
 // collector/synapse: most of the exporter's share of reading a large server is
@@ -31,8 +34,16 @@ func (s slot) number(mask uint32) uint32 { return uint32(s)&mask - 1 }
 // place returns where the probe sequence of a hash begins, the mask of the low bits
 // of a slot, and the tag of the hash.
 func (d *dictionary) place(hash uint64) (at, mask uint32, tag slot) {
-	mask = uint32(len(d.slots) - 1)
-	return uint32(hash) & mask, mask, slot(hash>>32) &^ slot(mask)
+	mask = 1<<bits.Len(uint(len(d.slots))) - 1
+	return uint32(uint64(uint32(hash)) * uint64(len(d.slots)) >> 32), mask, slot(hash>>32) &^ slot(mask)
+}
+
+// after returns the next place of a probe sequence.
+func (d *dictionary) after(at uint32) uint32 {
+	if at++; int(at) < len(d.slots) {
+		return at
+	}
+	return 0
 }
 
 // unused stands for no user. A hash that happens to be equal is taken for 1.
@@ -42,7 +53,7 @@ const unused = 0
 // is missing. There must be slots.
 func (d *dictionary) find(hash uint64) (n, at uint32, known bool) {
 	at, mask, tag := d.place(hash)
-	for ; d.slots[at] != 0; at = (at + 1) & mask {
+	for ; d.slots[at] != 0; at = d.after(at) {
 		if s := d.slots[at]; s&^slot(mask) == tag {
 			if n := s.number(mask); d.hashes[n] == hash {
 				return n, at, true
@@ -64,7 +75,7 @@ func (d *dictionary) knownNumber(hash uint64) (n uint32, known bool) {
 // numberOf returns the number of a hash, a new one if it is not there yet.
 func (d *dictionary) numberOf(hash uint64) uint32 {
 	hash = max(hash, unused+1)
-	if 4*(len(d.hashes)+1) > 3*len(d.slots) {
+	if full(len(d.hashes), len(d.slots)) {
 		d.rehash(2 * len(d.slots))
 	}
 	n, at, known := d.find(hash)
@@ -113,12 +124,24 @@ const noNumber = math.MaxUint32
 // returns noNumber if the hash has no number.
 func (d *dictionary) candidate(hash uint64) uint32 {
 	at, mask, tag := d.place(hash)
-	for ; d.slots[at] != 0; at = (at + 1) & mask {
+	for ; d.slots[at] != 0; at = d.after(at) {
 		if s := d.slots[at]; s&^slot(mask) == tag {
 			return s.number(mask)
 		}
 	}
 	return noNumber
+}
+
+// full says whether another user would leave fewer than an eighth of the slots empty:
+// then it takes long to find that a hash is missing.
+func full(users, slots int) bool { return 8*(users+1) > 7*slots }
+
+// compact gives back memory that is reserved. Few enough slots are empty then.
+func (d *dictionary) compact() {
+	d.hashes = exact(d.hashes)
+	if slots := len(d.hashes) * 6 / 5; len(d.slots) > slots+slots/8 {
+		d.rehash(slots)
+	}
 }
 
 // forget gives back the numbers of users.
@@ -134,9 +157,9 @@ func (d *dictionary) forget(numbers []uint32) {
 // rehash builds the table of slots from the hashes, with at least the given number
 // of slots.
 func (d *dictionary) rehash(size int) {
-	const smallest = 64 // a power of two, as all sizes are
+	const smallest = 64
 	size = max(size, smallest)
-	for 4*(len(d.hashes)+1) > 3*size {
+	for full(len(d.hashes), size) {
 		size *= 2
 	}
 	d.slots = make([]slot, size)
@@ -144,9 +167,9 @@ func (d *dictionary) rehash(size int) {
 		if hash == unused {
 			continue
 		}
-		at, mask, tag := d.place(hash)
+		at, _, tag := d.place(hash)
 		for d.slots[at] != 0 {
-			at = (at + 1) & mask
+			at = d.after(at)
 		}
 		d.slots[at] = tag | slot(n+1)
 	}

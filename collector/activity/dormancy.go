@@ -68,7 +68,12 @@ func (c *Calendar) ActiveByKind(domain string, after []time.Time, kept time.Time
 	tags := d.tags()
 	for i, from := range after {
 		var everyone userSet
-		d.after(from.UnixMilli(), func(n uint32, _ Client) { everyone.add(n) })
+		m := momentOf(from.UnixMilli())
+		d.all(func(n uint32, _ Client, at moment) {
+			if at > m {
+				everyone.add(n)
+			}
+		})
 		for _, visits := range d.visitsBetween(from, kept) {
 			for _, set := range visits {
 				everyone.addAll(set)
@@ -97,10 +102,7 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 		if !t.kind().isNative() {
 			continue
 		}
-		age := int(min(t.age(), ages))
-		if n < len(d.newest) {
-			age = min(age, seen(d.newest[n]))
-		}
+		age := min(int(min(t.age(), ages)), seen(d.newestOf(uint32(n))))
 		for visited := 0; visited < age; visited++ {
 			if visits[visited].has(uint32(n)) {
 				age = visited
@@ -118,16 +120,16 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 // it lies before all that matters to a figure. Such times are known for some users
 // and not for others, as they came to be read.
 func seenByAge(today Day) func(moment) int {
-	var bounds [ages]int64 // the smallest milliseconds of each age
+	var bounds [ages]moment // the smallest of each age
 	for age, first := range firstDays(today) {
-		bounds[age] = first.Start().UnixMilli()
+		bounds[age] = momentOf(first.Start().UnixMilli())
 	}
 	return func(m moment) int {
 		if m <= onlyExists {
 			return ages
 		}
 		for age, bound := range bounds {
-			if m.milli() >= bound {
+			if m >= bound {
 				return age
 			}
 		}

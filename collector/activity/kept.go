@@ -20,12 +20,14 @@ func (k daysKey) equal(other daysKey) bool {
 	return k.first == other.first && slices.Equal(k.versions, other.versions)
 }
 
-// keptCounts are those of one domain. Calendars share them; they never change.
+// keptCounts are those of one domain. Calendars share them, since what was counted from
+// the same days and blocks is the same in each.
 type keptCounts struct {
 	earlier kept[userSet]
 	months  map[Day]kept[int] // by the first day
 	ages    [ages]kept[userSet]
-	days    *dayCounts // nil before the first count
+	days    *dayCounts  // nil before the first count
+	seen    *seenCounts // the same
 }
 
 // key returns the key of the days from first on, end excluded, which do not change any

@@ -1,160 +1,241 @@
 package activity
 
-// lastSeen holds when each user was last seen with each class of client. Most
-// users have one class: the newest time of a user and its class share one
-// word, times of other classes are kept apart.
-type lastSeen struct {
-	newest []moment          // by number
-	others map[uint64]moment // by number and class
-}
-
-// A moment is Unix milliseconds with the client class in the lowest byte.
-type moment int64
-
-const (
-	clientBits = 8
-	lastClient = 1<<clientBits - 1 // the largest Client there can be
-	// latest and earliest times that fit; no chat server writes such. The
-	// difference of two moments fits as well.
-	latestMilli, earliestMilli = 1<<54 - 1, -1 << 54
-
-	// neverSeen stands for users who are known from visits alone; it lies
-	// before every window.
-	neverSeen moment = earliestMilli << clientBits
-
-	// onlyExists stands for users about whom the server says no more than that they
-	// exist; it is later than neverSeen, and also before every window.
-	onlyExists = neverSeen + 1<<clientBits
+import (
+	"math/bits"
+	"slices"
 )
 
-func momentOf(milli int64, client Client) moment {
-	return moment(max(earliestMilli, min(milli, latestMilli))<<clientBits | int64(client))
+// lastSeen holds when each user was last seen with each class of client, in blocks of
+// users. Calendars share blocks until one of them changes one: so a block that is still
+// the same holds the same.
+type lastSeen struct {
+	blocks []*seenBlock // by number / blockUsers
+	owned  userSet      // the blocks that no other calendar shares
 }
 
-func (m moment) milli() int64   { return int64(m) >> clientBits }
-func (m moment) client() Client { return Client(m & lastClient) }
+const blockUsers = 64
 
-// later is 1 if m is the later one, else 0.
-func (m moment) later(than moment) uint64 { return uint64(than-m) >> 63 }
+// A seenBlock holds the times of some users. Most users have one class: times of other
+// classes than that of the newest time are apart. Arrays of small numbers take less
+// than an array of structs.
+type seenBlock struct {
+	high    [blockUsers]uint32 // of the newest times
+	low     [blockUsers]uint16
+	clients [blockUsers]Client
+	others  []otherSeen
+}
+
+// otherSeen is when a user was last seen with another client than the newest.
+type otherSeen struct {
+	high   uint32
+	low    uint16
+	user   uint8 // in the block
+	client Client
+}
+
+// A moment is Unix milliseconds in 48 bits, up to the year 10889.
+type moment uint64
+
+const (
+	// neverSeen stands for users who are known from visits alone; it lies before
+	// every window.
+	neverSeen moment = iota
+	// onlyExists stands for users about whom the server says no more than that they
+	// exist; it is later than neverSeen, and also before every window.
+	onlyExists
+	earliest
+	latest moment = 1<<48 - 1
+
+	clientBits = 8
+	lastClient = 1<<clientBits - 1 // the largest Client there can be
+)
+
+// momentOf returns the moment of a time in Unix milliseconds; times before 1970 are
+// those of its beginning.
+func momentOf(milli int64) moment {
+	return moment(max(int64(earliest), min(milli, int64(latest))))
+}
+
+func (m moment) milli() int64 { return int64(m) }
+
+func joined(high uint32, low uint16) moment { return moment(high)<<16 | moment(low) }
+
+func (m moment) split() (high uint32, low uint16) { return uint32(m >> 16), uint16(m) }
+
+func (o otherSeen) at() moment { return joined(o.high, o.low) }
+
+// newest returns the newest time of a user.
+func (b *seenBlock) newest(i int) moment { return joined(b.high[i], b.low[i]) }
+
+func (b *seenBlock) set(i int, client Client, at moment) {
+	b.high[i], b.low[i] = at.split()
+	b.clients[i] = client
+}
 
 func otherKey(n uint32, client Client) uint64 { return uint64(n)<<clientBits | uint64(client) }
 
+// newestOf returns the newest moment of a user.
+func (l *lastSeen) newestOf(n uint32) moment {
+	if b := int(n / blockUsers); b < len(l.blocks) {
+		return l.blocks[b].newest(int(n % blockUsers))
+	}
+	return neverSeen
+}
+
+// all calls yield with the newest time of each user and its client, and then with those
+// of other clients.
+func (l *lastSeen) all(yield func(n uint32, client Client, at moment)) {
+	for b, block := range l.blocks {
+		for i := range blockUsers {
+			if at := block.newest(i); at != neverSeen {
+				yield(uint32(b*blockUsers+i), block.clients[i], at)
+			}
+		}
+		for _, o := range block.others {
+			yield(uint32(b*blockUsers)+uint32(o.user), o.client, o.at())
+		}
+	}
+}
+
 // seen records one moment.
-func (l *lastSeen) seen(n uint32, client Client, milli int64) {
-	l.grow(n)
-	at, newest := momentOf(milli, client), l.newest[n]
+func (l *lastSeen) seen(n uint32, client Client, at moment) {
+	block, i := l.writable(n), int(n%blockUsers)
+	newest, of := block.newest(i), block.clients[i]
 	switch {
-	case newest <= onlyExists || newest.client() == client:
-		l.newest[n] = max(newest, at)
-	case at.milli() > newest.milli():
-		// The classes change places.
-		delete(l.others, otherKey(n, client))
-		l.other(n, newest)
-		l.newest[n] = at
+	case newest <= onlyExists || of == client:
+		block.set(i, client, max(newest, at))
+	case at > newest:
+		// The clients change places.
+		block.others = slices.DeleteFunc(block.others, func(o otherSeen) bool { return o.user == uint8(i) && o.client == client })
+		block.other(uint8(i), of, newest)
+		block.set(i, client, at)
 	default:
-		l.other(n, at)
+		block.other(uint8(i), client, at)
+	}
+}
+
+// other records a moment of another client than the newest.
+func (b *seenBlock) other(user uint8, client Client, at moment) {
+	for i, o := range b.others {
+		if o.user == user && o.client == client {
+			b.others[i].high, b.others[i].low = max(o.at(), at).split()
+			return
+		}
+	}
+	high, low := at.split()
+	b.others = append(b.others, otherSeen{high, low, user, client})
+}
+
+// forgetOthers drops the times of other clients than the newest that are later than
+// after and not later than until.
+func (l *lastSeen) forgetOthers(after, until moment) {
+	within := func(o otherSeen) bool { return o.at() > after && o.at() <= until }
+	for b, block := range l.blocks {
+		if slices.ContainsFunc(block.others, within) {
+			block = l.writable(uint32(b * blockUsers))
+			block.others = slices.DeleteFunc(block.others, within)
+		}
 	}
 }
 
 // exists records that the server knows a user.
 func (l *lastSeen) exists(n uint32) {
-	l.grow(n)
-	l.newest[n] = max(l.newest[n], onlyExists)
-}
-
-func (l *lastSeen) other(n uint32, at moment) {
-	if l.others == nil {
-		l.others = make(map[uint64]moment)
-	}
-	key := otherKey(n, at.client())
-	if old, ok := l.others[key]; !ok || at > old {
-		l.others[key] = at
+	if l.newestOf(n) < onlyExists {
+		l.writable(n).set(int(n%blockUsers), Unknown, onlyExists)
 	}
 }
 
-func (l *lastSeen) grow(n uint32) {
-	for int(n) >= len(l.newest) {
-		l.newest = append(l.newest, neverSeen)
+// writable returns the block of a user, which no other calendar shares.
+func (l *lastSeen) writable(n uint32) *seenBlock {
+	b := n / blockUsers
+	for int(b) >= len(l.blocks) {
+		l.owned.add(uint32(len(l.blocks)))
+		l.blocks = append(l.blocks, new(seenBlock))
 	}
+	if !l.owned.has(b) {
+		block := *l.blocks[b]
+		block.others = slices.Clone(block.others)
+		l.blocks[b] = &block
+		l.owned.add(b)
+	}
+	return l.blocks[b]
 }
 
-// after calls yield with each user seen later than the given time and each class
-// of client that was.
-func (l *lastSeen) after(milli int64, yield func(n uint32, client Client)) {
-	for n, m := range l.newest {
-		if m != neverSeen && m.milli() > milli {
-			yield(uint32(n), m.client())
+// share returns the same times for another calendar.
+func (l *lastSeen) share() lastSeen {
+	l.owned = nil
+	return lastSeen{blocks: slices.Clone(l.blocks)}
+}
+
+// compact gives back memory that is reserved.
+func (l *lastSeen) compact() {
+	l.blocks = exact(l.blocks)
+	l.owned.each(func(b int) { l.blocks[b].others = exact(l.blocks[b].others) })
+}
+
+// at returns a block, an empty one beyond the last.
+func at(blocks []*seenBlock, b int) *seenBlock {
+	if b < len(blocks) {
+		return blocks[b]
+	}
+	return new(seenBlock)
+}
+
+// differing returns the users of two blocks, a bit for each, whose times differ.
+func (b *seenBlock) differing(other *seenBlock) (users uint64) {
+	for i := range blockUsers {
+		if b.high[i] != other.high[i] || b.low[i] != other.low[i] || b.clients[i] != other.clients[i] {
+			users |= 1 << i
 		}
 	}
-	for key, m := range l.others {
-		if m.milli() > milli {
-			yield(uint32(key>>clientBits), m.client())
+	if !slices.Equal(b.others, other.others) {
+		for _, o := range slices.Concat(b.others, other.others) {
+			users |= 1 << o.user
 		}
 	}
+	return users
 }
 
-// countAfter adds up, for each of some times, the users seen later, for classes
-// that are Clients: then no user has two times of one class. The times are in
-// order, the latest first.
-func (l *lastSeen) countAfter(millis []int64, active []*Active) {
-	for len(millis) > 0 {
-		some := min(len(millis), timesAtOnce)
-		l.countPass(millis[:some], active[:some])
-		millis, active = millis[some:], active[some:]
-	}
-}
-
-// timesAtOnce is for how many times users are counted in one pass: the windows of
-// a day, a week and a month, and one more.
-const timesAtOnce = 4
-
-// countPass counts for up to timesAtOnce times. A user who was seen later than one of
-// them was seen later than all that follow, which are earlier. So one number says
-// all of a user: how many of the times it was seen later than.
-func (l *lastSeen) countPass(millis []int64, active []*Active) {
-	var bounds [timesAtOnce]moment
-	for i := range bounds {
-		milli := int64(latestMilli) // later than that nobody was seen
-		if i < len(millis) {
-			milli = millis[i]
-		}
-		bounds[i] = momentOf(milli, lastClient)
-	}
-	var users histogram
-	users.add(l.newest, bounds)
-	for i, a := range active {
-		for passed := len(millis) - i; passed <= len(millis); passed++ {
-			for client := range a.Clients {
-				n := users.count(passed, client)
-				a.Clients[client] += n
-				a.Users += n
-			}
+// leaving returns the users, a bit for each, who have a time after from and not after
+// to, and the earliest time after to, or latest if there is none.
+func (b *seenBlock) leaving(from, to moment) (users uint64, next moment) {
+	next = latest
+	for i := range blockUsers {
+		if at := b.newest(i); at > to {
+			next = min(next, at)
+		} else if at > from {
+			users |= 1 << i
 		}
 	}
-	for key, m := range l.others {
-		for i := range millis {
-			if m > bounds[i] {
-				active[i].Clients[key&lastClient]++
-			}
+	for _, o := range b.others {
+		if at := o.at(); at > to {
+			next = min(next, at)
+		} else if at > from {
+			users |= 1 << o.user
 		}
 	}
+	return users, next
 }
 
-// A histogram holds the number of users by how many of some bounds their newest time
-// is later than, and by its client. Users with odd numbers are apart, so that one
-// addition need not wait for the one before.
-type histogram [timesAtOnce + 1][2][lastClient + 1]int
-
-// add has no branch that the processor would have to guess: BenchmarkCounting,
-// windows/read.
-func (h *histogram) add(newest []moment, bounds [timesAtOnce]moment) {
-	b0, b1, b2, b3 := bounds[0], bounds[1], bounds[2], bounds[3]
-	for n, m := range newest {
-		passed := m.later(b0) + m.later(b1) + m.later(b2) + m.later(b3)
-		h[passed][n%2][m.client()]++
+// outside returns the users, a bit for each, who have a time before from, or at until
+// or after it.
+func (b *seenBlock) outside(from, until moment) (users uint64) {
+	for i := range blockUsers {
+		if at := b.newest(i); at < from || at >= until {
+			users |= 1 << i
+		}
 	}
+	for _, o := range b.others {
+		if at := o.at(); at < from || at >= until {
+			users |= 1 << o.user
+		}
+	}
+	return users
 }
 
-func (h *histogram) count(passed, client int) int {
-	return h[passed][0][client] + h[passed][1][client]
+// eachBit calls yield with each bit that is set.
+func eachBit(word uint64, yield func(i int)) {
+	for ; word != 0; word &= word - 1 {
+		yield(bits.TrailingZeros64(word))
+	}
 }

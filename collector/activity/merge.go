@@ -18,14 +18,13 @@ func (c *Calendar) Merge(other *Calendar) {
 			}
 		}
 		d.messages = newer(d.messages, from.messages)
-		for n, m := range from.newest {
-			if m != neverSeen {
-				d.seen(numbers[n], m.client(), m.milli())
+		from.all(func(n uint32, client Client, at moment) {
+			if at == onlyExists {
+				d.exists(numbers[n])
+			} else {
+				d.seen(numbers[n], client, at)
 			}
-		}
-		for key, m := range from.others {
-			d.seen(numbers[key>>clientBits], m.client(), m.milli())
-		}
+		})
 		for date, v := range from.days {
 			into := c.writable(d, date)
 			for client, set := range v.dense() {

@@ -70,9 +70,9 @@ func (c *Calendar) KeepClients(domain []byte, from time.Time) bool {
 	if d.reading.earlier == nil {
 		return false
 	}
-	d.reading.earlier.each(func(n uint32, m moment) {
-		if int(n) < len(d.newest) && m.milli() >= from.UnixMilli() && m.milli() <= d.newest[n].milli() {
-			d.seen(n, m.client(), m.milli())
+	d.reading.earlier.all(func(n uint32, client Client, at moment) {
+		if at > onlyExists && at >= momentOf(from.UnixMilli()) && at <= d.newestOf(n) {
+			d.seen(n, client, at)
 		}
 	})
 	d.reading.earlier = nil
@@ -87,12 +87,8 @@ func (c *Calendar) EndSlice(domain []byte, after, until time.Time) {
 	d := c.domain(domain)
 	slice := d.reading.slice
 	d.reading.slice = nil
-	for key, m := range d.others {
-		if m.milli() > after.UnixMilli() && m.milli() <= until.UnixMilli() {
-			delete(d.others, key)
-		}
-	}
-	slice.each(func(n uint32, m moment) { d.seen(n, m.client(), m.milli()) })
+	d.forgetOthers(momentOf(after.UnixMilli()), momentOf(until.UnixMilli()))
+	slice.all(d.seen)
 }
 
 // EndReading says that a reading has come to its end: nothing that only an unfinished
@@ -101,17 +97,5 @@ func (c *Calendar) EndReading() {
 	for _, d := range c.domains {
 		p := d.reading.progress
 		d.reading = reading{progress: Progress{ClientsSince: p.ClientsSince, Unread: p.Unread}}
-	}
-}
-
-// each calls yield with each user and the newest moment of each class.
-func (l *lastSeen) each(yield func(n uint32, m moment)) {
-	for n, m := range l.newest {
-		if m > onlyExists {
-			yield(uint32(n), m)
-		}
-	}
-	for key, m := range l.others {
-		yield(uint32(key>>clientBits), m)
 	}
 }

@@ -52,7 +52,8 @@ func (c *Calendar) Compact(today Day) {
 		if d.accounts == nil {
 			d.reported = nil
 		}
-		d.hashes, d.newest = exact(d.hashes), exact(d.newest)
+		d.dictionary.compact()
+		d.lastSeen.compact()
 		for date, v := range d.days {
 			switch {
 			case v.sets == nil: // packed
@@ -143,4 +144,4 @@ func (d *domain) release() {
 	}
 }
 
-func (d *domain) isSeen(n int) bool { return n < len(d.newest) && d.newest[n] != neverSeen }
+func (d *domain) isSeen(n int) bool { return d.newestOf(uint32(n)) != neverSeen }

@@ -1,6 +1,9 @@
 package activity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RecordVisits takes each user's last-seen time as a visit on its day. It is for
 // domains whose server keeps only one last-seen time for each user: what the server
@@ -20,47 +23,74 @@ func (c *Calendar) RecordVisits(name string, now time.Time) {
 		}
 		d.recorded, d.since = true, today
 	}
-	came := make(map[Day][]moment) // newest times by day, and in the same order:
-	users := make(map[Day][]uint32)
-	record := func(n uint32, m moment) {
-		if m <= onlyExists {
-			return
-		}
-		if date := DayOf(time.UnixMilli(m.milli())); date <= today && date >= FirstDay(now, MaxWindow) {
-			came[date], users[date] = append(came[date], m), append(users[date], n)
-		}
-	}
-	for n, m := range d.newest {
-		record(uint32(n), m)
-	}
-	for key, m := range d.others {
-		record(uint32(key>>clientBits), m)
-	}
-	for date, moments := range came {
+	for date, came := range d.notVisited(FirstDay(now, MaxWindow), today) {
 		known := d.days[date].byClient(c)
-		for i, n := range users[date] {
-			if client := moments[i].client(); !known[client].has(n) {
+		for _, u := range came {
+			if !known[u.client].has(u.number) {
 				v := c.writable(d, date)
 				v.rows++
-				v.sets[client].add(n)
+				v.sets[u.client].add(u.number)
 			}
 		}
 	}
+}
+
+// visitedTimes are last-seen times that RecordVisits has taken as visits: all of some
+// blocks from one moment on, up to another one.
+type visitedTimes struct {
+	blocks      []*seenBlock
+	from, until moment
+}
+
+// A user who came on some day.
+type visitingUser struct {
+	number uint32
+	client Client
+}
+
+// notVisited returns who was seen on the days from first to last and was not returned
+// before.
+func (d *domain) notVisited(first, last Day) map[Day][]visitingUser {
+	all := make(map[Day][]visitingUser)
+	record := func(n uint32, client Client, at moment) {
+		if at <= onlyExists {
+			return
+		}
+		if date := DayOf(time.UnixMilli(at.milli())); date >= first && date <= last {
+			all[date] = append(all[date], visitingUser{n, client})
+		}
+	}
+	known := d.visited
+	for b, block := range d.blocks {
+		users := block.outside(known.from, known.until)
+		if before := at(known.blocks, b); before != block {
+			users |= block.differing(before)
+		}
+		eachBit(users, func(i int) { record(uint32(b*blockUsers+i), block.clients[i], block.newest(i)) })
+		for _, o := range block.others {
+			if users>>o.user&1 == 1 {
+				record(uint32(b*blockUsers)+uint32(o.user), o.client, o.at())
+			}
+		}
+	}
+	d.owned = nil // what is known of blocks does not change
+	d.visited = visitedTimes{slices.Clone(d.blocks), momentOf(first.Start().UnixMilli()), momentOf((last + 1).Start().UnixMilli())}
+	return all
 }
 
 // mostlyAfter says whether more users were last seen after a day than before its
 // end.
 func (d *domain) mostlyAfter(date Day) bool {
 	after, known := 0, 0
-	for _, m := range d.newest {
-		if m <= onlyExists {
-			continue
+	end := momentOf((date + 1).Start().UnixMilli())
+	d.all(func(_ uint32, _ Client, at moment) {
+		if at > onlyExists {
+			known++
 		}
-		known++
-		if DayOf(time.UnixMilli(m.milli())) > date {
+		if at >= end {
 			after++
 		}
-	}
+	})
 	return 2*after > known
 }
 

@@ -56,13 +56,7 @@ func (c *Calendar) State(name string) State {
 		Messages: d.messages.state(),
 	}
 	if !d.recorded {
-		s.LastSeen, s.OtherSeen = make([]int64, len(d.newest)), make(map[uint64]int64, len(d.others))
-		for n, m := range d.newest {
-			s.LastSeen[n] = int64(m)
-		}
-		for key, m := range d.others {
-			s.OtherSeen[key] = int64(m)
-		}
+		s.LastSeen, s.OtherSeen = d.stored()
 	}
 	for date, v := range d.days {
 		s.Days[date] = DayState{Version: v.version, Rows: v.rows, Sets: v.bitmaps}
@@ -84,17 +78,7 @@ func (c *Calendar) Restore(name string, s State) {
 		}
 	}
 	d.rehash(0)
-	for n, m := range s.LastSeen[:min(len(s.LastSeen), len(s.Hashes))] {
-		d.newest = append(d.newest, neverSeen)
-		if d.hashes[n] != unused {
-			d.newest[n] = moment(m)
-		}
-	}
-	for key, m := range s.OtherSeen {
-		if n := key >> clientBits; n < uint64(len(s.Hashes)) && d.hashes[n] != unused {
-			d.other(uint32(n), moment(m))
-		}
-	}
+	d.restore(s, func(n uint64) bool { return n < uint64(len(d.hashes)) && d.hashes[n] != unused })
 	var inUse userSet
 	for n, hash := range d.hashes {
 		if hash != unused {

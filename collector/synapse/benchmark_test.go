@@ -3,7 +3,6 @@ package synapse_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
@@ -42,7 +41,6 @@ SELECT COUNT(*) FROM (
 type benched struct {
 	synapse, first, refresh, activity, visits time.Duration // of the database's processor
 	firstWall, discardWall, restart           time.Duration
-	bytes                                     float64 // of memory for each active user
 }
 
 // BenchmarkPostgreSQL compares the exporter with Synapse's own SQL in one run,
@@ -86,7 +84,6 @@ func BenchmarkPostgreSQL(b *testing.B) {
 		"dbcpu:r30v2/first-load":  func(r benched) float64 { return ratio(r.synapse, r.first) },
 		"wall:first-load/discard": func(r benched) float64 { return ratio(r.firstWall, r.discardWall) },
 		"wall:restart/first-load": func(r benched) float64 { return ratio(r.restart, r.firstWall) },
-		"bytes/active-user":       func(r benched) float64 { return r.bytes },
 		"dbcpu-ms/refresh":        func(r benched) float64 { return 1e3 * r.refresh.Seconds() },
 		"dbcpu-ms/first-load":     func(r benched) float64 { return 1e3 * r.first.Seconds() },
 	} {
@@ -120,16 +117,11 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	classes := activity.SynapseClasses()
 	reader := synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes)
 
-	before := memory()
 	calendar := activity.NewCalendar(activity.Key{1}, classes)
 	r.first, r.firstWall = measured(b, server, func() {
 		readBatched(b, reader, time.Time{}, now, calendar)
 	})
 	calendar.Compact(activity.DayOf(now))
-	after := memory()
-	active := calendar.ActiveAfter(synapsetest.Server, now.AddDate(0, 0, -60), now).Users
-	r.bytes = float64(after-before) / float64(active)
-
 	r.restart = restart(b, reader, calendar, classes, now)
 
 	total, _ := measured(b, server, func() {
@@ -180,7 +172,6 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 			b.Fatal(err)
 		}
 	})
-	runtime.KeepAlive(calendar)
 	return r
 }
 
@@ -253,12 +244,4 @@ func settle(b *testing.B, server *dbtest.Server) {
 		last = now
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-func memory() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }
