@@ -44,7 +44,7 @@ func addHealthcheck(app *kingpin.Application) command {
 	cmd := app.Command("healthcheck", "Ask a running exporter whether it is healthy: exit code 0 if it answers 200, else 1. "+
 		"Give it the flags --web.listen-address and --web.config.file of serve, or set their environment variables for both.")
 	var h healthcheck
-	enved{cmd}.Flag("url", "Page to ask for, on this machine and by the flags of serve if not set; /-/ready tells also whether each server has been tried.").
+	enved{cmd}.Flag("url", "Page to ask for, on this machine and by the flags of serve if not set; /-/ready also says whether each server has been tried.").
 		PlaceHolder("http://127.0.0.1:10052" + healthyPage).StringVar(&h.url)
 	enved{cmd}.Flag("password-file", "File with the password of the user in --url, for basic authentication.").PlaceHolder("FILE").StringVar(&h.passwordFile)
 	enved{cmd}.Flag("client-cert-file", "Certificate to show if the exporter asks for one; that of the web configuration file if not set.").PlaceHolder("FILE").StringVar(&h.clientCert)

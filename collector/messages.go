@@ -15,7 +15,7 @@ type Messages struct {
 	Senders, Rooms, EncryptedRooms int
 }
 
-// addMessages adds the windows of which all messages are known.
+// addMessages adds the windows whose messages are all known.
 func (d *Domain) addMessages(now time.Time, cal *activity.Calendar, windows []activity.Window) {
 	for _, w := range windows {
 		after := w.Since(now)

@@ -62,7 +62,7 @@ type Domain struct {
 	Created    []Accounts                   // the same
 	Online     Count
 	Damaged    int
-	Messages   []Messages // by window, those of which all messages are known
+	Messages   []Messages // by window, those whose messages are all known
 	// NotRecorded is DomainFacts.NotRecorded.
 	NotRecorded string
 }

@@ -156,8 +156,8 @@ func (s synapsePeople) destinations(yield func([]any) bool) {
 // messageDays is for how long messages are kept.
 const messageDays = 35
 
-// events are what people say: on one of three days on which they come, and in rooms of
-// which half are encrypted.
+// events are what people say: on one of three days on which they come, and half of
+// the rooms are encrypted.
 func (s synapsePeople) events(yield func([]any) bool) {
 	type said struct {
 		at   time.Time

@@ -13,7 +13,7 @@ import (
 // A mark is what a database ended with at one Read. If the next Read does not find it
 // there, a backup was restored, also if somebody has used the server since: then what
 // was recorded of the time after the backup has not happened. The newest event, which
-// tells it as well, is known from the messages; see event.
+// shows it as well, is known from the messages; see event.
 type mark struct {
 	seen     int64 // the newest user_ips.last_seen, in milliseconds; 0 if there is none
 	accounts int   // in users, where Synapse deletes nothing

@@ -149,7 +149,7 @@ func addMessage(m *activity.Messages, row *sqldb.Row) {
 // position without an event takes the time of the nearest one below.
 // Backfilled events have negative positions and are never looked at.
 func (r *reading) positionAt(ctx context.Context, at time.Time) (position int64, err error) {
-	// One row of the index of stream positions at each of its steps, of which there are
+	// One row of the index of stream positions at each of its steps: there are
 	// as many as the number of positions has binary digits.
 	const earlier = `COALESCE((SELECT received_ts FROM events WHERE stream_ordering <= (low + high) / 2 ORDER BY stream_ordering DESC LIMIT 1), 0) < ?`
 	const query = `

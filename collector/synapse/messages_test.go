@@ -219,7 +219,7 @@ func TestMessagesEqualSynapsesStatements(t *testing.T) {
 }
 
 // Rooms that an administrator has deleted are missing in Synapse's figures of the day
-// from the next UTC day on at the latest. In the other figures they stay: whoever sent a
+// from the next UTC day on at the latest. In the other figures they stay: who has sent a
 // message has sent it.
 func TestDeletedRooms(t *testing.T) {
 	ofTheDay := func(f messageFigures) messageFigures {

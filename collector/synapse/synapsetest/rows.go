@@ -130,7 +130,7 @@ func (p Population) rooms(yield func([]any) bool) {
 	}
 }
 
-// roomStats are those of rooms, of which a seventh has been left by everybody.
+// roomStats are those of rooms; everybody has left a seventh of them.
 func (p Population) roomStats(yield func([]any) bool) {
 	for n := range p.Users / 3 {
 		if !yield([]any{fmt.Sprintf("!room-%d:%s", n, Server), n % 7}) {
@@ -139,7 +139,7 @@ func (p Population) roomStats(yield func([]any) bool) {
 	}
 }
 
-// destinations are other servers, of which a tenth cannot be reached.
+// destinations are other servers; a tenth of them cannot be reached.
 func (p Population) destinations(yield func([]any) bool) {
 	for n := range p.Users / 30 {
 		var failed *int64
