@@ -172,6 +172,9 @@ func describe(w io.Writer, source config.Source, s collector.Status, configured 
 	for _, d := range s.Snapshot.Domains {
 		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
 	}
+	if len(s.Snapshot.Domains) == 0 && len(s.Snapshot.Warnings) == 0 {
+		_, _ = fmt.Fprintf(w, "  there are no figures: no domain with accounts is served, and no other has records\n")
+	}
 	for _, hint := range []string{assumedHint(source, s), onlineHint(source, s)} {
 		if hint != "" {
 			_, _ = fmt.Fprintf(w, "  %s\n", hint)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
@@ -200,15 +201,26 @@ func (o Options) assumed() string {
 }
 
 // notRecorded says that no store holds activity of a host, and what to do about that.
-const notRecorded = `no store has logins: add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
+const (
+	notRecorded  = `no store has logins: ` + enableModule
+	enableModule = `add mod_lastlog2 of prosody-modules (Prosody 0.11 and 0.12) or mod_account_activity (part of Prosody 13) to modules_enabled, restart Prosody, and it counts who logs in from then on`
+)
 
 // notRecordedYet says it of a host with such a module.
 const notRecordedYet = `no store has logins yet, though mod_lastlog2 or mod_account_activity is enabled: it counts who logs in after Prosody was restarted; if somebody has, Prosody's log says why the module was not loaded`
 
+// silence is for how long nobody must have been there before the records of a host whose
+// configuration names no module that writes them are taken for left over. Another module
+// may bring that along.
+const silence = 2 * 24 * time.Hour
+
+// leftOver says it of such a host.
+const leftOver = `nobody has logged in for two days, and the configuration enables no module that records it: ` + enableModule
+
 // withoutActivity marks the domains whose activity is not recorded, and which are for
 // anonymous guests. Where a module would record it, as on another host, and nobody has an
 // account, nothing is wrong.
-func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
+func (r *Reader) withoutActivity(domains []collector.DomainFacts, now time.Time, rec activity.Recorder) {
 	isKnown := func(d collector.DomainFacts) bool { return d.HasLastSeen || d.Damaged > 0 || len(d.ActiveByServer) > 0 }
 	anyKnown := slices.ContainsFunc(domains, isKnown)
 	for i, d := range domains {
@@ -216,6 +228,8 @@ func (r *Reader) withoutActivity(domains []collector.DomainFacts) {
 		switch {
 		case r.options.accountsOf(d.Name).Anonymous:
 			domains[i].Guests = collector.OnlyGuests
+		case d.HasLastSeen && len(r.options.Hosts) > 0 && !recording && len(d.ActiveByServer) == 0 && now.Sub(rec.Newest([]byte(d.Name))) > silence:
+			domains[i].HasLastSeen, domains[i].NotRecorded = false, leftOver
 		case isKnown(d):
 		case !recording:
 			domains[i].NotRecorded = notRecorded

@@ -130,7 +130,7 @@ func TestAccountsThatCannotBeRead(t *testing.T) {
 // A module that is missing is named. One that is enabled and has recorded nobody is
 // another matter; and where nobody has an account, there is nobody to record.
 func TestModulesThatRecord(t *testing.T) {
-	const missing, waiting = "add mod_lastlog2", "no store has logins yet, though mod_lastlog2"
+	const missing, waiting, leftOver = "no store has logins: add mod_lastlog2", "no store has logins yet, though mod_lastlog2", "nobody has logged in for two days, and the configuration enables no module"
 	const two = "\nVirtualHost \"example.org\"\nVirtualHost \"localhost\"\n"
 	const account = "return {};"
 	for name, c := range map[string]struct {
@@ -146,6 +146,8 @@ func TestModulesThatRecord(t *testing.T) {
 		"on all but one":                       {`modules_enabled = { "lastlog2" }` + two + `modules_disabled = { "lastlog2" }`, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749988700")}, map[string]string{"example.org": "", "localhost": missing}},
 		"an option that is appended to":        {`modules_enabled = { "roster" } modules_enabled:append { "account_activity" }` + two, map[string]string{"example%2eorg/accounts/u.dat": account}, map[string]string{"example.org": waiting, "localhost": waiting}},
 		"a folder in which there are no hosts": {`modules_enabled = { "lastlog2" }` + two, map[string]string{"README": "x"}, map[string]string{"example.org": waiting, "localhost": waiting}},
+		"the module is no longer enabled":      {two, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749800000"), "localhost/lastlog2/u.dat~": "", "localhost/accounts/u.dat": account}, map[string]string{"example.org": leftOver, "localhost": leftOver}},
+		"another module brings it along":       {two, map[string]string{"example%2eorg/lastlog2/u.dat": login("1749988700")}, map[string]string{"example.org": "", "localhost": missing}},
 	} {
 		dataPath := t.TempDir()
 		for file, content := range c.files {

@@ -95,8 +95,7 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 		found.Hosts = namesOf(served)
 	}
 	found.Recording = namesOf(slices.DeleteFunc(served, func(h luaconfig.Section) bool {
-		of := hostOptions{c, h}
-		return !of.enabled("lastlog2") && !of.enabled("account_activity")
+		return !slices.ContainsFunc([]string{"lastlog2", "account_activity", "lastlog"}, hostOptions{c, h}.enabled)
 	}))
 	found.Components = namesOf(c.Components)
 	return found, nil

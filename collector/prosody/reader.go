@@ -121,7 +121,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	if r.status != nil {
 		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
 	}
-	r.withoutActivity(facts.Domains)
+	r.withoutActivity(facts.Domains, now, rec)
 	r.addRequired(&facts, server)
 	return facts, nil
 }
