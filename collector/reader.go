@@ -144,10 +144,10 @@ type DomainFacts struct {
 }
 
 // LacksActivity says whether no store holds activity although somebody may have an
-// account.
+// account. Where only guests get in, none need be stored.
 func (d DomainFacts) LacksActivity() bool {
 	accounts, counted := d.Registered[Native]
-	return !d.HasLastSeen && d.Damaged == 0 && (!counted || accounts > 0)
+	return !d.HasLastSeen && d.Damaged == 0 && d.Guests != OnlyGuests && (!counted || accounts > 0)
 }
 
 // An OnlineState says whether it is known who is connected.

@@ -176,6 +176,26 @@ func TestWhatIsAssumed(t *testing.T) {
 	}
 }
 
+// Why nobody's activity is known is said with what helps; where only guests get in,
+// nothing is wrong.
+func TestWhyNothingIsRecorded(t *testing.T) {
+	for options, want := range map[string]string{
+		"auth_method: sql\nmodules: {mod_last: {}}":                             "the table last has no row of it",
+		"auth_method: sql\nmodules: {mod_last: {db_type: mnesia}}":              "mod_last keeps it in Mnesia, which ejabberd's API tells: set api_url",
+		"auth_method: [external, ldap]\nmodules: {mod_last: {db_type: mnesia}}": "mod_last keeps it in Mnesia, and ejabberd cannot list the accounts to ask for: set db_type: sql",
+		"auth_method: jwt\nmodules: {mod_mam: {}}":                              "mod_last is not among its modules in ejabberd.yml",
+		"auth_method: anonymous\nmodules: {mod_last: {}}":                       "",
+		"auth_method: anonymous\nmodules: {mod_last: {db_type: mnesia}}":        "",
+		"auth_method: [anonymous, sql]\nmodules: {mod_last: {}}":                "the table last has no row of it",
+	} {
+		_, facts, err := read(t, configured(t, "hosts: [a.example]\ndefault_db: sql\n"+options, append(schema(), accountRow("gone.example", "u"))...), now)
+		must.Succeed(t, err)
+		if got := facts.Domains[0].NotRecorded; (got == "") != (want == "") || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", options, got, want)
+		}
+	}
+}
+
 // Accounts are not 0 if ejabberd may be unable to list them.
 func TestNoAccountsByTheAPIAlone(t *testing.T) {
 	got, _, err := read(t, ejabberd.Options{API: replay(t, server(map[string][]string{"jwt.example": nil}, `["j1@jwt.example/x"]`))}, now)

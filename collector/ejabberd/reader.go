@@ -105,8 +105,8 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	reading.facts.Domains = reading.found.Facts()
 	for i := range reading.facts.Domains {
 		d := &reading.facts.Domains[i]
-		d.NotRecorded = reading.notRecorded(*d)
 		d.Guests = r.options.Hosts[d.Name].Guests
+		d.NotRecorded = reading.notRecorded(*d)
 		if reading.facts.OnlineErr != nil { // nobody is forgotten for that
 			d.LogoutsUnrecorded = true
 		}

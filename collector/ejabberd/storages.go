@@ -92,10 +92,10 @@ func (r *reading) notRecordedAt(h Host) string {
 		return "mod_last is not among its modules in ejabberd.yml: add mod_last: {db_type: sql}"
 	case h.Last == chatserver.InSQL:
 		return "the table last has no row of it: mod_last writes the first when somebody registers or logs out"
-	case r.options.API.IsZero():
-		return "mod_last keeps it in Mnesia, which ejabberd's API tells: set api_url, or db_type: sql for mod_last"
 	case h.Accounts == chatserver.Unlisted:
 		return "mod_last keeps it in Mnesia, and ejabberd cannot list the accounts to ask for: set db_type: sql for mod_last"
+	case r.options.API.IsZero():
+		return "mod_last keeps it in Mnesia, which ejabberd's API tells: set api_url, or db_type: sql for mod_last"
 	case r.facts.OnlineErr != nil:
 		return ""
 	}

@@ -230,10 +230,10 @@ func (s *hosting) notRecorded(d collector.DomainFacts, onlineErr error) string {
 func (s *hosting) facts(found collector.DomainSet, onlineErr error) []collector.DomainFacts {
 	all := found.Facts()
 	for i := range all {
-		all[i].NotRecorded = s.notRecorded(all[i], onlineErr)
 		if h, known := s.storage(all[i].Name); known {
 			all[i].Guests = h.Guests
 		}
+		all[i].NotRecorded = s.notRecorded(all[i], onlineErr)
 		all[i].LogoutsUnrecorded = all[i].LogoutsUnrecorded || onlineErr != nil
 	}
 	return all
