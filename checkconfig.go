@@ -170,7 +170,11 @@ func describe(w io.Writer, source config.Source, s collector.Status, configured 
 	}
 	_, _ = fmt.Fprintf(w, "%s: %s\n  %s on %s, %s\n", s.Server, state, software, s.Snapshot.Database, found)
 	for _, d := range s.Snapshot.Domains {
-		_, _ = fmt.Fprintf(w, "  %s: %s; %s; %s\n", d.Name, accountsFound(d), activityFound(d), historyFound(d))
+		sentences := []string{accountsFound(d), activityFound(d)}
+		if d.NotRecorded == "" { // else there is nothing to keep a history of
+			sentences = append(sentences, historyFound(d))
+		}
+		_, _ = fmt.Fprintf(w, "  %s: %s\n", d.Name, strings.Join(sentences, "; "))
 	}
 	if len(s.Snapshot.Domains) == 0 && len(s.Snapshot.Warnings) == 0 {
 		_, _ = fmt.Fprintf(w, "  there are no figures: no domain with accounts is served, and no other has records\n")
