@@ -25,7 +25,7 @@ type Reader interface {
 	// means that the activity is not complete and none of it may be shown;
 	// what else could not be read stands in the Facts. Errors say what was
 	// being done to what and carry no user's name; failure.Of finds their
-	// reason. ErrStartOver asks to be called again for everything.
+	// reason. ErrStartOver asks to be called once more, for everything.
 	Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (Facts, error)
 	// Close closes connections. No Read is running or follows.
 	Close() error

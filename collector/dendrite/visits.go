@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector"
@@ -54,12 +55,14 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 		changed = min(today, activity.DayOf(r.since))
 	}
 	settled, before := r.known(from, first, end, changed)
-	if !r.since.IsZero() {
-		settled = r.toVerify(settled)
-	}
 	stale := make(map[activity.Day]bool)
 	for date := range before {
 		stale[date] = true
+	}
+	if !r.since.IsZero() {
+		newest, rows := r.newestWithRows(settled)
+		before[newest] = rows
+		settled = r.toVerify(settled, newest)
 	}
 	if err := r.verify(ctx, settled, stale); err != nil {
 		return false, err
@@ -140,12 +143,23 @@ func (r *reading) continues(ctx context.Context, first, end activity.Day) error 
 	return nil
 }
 
+// newestWithRows returns the newest of some days, which are in order, that has rows, and
+// how many: a backup that is restored lacks the newest rows. It is 0 if there is none.
+func (r *reading) newestWithRows(days []activity.Day) (newest activity.Day, rows int) {
+	for _, date := range slices.Backward(days) {
+		if rows, _ := r.rec.Rows(r.server, date); rows > 0 {
+			return date, rows
+		}
+	}
+	return 0, 0
+}
+
 // toVerify chooses from the days that are settled: yesterday while visits of it may
-// still come, and others at times of their own.
-func (r *reading) toVerify(settled []activity.Day) (chosen []activity.Day) {
+// still come, the newest one that has visits, and others at times of their own.
+func (r *reading) toVerify(settled []activity.Day, newest activity.Day) (chosen []activity.Day) {
 	uncertain := activity.DayOf(r.since.Add(-lateVisits))
 	for _, date := range settled {
-		if date >= uncertain || date.VerifiedBetween(r.since, r.now) {
+		if date >= uncertain || date == newest || date.VerifiedBetween(r.since, r.now) {
 			chosen = append(chosen, date)
 		}
 	}

@@ -222,6 +222,33 @@ func TestARestoredBackupThatIsUsed(t *testing.T) {
 	}
 }
 
+// A backup was restored while the exporter was off, and as many people have used it on the
+// day of the last refresh as had come before on that day.
+func TestARestoredBackupThatIsUsedByAsMany(t *testing.T) {
+	for _, off := range []int{0, 1, 8, 30} {
+		t.Run(fmt.Sprint(off, " days"), func(t *testing.T) {
+			h := newHomeserver(t)
+			for n := range 30 {
+				h.visit(fmt.Sprint("user", n), noon.AddDate(0, 0, -40+n%5))
+			}
+			restore := h.backup()
+			h.visit("user10", noon.AddDate(0, 0, -9))
+			h.visit("user0", noon.Add(-time.Hour))
+			folder, now := t.TempDir(), noon
+			r, stop := h.refresher(folder, &now)
+			h.figures(r)
+			stop()
+			restore()
+			h.visit("user20", noon.Add(30*time.Minute))
+			now = noon.AddDate(0, 0, off).Add(time.Hour)
+			h.visit("user21", now.Add(-time.Minute))
+			r, stop = h.refresher(folder, &now)
+			h.same("at the next refresh", h.figures(r), now)
+			stop()
+		})
+	}
+}
+
 // The database that is read is behind, as a standby may be: figures are those of its
 // state, and right as soon as it has caught up.
 func TestADatabaseThatIsBehind(t *testing.T) {

@@ -32,7 +32,9 @@ const (
 // days that are known, however old, when everything is asked for: the last Read may
 // have been before they were over.
 //
-// If a recent day has lost rows, the records are no longer those that were read.
+// The newest day before those, of all that have rows, is always counted: a backup that is
+// restored lacks the newest rows. If a recent day has lost rows, the records are no longer
+// those that were read, and nothing of what is known of r30v2's days is taken for granted.
 func (r *reading) visits(ctx context.Context) error {
 	// The end of index user_daily_visits_ts_idx (timestamp).
 	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
@@ -67,6 +69,14 @@ func (r *reading) visits(ctx context.Context) error {
 		}
 	}
 	before := r.rowsOf(max(uncertain, from), end)
+	if r.since.IsZero() { // all of them are counted
+		before = r.rowsOf(first, end)
+	} else if newest := r.newestWithRows(from, changed); newest >= from {
+		before[newest], _ = r.rec.Rows(r.server, newest)
+		if at, there := slices.BinarySearch(verified, newest); !there && !stale[newest] {
+			verified = slices.Insert(verified, at, newest)
+		}
+	}
 	if err := r.verify(ctx, verified, stale); err != nil {
 		return err
 	}
@@ -76,7 +86,7 @@ func (r *reading) visits(ctx context.Context) error {
 		}
 	}
 	for date, n := range before {
-		if now, _ := r.rec.Rows(r.server, date); now < n && !r.since.IsZero() {
+		if now, _ := r.rec.Rows(r.server, date); now < n && !(r.since.IsZero() && r.restored) {
 			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
 		}
 	}
@@ -90,6 +100,17 @@ func (r *reading) rowsOf(from, to activity.Day) map[activity.Day]int {
 		rows[date], _ = r.rec.Rows(r.server, date)
 	}
 	return rows
+}
+
+// newestWithRows returns the newest of some days, the last excluded, of which rows are
+// known, or the day before all of them.
+func (r *reading) newestWithRows(from, end activity.Day) activity.Day {
+	for date := end - 1; date >= from; date-- {
+		if n, _ := r.rec.Rows(r.server, date); n > 0 {
+			return date
+		}
+	}
+	return from - 1
 }
 
 // A run is some days in a row, the last excluded.

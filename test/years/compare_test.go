@@ -14,32 +14,46 @@ import (
 )
 
 // refresh refreshes one server, and compares.
-func (y *year) refresh(i int) {
-	h, r, now := y.hosts[i], y.refreshers[i], y.clock()
+func (y *year) refresh(h *host) {
+	now := y.clock()
 	y.totals.refreshes++
-	y.log.Reset()
-	err := r.Refresh(context.Background())
-	status := r.Status()
+	err := h.refresher.Refresh(context.Background())
+	status := h.refresher.Status()
 	if err != nil && failure.Of(err) == failure.Internal {
-		y.differ(i, "a defect: %v", err)
+		y.differ(h, "a defect: %v", err)
 		return
 	}
 	if h.away || h.allDamaged() {
-		y.compareFailed(i, err, status)
+		y.compareFailed(h, err, status)
 		return
 	}
 	if err != nil || status.Snapshot == nil || len(status.Snapshot.Domains) != 1 {
-		y.differ(i, "the refresh failed: %v", err)
+		y.differ(h, "the refresh failed: %v", err)
 		return
 	}
-	y.last[i] = status.Snapshot
-	y.remember(i, now)
+	h.last = status.Snapshot
+	y.remember(h, now)
 	if y.offset != 0 {
 		return // figures of a wrong clock are promised to nobody
 	}
-	got := shown(status.Snapshot.Domains[0])
+	y.compare(h, shown(status.Snapshot.Domains[0]), now)
+}
+
+// compare compares the figures that are shown with the right ones, and with those of
+// somebody who believes that the exporter was at work on days that only a wrong clock
+// has shown.
+func (y *year) compare(h *host, got figures, now time.Time) {
 	y.totals.figures += len(got)
-	likely, doubtful := y.expected(i, now)
+	k := y.known(h, now)
+	likely := k.count()
+	if h.kinds {
+		k.dormancy(likely, h.visitsSince())
+	}
+	doubtful := likely
+	if !h.keepsVisits {
+		k.observed = func(date activity.Day) bool { return h.memory.observed[date] }
+		doubtful = k.count()
+	}
 	for _, name := range slices.Sorted(maps.Keys(union(likely, got))) {
 		shown, isShown := got[name]
 		want, isKnown := likely[name]
@@ -48,7 +62,7 @@ func (y *year) refresh(i int) {
 			continue // some of the days that a wrong clock has shown
 		}
 		if (shown != want || isShown != isKnown) && (shown != other || isShown != mayBeKnown) {
-			y.differ(i, "%s: shown %s, right is %s", name, optional(shown, isShown), optional(want, isKnown))
+			y.differ(h, "%s: shown %s, right is %s", name, optional(shown, isShown), optional(want, isKnown))
 		}
 	}
 }
@@ -66,30 +80,29 @@ func optional(n int, known bool) string {
 	return strconv.Itoa(n)
 }
 
-func (y *year) differ(i int, format string, args ...any) {
-	y.differences = append(y.differences, serverNames[i]+": "+fmt.Sprintf(format, args...))
+func (y *year) differ(h *host, format string, args ...any) {
+	y.differences = append(y.differences, h.name+": "+fmt.Sprintf(format, args...))
 }
 
 // compareFailed looks at a refresh that cannot succeed: it says so, and shows what was
 // shown before or nothing.
-func (y *year) compareFailed(i int, err error, status collector.Status) {
+func (y *year) compareFailed(h *host, err error, status collector.Status) {
 	if err == nil || status.Up {
-		y.differ(i, "the refresh has succeeded without records")
+		y.differ(h, "the refresh has succeeded without records")
 	}
-	if status.Snapshot != nil && status.Snapshot != y.last[i] {
-		y.differ(i, "figures without records")
+	if status.Snapshot != nil && status.Snapshot != h.last {
+		y.differ(h, "figures without records")
 	}
 }
 
 // allDamaged says whether no record of who was active can be read.
 func (h *host) allDamaged() bool {
 	damaged, readable := 0, 0
-	_, isEjabberd := h.server.(*ejabberdServer)
 	for _, a := range h.world.accounts {
 		switch {
 		case a.damaged:
 			damaged++
-		case isEjabberd || !a.last.IsZero():
+		case h.created || !a.last().IsZero(): // ejabberd has a record of who never came
 			readable++
 		}
 	}
@@ -97,70 +110,112 @@ func (h *host) allDamaged() bool {
 }
 
 // remember notes what the refresh has made known.
-func (y *year) remember(i int, now time.Time) {
-	m := y.memories[i]
-	if i == 0 {
+func (y *year) remember(h *host, now time.Time) {
+	m := h.memory
+	if h.keepsVisits {
 		m.started = true
 	} else {
-		seen, exists, damaged := y.hosts[i].seen(now)
-		m.refresh(now, y.offset == 0, seen, exists, damaged)
+		m.refresh(now, y.offset == 0, h.records(now))
+		if y.retention > 0 {
+			m.purge(now, y.retention)
+		}
 	}
 	if !y.history.fails && !y.keyIsAway {
-		y.saved[i] = m.clone()
+		h.saved = m.clone()
 	}
 }
 
-// seen is what the records of an XMPP server say of its users.
-func (h *host) seen(now time.Time) (seen map[string]time.Time, exists map[string]bool, damaged int) {
-	seen, exists = make(map[string]time.Time), make(map[string]bool)
+// records are what a server that keeps no visits says of its users.
+func (h *host) records(now time.Time) records {
+	r := records{seen: make(map[string]time.Time), exists: make(map[string]bool)}
 	for user, a := range h.world.accounts {
-		exists[userName(user)] = true
+		r.exists[userName(user)] = true
 		switch {
 		case a.damaged:
-			damaged++
-		case !a.disabled && !a.last.IsZero() && now.Sub(a.last) < longest*day:
-			seen[userName(user)] = a.last
+			r.damaged++
+		case !a.disabled && !a.last().IsZero() && now.Sub(a.last()) < longest*day:
+			r.seen[userName(user)] = a.last()
 		}
 	}
-	return seen, exists, damaged
+	return r
 }
 
-// expected are the right figures, and those of somebody who believes the wrong clock's
-// word that the exporter was at work on a day.
-func (y *year) expected(i int, now time.Time) (likely, doubtful figures) {
-	h, m := y.hosts[i], y.memories[i]
-	k := known{now: now, keeps: i == 0, registered: make(map[collector.AccountType]int)}
-	if i == 0 {
-		k.lastSeen = make(map[string]time.Time)
-		k.visits, k.first = make(visitors), activity.DayOf(now)+1
-		for user, a := range h.world.accounts {
-			if !a.last.IsZero() {
-				k.lastSeen[userName(user)] = a.last
-			}
-			k.registered[typeOf(user)] += 0
-			if !a.disabled && !a.gone {
-				k.registered[typeOf(user)]++
-			}
-			if typeOf(user) != collector.Native {
-				continue
-			}
-			for date, came := range h.world.visits {
-				if came[userName(user)] {
-					k.visits.add(date, userName(user))
-					if date > activity.DayOf(now)-longest {
-						k.first = min(k.first, date)
-					}
-				}
+// known is what may be known of a server.
+func (y *year) known(h *host, now time.Time) known {
+	k := known{now: now, keeps: h.keepsVisits, people: make(map[string]person), registered: h.registered(time.Time{})}
+	if h.created {
+		k.created = h.registered(now.Add(-day))
+	}
+	if h.keepsVisits {
+		k.visits, k.first = h.world.visits, activity.DayOf(now)+1
+		for date := range h.world.visits {
+			if date > activity.DayOf(now)-longest {
+				k.first = min(k.first, date)
 			}
 		}
-		f := k.count()
-		return f, f
+		k.classes = y.classNames()
+		for user, a := range h.world.accounts {
+			k.people[userName(user)] = y.person(h, user, a)
+		}
+		return k
 	}
-	k.lastSeen, _, k.damaged = h.seen(now)
-	k.visits, k.first = m.visits, m.firstDay(now)
-	k.registered[collector.Native] = len(h.world.accounts)
-	k.observed = func(date activity.Day) bool { return m.observed[date] && !m.doubtful[date] }
-	likely = k.count()
-	k.observed = func(date activity.Day) bool { return m.observed[date] }
-	return likely, k.count()
+	r := h.records(now)
+	for user, at := range r.seen {
+		k.people[user] = person{seen: [devices]time.Time{at}, kind: "native"}
+	}
+	k.damaged, k.visits, k.first = r.damaged, h.memory.visits, h.memory.firstDay(now)
+	k.observed = func(date activity.Day) bool { return h.memory.observed[date] && !h.memory.doubtful[date] }
+	return k
+}
+
+// person is what is known of a user of a server that keeps visits.
+func (y *year) person(h *host, user int, a account) person {
+	p := person{created: a.created, seen: a.seen}
+	for device := range devices {
+		_, class, custom := agentOf(user, device)
+		if p.classes[device] = class; y.custom {
+			p.classes[device] = custom
+		}
+	}
+	if h.kinds {
+		p.kind = string(typeOf(user))
+		if t, is := userType(user).(string); is {
+			p.kind = t
+		}
+		if a.disabled || a.gone {
+			p.kind = "deactivated"
+		}
+	}
+	return p
+}
+
+// registered are the accounts that were created after a moment, by type.
+func (h *host) registered(after time.Time) map[collector.AccountType]int {
+	all := map[collector.AccountType]int{collector.Native: 0}
+	if h.keepsVisits {
+		all[collector.Guest], all[collector.Bridged] = 0, 0
+	}
+	for user, a := range h.world.accounts {
+		accountType := collector.Native
+		if h.keepsVisits {
+			accountType = typeOf(user)
+			if a.disabled || a.gone {
+				continue
+			}
+		}
+		if a.created.After(after) {
+			all[accountType]++
+		}
+	}
+	return all
+}
+
+// visitsSince is the begin of the oldest day with a visit.
+func (h *host) visitsSince() (oldest time.Time) {
+	for date := range h.world.visits {
+		if at := date.Start(); oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
 }

@@ -12,14 +12,17 @@ import (
 // The figures are counted here once more, from plain sets and in the words of
 // docs/definitions.md, with nothing of package activity but the numbers of days.
 
-// visitors are the users who came on a day.
-type visitors map[activity.Day]map[string]bool
+// cameWith are the devices that a user came with, a bit for each.
+type cameWith uint
 
-func (v visitors) add(date activity.Day, user string) {
+// visitors are the users who came on a day.
+type visitors map[activity.Day]map[string]cameWith
+
+func (v visitors) add(date activity.Day, user string, device int) {
 	if v[date] == nil {
-		v[date] = make(map[string]bool)
+		v[date] = make(map[string]cameWith)
 	}
-	v[date][user] = true
+	v[date][user] |= 1 << device
 }
 
 func (v visitors) clone() visitors {
@@ -34,21 +37,34 @@ func (v visitors) clone() visitors {
 func (v visitors) between(first, last activity.Day) map[string]bool {
 	set := make(map[string]bool)
 	for date := first; date <= last; date++ {
-		maps.Copy(set, v[date])
+		for user := range v[date] {
+			set[user] = true
+		}
 	}
 	return set
 }
 
+// person is what may be known of somebody at one moment.
+type person struct {
+	created time.Time
+	seen    [devices]time.Time
+	classes [devices]string // of the clients; "" if the server does not keep them
+	kind    string          // of the account; "" if it is not known
+}
+
+func (p person) last() time.Time { return account{seen: p.seen}.last() }
+
 // known is all that may be known at one moment.
 type known struct {
-	now        time.Time
-	lastSeen   map[string]time.Time
-	visits     visitors
-	keeps      bool         // the server keeps visits itself
-	first      activity.Day // from which on visits are known
-	observed   func(activity.Day) bool
-	registered map[collector.AccountType]int
-	damaged    int
+	now                 time.Time
+	people              map[string]person
+	classes             []string // all there are; nil if the server keeps none
+	visits              visitors
+	keeps               bool         // the server keeps visits itself
+	first               activity.Day // from which on visits are known
+	observed            func(activity.Day) bool
+	registered, created map[collector.AccountType]int
+	damaged             int
 }
 
 // figures by name; what is not known is not there.
@@ -62,9 +78,10 @@ func (k known) count() figures {
 	for accountType, n := range k.registered {
 		f["registered "+string(accountType)] = n
 	}
-	for _, days := range []int{1, 7, 30} {
-		f[fmt.Sprintf("active %dd", days)] = k.seenWithin(time.Duration(days) * day)
+	for accountType, n := range k.created {
+		f["created "+string(accountType)] = n
 	}
+	k.active(f)
 	today := activity.DayOf(k.now)
 	history := max(0, int(today-k.first)+1)
 	observed := 0
@@ -75,7 +92,7 @@ func (k known) count() figures {
 	}
 	f["history"] = observed
 	if k.keeps || history >= 32 {
-		f["r30v2"] = k.returned()
+		k.returned(f)
 	}
 	if k.keeps || history >= 28 {
 		k.habit(f, today)
@@ -89,6 +106,7 @@ func (k known) count() figures {
 		}
 	}
 	k.months(f)
+	k.cohorts(f, today)
 	for ago := activity.Day(1); ago <= 30 && int(ago) < history; ago++ {
 		if date := today - ago; k.keeps || k.observed(date) && k.observed(date+1) {
 			f[fmt.Sprintf("on day -%d", ago)] = len(k.visits[date])
@@ -103,39 +121,102 @@ func (k known) count() figures {
 	return f
 }
 
-func (k known) seenWithin(window time.Duration) (n int) {
-	for _, at := range k.lastSeen {
-		if k.now.Sub(at) < window {
-			n++
+// active counts who was seen within each window, also by client and by kind of account,
+// and native accounts by the day on which they were last seen.
+func (k known) active(f figures) {
+	for _, days := range []int{1, 7, 30} {
+		name := fmt.Sprintf("active %dd", days)
+		f[name] = 0
+		for _, class := range k.classes {
+			f[name+" "+class] = 0
+		}
+		for _, p := range k.people {
+			within := func(at time.Time) bool { return !at.IsZero() && k.now.Sub(at) < time.Duration(days)*day }
+			if !within(p.last()) {
+				continue
+			}
+			f[name]++
+			if p.kind != "" {
+				f[name+" "+p.kind+" accounts"]++
+			}
+			by := make(map[string]bool)
+			for device, at := range p.seen {
+				if class := p.classes[device]; class != "" && within(at) && !by[class] {
+					by[class] = true
+					f[name+" "+class]++
+				}
+			}
 		}
 	}
-	return n
+}
+
+// dormancy counts native accounts by the days since they were last seen. Accounts that
+// are older than the visits may have been used before.
+func (k known) dormancy(f figures, visitsSince time.Time) {
+	for _, age := range []string{"0-7d", "7-30d", "30-90d", "90-180d", "180-365d", "365d-", "never", "unknown"} {
+		f["dormant "+age] = 0
+	}
+	for _, p := range k.people {
+		if p.kind != "native" && p.kind != "bot" && p.kind != "support" {
+			continue
+		}
+		days := int(activity.DayOf(k.now) - activity.DayOf(p.last()))
+		age := "unknown"
+		switch {
+		case days < 7:
+			age = "0-7d"
+		case days < 30:
+			age = "7-30d"
+		case days < 90:
+			age = "30-90d"
+		case days < 180:
+			age = "90-180d"
+		case days < 365:
+			age = "180-365d"
+		case days < longest:
+			age = "365d-"
+		case !visitsSince.IsZero() && !p.created.Before(visitsSince) && activity.DayOf(k.now)-activity.DayOf(p.created) < longest:
+			age = "never"
+		}
+		f["dormant "+age]++
+	}
 }
 
 // returned is r30v2: users with two visits more than 30 days apart, of those later
-// than 60 days ago and earlier than in a day.
-func (k known) returned() (n int) {
-	came := make(map[string][]time.Time)
+// than 60 days ago and earlier than in a day; also for each class of clients by itself.
+func (k known) returned(f figures) {
+	f["r30v2"] = k.cameBack(func(string, int) bool { return true })
+	for _, class := range k.classes {
+		f["r30v2 "+class] = k.cameBack(func(user string, device int) bool { return k.people[user].classes[device] == class })
+	}
+}
+
+func (k known) cameBack(counts func(user string, device int) bool) (n int) {
+	type span struct{ first, last time.Time }
+	came := make(map[string]span)
 	for date, set := range k.visits {
 		at := date.Start()
 		if !at.After(k.now.Add(-60*day)) || !at.Before(k.now.Add(day)) {
 			continue
 		}
-		for user := range set {
-			came[user] = append(came[user], at)
+		for user, with := range set {
+			for device := range devices {
+				if with>>device&1 == 0 || !counts(user, device) {
+					continue
+				}
+				s, again := came[user]
+				if !again || at.Before(s.first) {
+					s.first = at
+				}
+				if !again || at.After(s.last) {
+					s.last = at
+				}
+				came[user] = s
+			}
 		}
 	}
-	for _, all := range came {
-		first, last := all[0], all[0]
-		for _, at := range all {
-			if at.Before(first) {
-				first = at
-			}
-			if at.After(last) {
-				last = at
-			}
-		}
-		if last.Sub(first) > 30*day {
+	for _, s := range came {
+		if s.last.Sub(s.first) > 30*day {
 			n++
 		}
 	}
@@ -198,142 +279,28 @@ func (k known) months(f figures) {
 	}
 }
 
-// shown are the figures of a snapshot, under the same names.
-func shown(d collector.Domain) figures {
-	f := figures{"damaged": d.Damaged}
-	for _, a := range d.Registered {
-		f["registered "+string(a.Type)] = a.Users
+// cohorts are the newcomers of each of the last twelve weeks, before which 30 days are
+// known, and how many of them came in each week since.
+func (k known) cohorts(f figures, today activity.Day) {
+	monday := today
+	for monday.Start().Weekday() != time.Monday {
+		monday--
 	}
-	for _, a := range d.Active {
-		f["active "+a.Window.String()] = a.Users
-	}
-	if d.History.Known {
-		f["history"] = d.History.Number
-	}
-	if d.Retention != nil {
-		f["r30v2"] = d.Retention.Users
-	}
-	if d.Habit != nil {
-		for n := 1; n <= 28; n++ {
-			f[fmt.Sprintf("on %d of 28 days", n)] = d.Habit[n]
+	for week := monday - 11*7; week <= monday; week += 7 {
+		if week < k.first+30 {
+			continue
+		}
+		known := k.visits.between(today-longest+1, week-1)
+		newcomers := k.visits.between(week, week+6)
+		maps.DeleteFunc(newcomers, func(user string, _ bool) bool { return known[user] })
+		for later := week; later <= monday; later += 7 {
+			name := fmt.Sprintf("cohort of %s in week %d", week, (later-week)/7)
+			f[name] = 0
+			for user := range k.visits.between(later, later+6) {
+				if newcomers[user] {
+					f[name]++
+				}
+			}
 		}
 	}
-	if g := d.Growth; g != nil {
-		f.accounting("growth", g.Active, g.Before, g.New, g.Retained, g.Resurrected, g.Churned)
-	}
-	for _, l := range d.Lifecycles {
-		f.accounting(fmt.Sprintf("lifecycle %d", l.Days), l.Active, l.Before, l.New, l.Retained, l.Resurrected, l.Dormant)
-	}
-	for _, m := range d.Months {
-		f["month "+m.First.Start().Format("2006-01")] = m.Users
-	}
-	for i, c := range d.Daily {
-		if c.Known {
-			f[fmt.Sprintf("on day -%d", len(d.Daily)-i)] = c.Number
-		}
-	}
-	if d.Month.Known {
-		f["visitors of 30 days"] = d.Month.Number
-	}
-	if d.HalfYear.Known {
-		f["visitors of 180 days"] = d.HalfYear.Number
-	}
-	return f
-}
-
-func (f figures) accounting(name string, active, before, fresh, retained, back, gone int) {
-	f[name+" active"], f[name+" before"], f[name+" new"] = active, before, fresh
-	f[name+" retained"], f[name+" back"], f[name+" gone"] = retained, back, gone
-}
-
-// memory is what an exporter may know of a server that keeps one time for each user.
-type memory struct {
-	started  bool
-	since    activity.Day
-	visits   visitors
-	recorded map[activity.Day]bool // days on which somebody came, also if forgotten since
-	// observed are the days on which the records were read, doubtful those of them
-	// that only a wrong clock has shown.
-	observed, doubtful map[activity.Day]bool
-	emptied            time.Time // since when most users are gone; not stored
-}
-
-func newMemory() *memory {
-	return &memory{visits: make(visitors), recorded: make(map[activity.Day]bool), observed: make(map[activity.Day]bool), doubtful: make(map[activity.Day]bool)}
-}
-
-func (m *memory) clone() *memory {
-	return &memory{
-		started: m.started, since: m.since, visits: m.visits.clone(), recorded: maps.Clone(m.recorded),
-		observed: maps.Clone(m.observed), doubtful: maps.Clone(m.doubtful), emptied: m.emptied,
-	}
-}
-
-// refresh is what a successful reading makes known: times by user, and accounts that
-// are there without one that counts.
-func (m *memory) refresh(now time.Time, clockIsRight bool, seen map[string]time.Time, exists map[string]bool, damaged int) {
-	today := activity.DayOf(now)
-	switch {
-	case clockIsRight:
-		m.observed[today] = true
-		delete(m.doubtful, today)
-	case !m.observed[today]:
-		m.observed[today], m.doubtful[today] = true, true
-	}
-	before := m.everybody()
-	if !m.started {
-		m.started, m.since = true, today
-	}
-	for user, at := range seen {
-		if date := activity.DayOf(at); date <= today {
-			m.visits.add(date, user)
-			m.recorded[date] = true
-		}
-	}
-	if damaged == 0 {
-		m.forgetGone(now, seen, exists, before)
-	}
-}
-
-func (m *memory) everybody() map[string]bool {
-	set := make(map[string]bool)
-	for _, came := range m.visits {
-		maps.Copy(set, came)
-	}
-	return set
-}
-
-// forgetGone forgets deleted accounts; if these are most, only after a day.
-func (m *memory) forgetGone(now time.Time, seen map[string]time.Time, exists, before map[string]bool) {
-	gone := make(map[string]bool)
-	for user := range before {
-		if _, there := seen[user]; !there && !exists[user] {
-			gone[user] = true
-		}
-	}
-	if len(gone) > 1 && 2*len(gone) > len(before) {
-		if m.emptied.IsZero() || m.emptied.After(now) {
-			m.emptied = now
-		}
-		if now.Sub(m.emptied) < day {
-			return
-		}
-	} else {
-		m.emptied = time.Time{}
-	}
-	for _, came := range m.visits {
-		maps.DeleteFunc(came, func(user string, _ bool) bool { return gone[user] })
-	}
-}
-
-// firstDay is that from which on visits are known.
-func (m *memory) firstDay(now time.Time) activity.Day {
-	today := activity.DayOf(now)
-	first := today + 1
-	for date := range m.recorded {
-		if date > today-longest {
-			first = min(first, date)
-		}
-	}
-	return max(first, m.since)
 }

@@ -3,6 +3,7 @@ package years_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,61 +20,67 @@ const (
 	logIn         kind = iota // a user comes
 	register                  // a new account, if there is none of that name
 	deleteAccount             // for good
-	disable                   // an account, for some refreshes
-	clock                     // the exporter's clock is wrong by offset, for some refreshes
-	away                      // the records are away, for some refreshes
-	damage                    // of one user's record, for some refreshes
-	lag                       // the database is behind by offset, for some refreshes
-	restart                   // the exporter is stopped in order, and started again
-	crash                     // it is started again on the files as they are
-	crashUnsaved              // the next refresh is not saved, and then it crashes
-	saveFails                 // the history cannot be written, for some refreshes
-	keyAway                   // the key of the hashes is away, for some refreshes
-	backupServer              // and later restored
-	restoreServer
+	backupServer              // which may be restored later
 	backupHistory
+	reconfigure // the exporter is stopped and has other classes of clients from then on
+	disable     // an account, for some refreshes; this and what follows are faults
+	clock       // the exporter's clock is wrong by offset, for some refreshes
+	away        // the records are away, for some refreshes
+	damage      // of one user's record, for some refreshes
+	lag         // the database of the Synapse or Dendrite is behind by offset, for some refreshes
+	restart     // the exporter is stopped in order, and started again
+	crash       // it is started again on the files as they are
+	crashUnsaved
+	saveFails // the history cannot be written, for some refreshes
+	keyAway   // the key of the hashes is away, for some refreshes
+	otherKey  // another key stands in its place, for some refreshes
+	restoreServer
 	restoreHistory
+	off   // nothing runs for a time; the step says for how long
+	kinds // how many there are
 )
 
-var kindNames = []string{
-	"log in", "register", "delete", "disable", "clock wrong", "away", "damaged record", "database behind", "restart", "crash", "crash before saving",
-	"history cannot be written", "key away", "backup of the server", "restore of the server", "backup of the history", "restore of the history",
+func (k kind) String() string {
+	return []string{
+		"log in", "register", "delete", "backup of the server", "backup of the history", "other classes of clients", "disabled account", "wrong clock",
+		"records away", "damaged record", "database behind", "restart", "crash", "crash before saving", "history cannot be written", "key away", "another key",
+		"restored server", "restored history", "exporter off for days",
+	}[k]
 }
 
-func (k kind) String() string { return kindNames[k] }
-
-// bad says whether an event is a fault, and no ordinary life.
-func (k kind) bad() bool {
-	return k >= disable && k != backupServer && k != backupHistory
-}
+// isLife is true of what people do.
+func (k kind) isLife() bool { return k <= deleteAccount }
 
 // event is one thing that happens in a step.
 type event struct {
 	kind      kind
-	server    int // which one, 0 to 2
+	server    int // which of softwares
 	user      int
+	device    int           // with which the user comes
 	part      float64       // of the step's time that has passed when it happens
 	offset    time.Duration // of a clock, of a database
 	refreshes int           // for how many it lasts
 }
 
 func (e event) String() string {
+	text := fmt.Sprintf("%.2f %s", e.part, e.kind)
 	switch e.kind {
-	case logIn, register, deleteAccount:
-		return fmt.Sprintf("%s %s on %s at %.2f", e.kind, userName(e.user), serverNames[e.server], e.part)
-	case disable, damage:
-		return fmt.Sprintf("%s %s on %s for %d refreshes", e.kind, userName(e.user), serverNames[e.server], e.refreshes)
-	case clock, lag:
-		return fmt.Sprintf("%s by %s for %d refreshes", e.kind, e.offset, e.refreshes)
-	case away:
-		return fmt.Sprintf("%s %s for %d refreshes", serverNames[e.server], e.kind, e.refreshes)
-	case saveFails, keyAway:
-		return fmt.Sprintf("%s for %d refreshes", e.kind, e.refreshes)
-	case backupServer, restoreServer:
-		return fmt.Sprintf("%s %s", e.kind, serverNames[e.server])
+	case logIn, register, deleteAccount, disable, damage:
+		text += fmt.Sprintf(" %s on %s", userName(e.user), softwares()[e.server].name)
+	case away, backupServer, restoreServer, lag:
+		text += " " + softwares()[e.server].name
 	default:
-		return e.kind.String()
 	}
+	if e.device > 0 {
+		text += " with the other device"
+	}
+	if e.offset != 0 {
+		text += fmt.Sprintf(" by %s", e.offset)
+	}
+	if e.refreshes > 0 {
+		text += fmt.Sprintf(" for %d refreshes", e.refreshes)
+	}
+	return text
 }
 
 // step is some time that passes, what happens meanwhile, and a refresh.
@@ -82,9 +89,19 @@ type step struct {
 	events []event
 }
 
-func describe(plan []step) string {
+// plan is a year.
+type plan struct {
+	retention time.Duration // storage.retention, 0 if it is not set
+	absent    []int         // softwares of which there is no server
+	steps     []step
+}
+
+func (p plan) String() string {
 	var text strings.Builder
-	for n, s := range plan {
+	if p.retention > 0 {
+		fmt.Fprintf(&text, "storage.retention: %s\n", p.retention)
+	}
+	for n, s := range p.steps {
 		fmt.Fprintf(&text, "%3d. %s pass:", n+1, s.wait)
 		for _, e := range s.events {
 			fmt.Fprintf(&text, " %s;", e)
@@ -98,46 +115,62 @@ const users = 18 // names of accounts on each server
 
 func userName(user int) string { return fmt.Sprintf("user%02d", user) }
 
-// newPlan is a year.
-func newPlan(seed uint64) (plan []step) {
+// newPlan is the year of a seed.
+func newPlan(seed uint64) (p plan) {
 	random := rand.New(rand.NewPCG(seed, 15))
+	p.retention = []time.Duration{0, 0, 0, 45 * day, 100 * day, 200 * day}[random.IntN(6)]
+	add := func(wait time.Duration, events ...event) {
+		wait = wait.Round(time.Second) + time.Duration(random.IntN(600))*time.Second
+		p.steps = append(p.steps, step{wait, slices.Concat(lives(random, wait), events)})
+	}
 	pace, left := 0, 0 // of the steps, and how many of this pace are left
-	for passed := time.Duration(0); passed < 365*day; {
+	for p.length() < 365*day {
 		if left == 0 {
 			pace, left = random.IntN(4), 3+random.IntN(12)
 		}
 		left--
-		wait := []time.Duration{time.Hour, 6 * time.Hour, day, day}[pace]
-		switch {
-		case random.IntN(40) == 0:
-			wait = time.Duration(2+random.IntN(70)) * day
-		case pace == 3:
-			wait = time.Duration(1+random.IntN(6)) * 12 * time.Hour
+		wait := []time.Duration{time.Hour, 6 * time.Hour, day, time.Duration(1+random.IntN(6)) * 12 * time.Hour}[pace]
+		switch random.IntN(40) {
+		case 0:
+			add(time.Duration(2+random.IntN(70))*day, event{kind: off})
+		case 1:
+			server := random.IntN(len(softwares()))
+			add(wait, event{kind: backupServer, server: server, part: random.Float64()})
+			add(time.Duration(1+random.IntN(3)) * time.Hour)
+			add(time.Duration(1+random.IntN(3))*time.Hour, event{kind: restoreServer, server: server, part: random.Float64() / 2})
+		default:
+			add(wait, p.misfortunes(random)...)
 		}
-		wait = wait.Round(time.Second) + time.Duration(random.IntN(600))*time.Second
-		s := step{wait: min(wait, 365*day-passed+time.Second)}
-		passed += s.wait
-		s.events = append(lives(random, s.wait), misfortunes(random)...)
-		plan = append(plan, s)
 	}
-	return plan
+	return p
 }
 
-// lives are what people do meanwhile, in order.
+func (p plan) length() (passed time.Duration) {
+	for _, s := range p.steps {
+		passed += s.wait
+	}
+	return passed
+}
+
+// lives are what people do meanwhile. In a long time, much happens soon after the last
+// refresh, while its day lasts.
 func lives(random *rand.Rand, wait time.Duration) (events []event) {
-	days := wait.Hours() / 24
-	pieces := int(min(4, max(1, days))) // of the time; in each, a user comes once at most
-	for piece := range pieces {
-		for server := range serverNames {
+	pieces := []float64{0, 1}
+	if days := wait.Hours() / 24; days > 1.5 {
+		pieces = []float64{0, 0.5 / days, 0.25, 0.5, 0.75, 1}
+	}
+	for piece := range len(pieces) - 1 { // of the time; in each, a user comes once at most
+		begin, length := pieces[piece], pieces[piece+1]-pieces[piece]
+		for server := range softwares() {
 			for user := range users {
 				often := []float64{1.5, 0.4, 0.1, 0.03, 0.015, 0.008}[user%6]
-				if random.Float64() < often*days/float64(pieces) {
-					events = append(events, event{kind: logIn, server: server, user: user, part: (float64(piece) + random.Float64()) / float64(pieces)})
+				if random.Float64() < often*length*wait.Hours()/24 {
+					events = append(events, event{kind: logIn, server: server, user: user, device: max(0, random.IntN(4)-2), part: begin + length*random.Float64()})
 				}
 			}
 		}
 	}
-	for server := range serverNames {
+	for server := range softwares() {
 		switch random.IntN(30) {
 		case 0:
 			events = append(events, event{kind: deleteAccount, server: server, user: random.IntN(users), part: random.Float64()})
@@ -149,20 +182,23 @@ func lives(random *rand.Rand, wait time.Duration) (events []event) {
 }
 
 // misfortunes are a bad day, if it is one.
-func misfortunes(random *rand.Rand) (events []event) {
+func (p plan) misfortunes(random *rand.Rand) (events []event) {
 	if random.IntN(4) != 0 {
 		return nil
 	}
 	for range 1 + random.IntN(2) {
 		e := event{
-			kind:   disable + kind(random.IntN(int(restoreHistory-disable)+1)),
-			server: random.IntN(len(serverNames)), user: random.IntN(users), part: 1, refreshes: 1 + random.IntN(5),
+			kind:   backupServer + kind(random.IntN(int(off-backupServer))),
+			server: random.IntN(len(softwares())), user: random.IntN(users), part: random.Float64(), refreshes: 1 + random.IntN(5),
 		}
 		switch e.kind {
 		case clock:
+			if p.retention > 0 { // what is deleted when depends on each day that any clock has shown
+				continue
+			}
 			e.offset = clockOffset(random)
 		case lag:
-			e.offset = time.Duration(1+random.IntN(12)) * 30 * time.Minute
+			e.server, e.offset = random.IntN(2), time.Duration(1+random.IntN(12))*30*time.Minute
 		default:
 		}
 		events = append(events, e)

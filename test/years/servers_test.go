@@ -1,11 +1,11 @@
 package years_test
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,40 +13,98 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/sqldb"
-	"active_users_exporter/collector/synapse"
-	"active_users_exporter/collector/synapse/invented"
 	"active_users_exporter/test/must"
 )
 
-var serverNames = []string{"synapse", "prosody", "ejabberd"}
+// software is what one kind of chat server keeps.
+type software struct {
+	name        string
+	keepsVisits bool // the visits of each day, with clients
+	kinds       bool // of accounts, and when each was seen
+	created     bool // when accounts were created
+	deletes     bool // accounts may be deleted
+	deactivates bool // deleted accounts stay, as deactivated ones
+	disables    bool // accounts may be disabled for a time
+	damages     bool // a record that is damaged can be recognised
+	open        func(t *testing.T, folder string) server
+}
+
+// softwares are the kinds of chat servers. The database of the first two may be behind.
+func softwares() []software {
+	return []software{
+		{name: "synapse", keepsVisits: true, kinds: true, created: true, deletes: true, deactivates: true, disables: true, open: newSynapse},
+		{name: "dendrite", keepsVisits: true, created: true, open: newDendrite},
+		{name: "prosody", deletes: true, disables: true, damages: true, open: newProsody},
+		{name: "ejabberd", created: true, deletes: true, damages: true, open: newEjabberd},
+		{name: "mongooseim", created: true, deletes: true, open: newMongooseIM},
+	}
+}
 
 const domain = "example.org"
 
-// account is what a server stores of one user.
-type account struct {
-	created, last     time.Time // last is zero if the user never came
-	disabled, damaged bool
-	gone              bool // deleted; a Synapse keeps the account as deactivated
+// devices is how many a user has on a Synapse. On others, all have one.
+const devices = 2
+
+// agentOf is what a client calls itself, with its class and the one that it has with
+// customRule.
+func agentOf(user, device int) (agent, class, custom string) {
+	agents := [][3]string{
+		{"Element/1.6.20 (Linux; Android 14)", "android", "android"},
+		{"Element/1.11.20 (iPhone 14; iOS 17.5)", "ios", "ios"},
+		{"Mozilla/5.0 (X11; Linux x86_64) Firefox/139.0", "web", "web"},
+		{"Element X/25.11 (Android 15)", "android", "element_x"},
+		{"mtxclient v0.10.0", "unknown", "unknown"},
+	}
+	a := agents[(user+3*device)%len(agents)]
+	return a[0], a[1], a[2]
 }
 
-// world is what a server's records say. Records are written by write alone, so that
-// the two do not differ.
+func customRule() activity.Rule {
+	return activity.Rule{Name: "element_x", Any: []string{"element x"}}
+}
+
+// typeOf is that of an account on a Synapse or Dendrite.
+func typeOf(user int) collector.AccountType {
+	switch user % 9 {
+	case 7:
+		return collector.Guest
+	case 8:
+		return collector.Bridged
+	}
+	return collector.Native
+}
+
+// account is what a server stores of one user.
+type account struct {
+	created           time.Time
+	seen              [devices]time.Time // zero if the user never came with the device
+	disabled, damaged bool
+	gone              bool // deleted, and still there as a deactivated account
+}
+
+// last is when the user came last, zero for never.
+func (a account) last() time.Time { return slices.MaxFunc(a.seen[:], time.Time.Compare) }
+
+// world is what a server's records say. Records are written by write and visit alone, so
+// that the two do not differ.
 type world struct {
 	accounts map[int]account
-	visits   visitors // of native accounts, where the server keeps them
+	visits   visitors // where the server keeps them
 }
 
 func (w world) clone() world { return world{maps.Clone(w.accounts), w.visits.clone()} }
 
 // server is a chat server with its records on disk.
 type server interface {
-	reader() collector.Reader
+	reader(classes *activity.Classes) collector.Reader
 	// write makes the records of a user what the world says.
 	write(user int, a account)
-	// visit is what a login leaves beside the account.
-	visit(user int, at time.Time)
+	// visit is what a login leaves beside the account. It returns the day on which the
+	// server writes a visit, and when it does so.
+	visit(user, device int, a account) (date activity.Day, written time.Time)
+	// visited writes that visit.
+	visited(user, device int, date activity.Day)
 	// tidy is what the server deletes by itself.
 	tidy(now time.Time)
 	// move takes the records away, or brings them back.
@@ -60,25 +118,39 @@ type server interface {
 type delayed struct {
 	at    time.Time
 	event event
+	visit activity.Day // that is written then; 0 if it is another event
 }
 
-// host is a server, what is true of it, and its bad days.
+// host is a server, what is true of it, its bad days, and what the exporter makes of it.
 type host struct {
+	software
 	server
 	world   world
-	queue   []delayed
+	queue   []delayed // in order
 	away    bool
 	behind  time.Duration
 	restore func() // what the last backup was; nil without one
+
+	refresher               *collector.Refresher
+	last                    *collector.Snapshot // shown last
+	memory, saved, backedUp *memory             // what the exporter may know, what of that is saved, and in the backup
 }
 
 // begin fills a new server.
 func (h *host) begin(now time.Time) {
 	h.world = world{make(map[int]account), make(visitors)}
 	for user := range users - 3 {
-		h.happens(delayed{now.Add(-21 * day), event{kind: register, user: user}})
-		h.happens(delayed{now.Add(-time.Duration(user) * day).Add(-time.Hour), event{kind: logIn, user: user}})
+		h.expect(delayed{at: now.Add(-21 * day), event: event{kind: register, user: user}})
+		h.expect(delayed{at: now.Add(-time.Duration(user) * day).Add(-time.Hour), event: event{kind: logIn, user: user}})
 	}
+	h.deliver(now)
+	h.memory, h.saved, h.backedUp = newMemory(), newMemory(), newMemory()
+}
+
+// expect notes what the records should show from a moment on.
+func (h *host) expect(d delayed) {
+	at, _ := slices.BinarySearchFunc(h.queue, d, func(a, b delayed) int { return cmp.Or(a.at.Compare(b.at), -1) })
+	h.queue = slices.Insert(h.queue, at, d)
 }
 
 // deliver lets happen what the records should show by now.
@@ -87,8 +159,9 @@ func (h *host) deliver(now time.Time) {
 		return
 	}
 	for len(h.queue) > 0 && !h.queue[0].at.After(now.Add(-h.behind)) {
-		h.happens(h.queue[0])
+		next := h.queue[0]
 		h.queue = h.queue[1:]
+		h.happens(next)
 	}
 	h.tidy(now.Add(-h.behind))
 }
@@ -97,21 +170,28 @@ func (h *host) deliver(now time.Time) {
 func (h *host) happens(d delayed) {
 	user, a := d.event.user, h.world.accounts[d.event.user]
 	there := !a.created.IsZero() && !a.gone
-	switch d.event.kind {
-	case logIn:
+	switch {
+	case d.visit > 0:
+		h.visited(user, d.event.device, d.visit)
+		h.world.visits.add(d.visit, userName(user), d.event.device)
+	case d.event.kind == logIn:
 		if !there || a.disabled {
 			return
 		}
-		a.last, a.damaged = d.at, false
-		h.world.visits.add(activity.DayOf(d.at), userName(user))
+		if !h.kinds { // others have one device
+			d.event.device = 0
+		}
+		a.seen[d.event.device], a.damaged = d.at, false
 		h.change(user, a)
-		h.visit(user, d.at)
-	case register:
+		if date, written := h.visit(user, d.event.device, a); h.keepsVisits && typeOf(user) == collector.Native {
+			h.expect(delayed{at: written, event: d.event, visit: date})
+		}
+	case d.event.kind == register:
 		if a.created.IsZero() {
 			h.change(user, account{created: d.at})
 		}
-	case deleteAccount:
-		if there && h.present() > users/2 {
+	case d.event.kind == deleteAccount:
+		if there && h.deletes && h.present() > users/2 {
 			a.gone = true
 			h.change(user, a)
 		}
@@ -131,7 +211,7 @@ func (h *host) present() (n int) {
 
 func (h *host) change(user int, a account) {
 	h.write(user, a)
-	if _, deactivates := h.server.(*synapseServer); a.gone && !deactivates {
+	if a.gone && !h.deactivates {
 		delete(h.world.accounts, user)
 		return
 	}
@@ -215,96 +295,3 @@ func (d *database) backup() (restore func()) {
 }
 
 func (d *database) tidy(time.Time) {}
-
-// synapseServer writes what Synapse writes.
-type synapseServer struct{ database }
-
-func newSynapse(t *testing.T, folder string) *synapseServer {
-	s := &synapseServer{database{t: t, path: filepath.Join(folder, "homeserver.db")}}
-	must.Succeed(t, invented.WriteSQLite(context.Background(), s.path, invented.Tables(nil)))
-	s.open()
-	return s
-}
-
-func (s *synapseServer) reader() collector.Reader {
-	return synapse.New(synapse.Options{Database: s.source()}, activity.SynapseClasses())
-}
-
-// typeOf is that of an account on the Synapse.
-func typeOf(user int) collector.AccountType {
-	switch user % 9 {
-	case 7:
-		return collector.Guest
-	case 8:
-		return collector.Bridged
-	}
-	return collector.Native
-}
-
-func address(user int) string { return "@" + userName(user) + ":" + domain }
-
-func (s *synapseServer) write(user int, a account) {
-	var service any
-	if typeOf(user) == collector.Bridged {
-		service = "bridge"
-	}
-	s.run(`INSERT INTO users (name, creation_ts, is_guest, appservice_id, deactivated) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET deactivated = excluded.deactivated`,
-		address(user), a.created.Unix(), typeOf(user) == collector.Guest, service, a.disabled || a.gone)
-}
-
-// visit is a request: the visit of the day, for native accounts alone; the last-seen
-// times; and a message.
-func (s *synapseServer) visit(user int, at time.Time) {
-	name := address(user)
-	if typeOf(user) == collector.Native {
-		s.run(`INSERT INTO user_daily_visits (user_id, device_id, timestamp, user_agent) SELECT ?, 'D', ?, 'Element Android'
-			WHERE NOT EXISTS (SELECT 1 FROM user_daily_visits WHERE user_id = ? AND timestamp = ?)`,
-			name, activity.DayOf(at).Start().UnixMilli(), name, activity.DayOf(at).Start().UnixMilli())
-	}
-	s.run(`INSERT INTO user_ips (user_id, access_token, device_id, ip, user_agent, last_seen) VALUES (?, 't', 'D', '::1', 'Element Android', ?)
-		ON CONFLICT (user_id, access_token, ip) DO UPDATE SET last_seen = excluded.last_seen`, name, at.UnixMilli())
-	s.run(`INSERT INTO devices (user_id, device_id, last_seen, user_agent) VALUES (?, 'D', ?, 'Element Android')
-		ON CONFLICT (user_id, device_id) DO UPDATE SET last_seen = excluded.last_seen`, name, at.UnixMilli())
-	s.run(`INSERT INTO events (stream_ordering, type, room_id, sender, received_ts)
-		SELECT COALESCE(MAX(stream_ordering), 0) + 1, 'm.room.message', '!r:example.org', ?, ? FROM events`, name, at.UnixMilli())
-}
-
-// tidy is user_ips_max_age.
-func (s *synapseServer) tidy(now time.Time) {
-	s.run(`DELETE FROM user_ips WHERE last_seen < ?`, now.Add(-28*day).UnixMilli())
-}
-
-// ejabberdServer writes what ejabberd writes, with the multihost schema.
-type ejabberdServer struct{ database }
-
-func newEjabberd(t *testing.T, folder string) *ejabberdServer {
-	s := &ejabberdServer{database{t: t, path: filepath.Join(folder, "ejabberd.db")}}
-	s.open()
-	s.run(`CREATE TABLE last (username text NOT NULL, server_host text NOT NULL, seconds text NOT NULL, state text NOT NULL, PRIMARY KEY (server_host, username))`)
-	s.run(`CREATE TABLE users (username text NOT NULL, server_host text NOT NULL, type smallint NOT NULL, password text NOT NULL, created_at timestamp NOT NULL, PRIMARY KEY (server_host, username, type))`)
-	return s
-}
-
-func (s *ejabberdServer) reader() collector.Reader {
-	return ejabberd.New(ejabberd.Options{Databases: []ejabberd.Database{{Source: s.source()}}})
-}
-
-func (s *ejabberdServer) write(user int, a account) {
-	name := userName(user)
-	if a.gone {
-		s.run(`DELETE FROM users WHERE username = ?`, name)
-		s.run(`DELETE FROM last WHERE username = ?`, name)
-		return
-	}
-	s.run(`INSERT INTO users VALUES (?, ?, 1, '', ?) ON CONFLICT DO NOTHING`, name, domain, a.created.Format(time.DateTime))
-	seconds, state := fmt.Sprint(a.created.Unix()), "Registered but didn't login"
-	if !a.last.IsZero() {
-		seconds, state = fmt.Sprint(a.last.Unix()), ""
-	}
-	if a.damaged {
-		seconds = "\x00"
-	}
-	s.run(`INSERT INTO last VALUES (?, ?, ?, ?) ON CONFLICT (server_host, username) DO UPDATE SET seconds = excluded.seconds, state = excluded.state`, name, domain, seconds, state)
-}
-
-func (s *ejabberdServer) visit(int, time.Time) {}

@@ -1,6 +1,7 @@
 package years_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,14 +25,19 @@ import (
 var began = time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
 
 // totals are what the simulation has done.
-type totals struct{ years, steps, refreshes, figures, faults int }
+type totals struct {
+	years, steps, refreshes, figures int
+	faults                           [kinds]int
+}
 
 func (t *totals) add(other totals) {
 	t.years += other.years
 	t.steps += other.steps
 	t.refreshes += other.refreshes
 	t.figures += other.figures
-	t.faults += other.faults
+	for k, n := range other.faults {
+		t.faults[k] += n
+	}
 }
 
 // faultyHistory is a history that cannot be written while it fails.
@@ -48,83 +53,97 @@ func (h *faultyHistory) Save(ctx context.Context, server string, domains []strin
 	return h.Store.Save(ctx, server, domains, cal, classes, at)
 }
 
-// process is an exporter that runs, what it may know of each server, and what of that
-// is saved.
-type process struct {
-	folder          string
-	history         *faultyHistory
-	refreshers      []*collector.Refresher
-	memories, saved []*memory
-}
-
 // year is one that is lived.
 type year struct {
-	t      *testing.T
-	folder string
-	hosts  []*host
-	process
-	log strings.Builder
+	t         *testing.T
+	folder    string
+	hosts     []*host
+	retention time.Duration
+	custom    bool // the exporter has customRule
 
-	now             time.Time
-	offset          time.Duration     // of the exporter's clock
-	left            map[string]int    // refreshes for which a bad day lasts, by what ends it
-	undo            map[string]func() // what ends it
-	unsaved         bool              // crash after the next refresh
-	keyIsAway       bool
-	copies          int    // of folders
-	historyBackup   string // folder
-	historyMemories []*memory
-	last            []*collector.Snapshot // shown last, by server
-	totals          totals
-	differences     []string
+	storage       string // folder of the exporter that runs
+	history       *faultyHistory
+	historyBackup string // folder
+	copies        int    // of folders
+	keyIsAway     bool   // or another one is there
+	unsaved       bool   // crash after the next refresh
+
+	now         time.Time
+	offset      time.Duration     // of the exporter's clock
+	left        map[string]int    // refreshes for which a bad day lasts, by what ends it
+	undo        map[string]func() // what ends it
+	totals      totals
+	differences []string
 }
 
 // live lives a plan, up to the first difference.
-func live(t *testing.T, plan []step) (*year, totals) {
+func live(t *testing.T, p plan) *year {
 	t.Helper()
-	y := &year{t: t, folder: must.Get(os.MkdirTemp("", "year"))(t), now: began, left: make(map[string]int), undo: make(map[string]func())}
-	defer func() { must.Succeed(t, os.RemoveAll(y.folder)) }()
-	y.hosts = []*host{{server: newSynapse(t, y.folder)}, {server: newProsody(t, y.folder)}, {server: newEjabberd(t, y.folder)}}
-	for _, h := range y.hosts {
-		h.begin(began)
-		defer h.close()
-		y.memories, y.saved = append(y.memories, newMemory()), append(y.saved, newMemory())
+	y := &year{
+		t: t, folder: must.Get(os.MkdirTemp("", "year"))(t), retention: p.retention, now: began,
+		left: make(map[string]int), undo: make(map[string]func()), totals: totals{years: 1},
 	}
-	y.process.folder = filepath.Join(y.folder, "history")
-	y.last = make([]*collector.Snapshot, len(y.hosts))
+	defer func() { must.Succeed(t, os.RemoveAll(y.folder)) }()
+	for n, s := range softwares() {
+		if slices.Contains(p.absent, n) {
+			continue
+		}
+		h := &host{software: s, server: s.open(t, y.folder)}
+		defer h.close()
+		h.begin(began)
+		y.hosts = append(y.hosts, h)
+	}
+	y.storage = filepath.Join(y.folder, "history")
 	y.start()
 	defer func() { _ = y.history.Close() }()
-	for n, s := range plan {
+	for n, s := range p.steps {
 		y.step(s)
 		y.totals.steps++
 		if len(y.differences) > 0 {
-			y.differences = append([]string{fmt.Sprintf("after step %d, at %s, with a clock that shows %s:", n+1, y.now.Format(time.DateTime), y.clock().Format(time.DateTime))}, y.differences...)
+			y.differences = slices.Insert(y.differences, 0, fmt.Sprintf("after step %d, at %s, with a clock that shows %s:", n+1, y.now.Format(time.DateTime), y.clock().Format(time.DateTime)))
 			break
 		}
 	}
-	y.totals.years = 1
-	return y, y.totals
+	return y
+}
+
+// host is the server of a software, nil if it is absent.
+func (y *year) host(number int) *host {
+	n := slices.IndexFunc(y.hosts, func(h *host) bool { return h.name == softwares()[number].name })
+	if n < 0 {
+		return nil
+	}
+	return y.hosts[n]
 }
 
 func (y *year) clock() time.Time { return y.now.Add(y.offset) }
 
+func (y *year) classNames() []string {
+	if y.custom {
+		return []string{"unknown", "electron", "android", "ios", "web", "element_x"}
+	}
+	return []string{"unknown", "electron", "android", "ios", "web"}
+}
+
 // start starts an exporter on the folder.
 func (y *year) start() {
-	y.history = &faultyHistory{Store: history.New(storage.Folder(y.process.folder), ""), fails: y.left["save"] > 0}
-	y.refreshers = nil
-	for i, h := range y.hosts {
-		y.refreshers = append(y.refreshers, collector.NewRefresher(collector.RefresherOptions{
-			Server: serverNames[i], Software: serverNames[i], Reader: h.reader(), Interval: time.Hour, StaleAfter: 3 * time.Hour,
-			Windows: activity.DefaultWindows(), HalfYear: true, Classes: activity.SynapseClasses(), Key: y.history.Key(), History: y.history, Cache: true,
-			Now: y.clock, Logger: log.NewLogfmtLogger(&y.log),
-		}))
-		y.last[i] = nil
-		y.memories[i] = newMemory()
+	y.history = &faultyHistory{Store: history.New(storage.Folder(y.storage), ""), fails: y.left["save"] > 0}
+	classes := activity.SynapseClasses()
+	if y.custom {
+		classes = must.Get(activity.NewClasses([]activity.Rule{customRule()}))(y.t)
+	}
+	for _, h := range y.hosts {
+		h.refresher = collector.NewRefresher(collector.RefresherOptions{
+			Server: h.name, Software: h.name, Reader: h.reader(classes), Interval: time.Hour, StaleAfter: 3 * time.Hour,
+			Windows: activity.DefaultWindows(), HalfYear: true, Cohorts: true, Classes: classes, Key: y.history.Key(), History: y.history, Cache: true,
+			Retention: y.retention, Now: y.clock, Logger: log.NewNopLogger(),
+		})
+		h.last, h.memory = nil, newMemory()
 		if !y.keyIsAway {
-			y.memories[i] = y.saved[i].clone()
-			y.memories[i].emptied = time.Time{}
+			h.memory = h.saved.clone()
+			h.memory.emptied = time.Time{}
 		}
-		if !y.memories[i].started { // a history must not begin with a wrong clock
+		if !h.memory.started { // a history must not begin with a wrong clock
 			y.end("clock")
 		}
 	}
@@ -136,7 +155,7 @@ func (y *year) restart(inOrder bool) {
 	if inOrder {
 		must.Succeed(y.t, crashed.Close())
 	} else { // the files as they are, with whatever SQLite has beside them
-		y.process.folder = y.copyOf(y.process.folder)
+		y.storage = y.copyOf(y.storage)
 		must.Succeed(y.t, crashed.Close())
 	}
 	y.start()
@@ -151,23 +170,6 @@ func (y *year) copyOf(folder string) string {
 	return to
 }
 
-// lasts begins something that lasts for some refreshes.
-func (y *year) lasts(what string, refreshes int, begin, end func()) {
-	if y.undo[what] != nil { // it lasts already
-		return
-	}
-	y.left[what], y.undo[what] = refreshes, end
-	begin()
-}
-
-func (y *year) end(what string) {
-	if end := y.undo[what]; end != nil {
-		delete(y.left, what)
-		delete(y.undo, what)
-		end()
-	}
-}
-
 // step lets the time of a step pass.
 func (y *year) step(s step) {
 	start := y.now
@@ -178,114 +180,26 @@ func (y *year) step(s step) {
 		}
 	}
 	events := slices.Clone(s.events)
-	slices.SortStableFunc(events, func(a, b event) int { return int(1e9 * (a.part - b.part)) })
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.part, b.part) })
 	for _, e := range events {
-		if e.kind <= deleteAccount {
-			at := start.Add(time.Duration(e.part * float64(s.wait))).Truncate(time.Second)
-			y.hosts[e.server].queue = append(y.hosts[e.server].queue, delayed{at, e})
+		at := start.Add(time.Duration(e.part * float64(s.wait))).Truncate(time.Second)
+		h := y.host(e.server)
+		switch {
+		case h == nil:
+		case e.kind.isLife():
+			h.expect(delayed{at: at, event: e})
+		default:
+			h.deliver(at)
+			y.misfortune(h, e)
 		}
 	}
 	for _, h := range y.hosts {
 		h.deliver(y.now)
-	}
-	for _, e := range events {
-		if e.kind > deleteAccount {
-			y.misfortune(e)
-		}
-	}
-	for i := range y.hosts {
-		y.refresh(i)
+		y.refresh(h)
 	}
 	if y.unsaved {
 		y.unsaved = false
 		y.end("save")
 		y.restart(false)
 	}
-}
-
-// misfortune lets a bad day begin.
-func (y *year) misfortune(e event) {
-	h := y.hosts[e.server]
-	if e.kind.bad() {
-		y.totals.faults++
-	}
-	switch e.kind {
-	case disable:
-		if e.server != 2 { // ejabberd has none
-			y.lasts(fmt.Sprint("disabled ", e.server, e.user), e.refreshes, func() { h.set(e.user, func(a *account) { a.disabled = true }) }, func() { h.set(e.user, func(a *account) { a.disabled = false }) })
-		}
-	case damage:
-		if e.server != 0 {
-			y.lasts(fmt.Sprint("damaged ", e.server, e.user), e.refreshes, func() { h.set(e.user, func(a *account) { a.damaged = !a.last.IsZero() }) }, func() { h.set(e.user, func(a *account) { a.damaged = false }) })
-		}
-	case clock:
-		begun := !y.keyIsAway && y.now.Add(e.offset).After(began.Add(day))
-		for _, m := range y.memories {
-			begun = begun && m.started
-		}
-		if begun {
-			y.lasts("clock", e.refreshes, func() { y.offset = e.offset }, func() { y.offset = 0 })
-		}
-	case away:
-		y.lasts("away"+serverNames[e.server], e.refreshes, func() { h.away = true; h.move(true) }, func() { h.away = false; h.move(false) })
-	case lag:
-		y.lasts("lag", e.refreshes, func() { y.hosts[0].behind = e.offset }, func() { y.hosts[0].behind = 0 })
-	case saveFails:
-		y.lasts("save", e.refreshes, func() { y.history.fails = true }, func() { y.history.fails = false })
-	case crashUnsaved:
-		y.unsaved = true
-		y.end("save")
-		y.lasts("save", 1, func() { y.history.fails = true }, func() { y.history.fails = false })
-	case keyAway:
-		y.loseKey(e.refreshes)
-	case restart, crash:
-		y.restart(e.kind == restart)
-	case backupServer:
-		h.keep()
-	case restoreServer:
-		h.putBack()
-	case backupHistory, restoreHistory:
-		y.historyCopied(e.kind == restoreHistory)
-	default:
-		panic(e.kind)
-	}
-}
-
-// loseKey takes the key of the hashes away. The exporter notices at its next start.
-func (y *year) loseKey(refreshes int) {
-	path := func() string { return filepath.Join(y.process.folder, "key") }
-	if _, err := os.Stat(path()); err != nil || !y.saved[0].started && !y.saved[1].started && !y.saved[2].started {
-		return
-	}
-	key := must.Get(os.ReadFile(path()))(y.t)
-	y.end("clock")
-	y.lasts("key", refreshes, func() {
-		must.Succeed(y.t, os.Remove(path()))
-		y.keyIsAway = true
-		y.restart(true)
-	}, func() {
-		must.Succeed(y.t, os.WriteFile(path(), key, 0o600))
-		y.keyIsAway = false
-		y.restart(true)
-	})
-}
-
-// historyCopied makes a backup of the history, or restores it.
-func (y *year) historyCopied(restored bool) {
-	if y.keyIsAway || restored && y.historyBackup == "" {
-		return
-	}
-	must.Succeed(y.t, y.history.Close())
-	if restored {
-		y.process.folder = y.copyOf(y.historyBackup)
-		for i, m := range y.historyMemories {
-			y.saved[i] = m.clone()
-		}
-	} else {
-		y.historyBackup, y.historyMemories = y.copyOf(y.process.folder), nil
-		for _, m := range y.saved {
-			y.historyMemories = append(y.historyMemories, m.clone())
-		}
-	}
-	y.start()
 }
