@@ -114,7 +114,9 @@ func (m *memory) purge(now time.Time, retention time.Duration) {
 	if proven < activity.DayOf(now) {
 		now = proven.Start()
 	}
-	isOld := func(date activity.Day) bool { return date.Start().Before(now.Add(-retention)) || date.Start().Equal(now.Add(-retention)) }
+	isOld := func(date activity.Day) bool {
+		return date.Start().Before(now.Add(-retention)) || date.Start().Equal(now.Add(-retention))
+	}
 	maps.DeleteFunc(m.visits, func(date activity.Day, _ map[string]cameWith) bool { return isOld(date) })
 	for _, days := range []map[activity.Day]bool{m.recorded, m.observed} {
 		maps.DeleteFunc(days, func(date activity.Day, _ bool) bool { return isOld(date) })
