@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -40,7 +41,10 @@ func between(from, to activity.Day) string {
 // with another count is read again. No other day is: whether a device was idle on a
 // day can be recognized best on that day; see readDays.
 //
-// If a recent day has lost rows, the records are no longer those that were read.
+// If a recent day has lost rows, the records are no longer those that were read: a backup
+// was restored, and people may have used it. So when everything is asked for, the days of
+// r30v2 are read again from the day before the oldest one that has lost rows: on later ones,
+// as many others may have come.
 //
 // It says whether all older visits are known as well; see past.
 func (r *reading) visits(ctx context.Context) (all bool, err error) {
@@ -64,8 +68,16 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 		before[newest] = rows
 		settled = r.toVerify(settled, newest)
 	}
-	if err := r.verify(ctx, settled, stale); err != nil {
+	lost, err := r.verify(ctx, settled, stale)
+	if err != nil {
 		return false, err
+	}
+	if r.since.IsZero() {
+		for _, date := range settled {
+			if date >= max(first, lost-1) {
+				stale[date] = true
+			}
+		}
 	}
 	older, err := r.unknownPast(ctx, first)
 	if err != nil {
@@ -167,10 +179,11 @@ func (r *reading) toVerify(settled []activity.Day, newest activity.Day) (chosen 
 }
 
 // verify adds to stale those of the given days, in order, that do not have as many
-// rows as were read.
-func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) error {
+// rows as were read, and returns the oldest one that has fewer, or one that will not come.
+func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[activity.Day]bool) (lost activity.Day, err error) {
+	lost = math.MaxInt32
 	if len(days) == 0 {
-		return nil
+		return lost, nil
 	}
 	asked, counted := make(map[activity.Day]bool), make(map[activity.Day]int)
 	for _, date := range days {
@@ -179,15 +192,19 @@ func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[act
 	for from, to := range runs(days[0], days[len(days)-1]+1, func(date activity.Day) bool { return asked[date] }) {
 		err := r.Stream(ctx, r.visitCounts(from, to), 2, func(row *sqldb.Row) { counted[visitDay(row.Integer(0))] += int(row.Integer(1)) })
 		if err != nil {
-			return err
+			return lost, err
 		}
 	}
 	for _, date := range days {
-		if n, _ := r.rec.Rows(r.server, date); n != counted[date] {
+		n, _ := r.rec.Rows(r.server, date)
+		if n != counted[date] {
 			stale[date] = true
 		}
+		if n > counted[date] {
+			lost = min(lost, date)
+		}
 	}
-	return nil
+	return lost, nil
 }
 
 // visitCounts are the numbers of visits of some days, the last excluded, by time.

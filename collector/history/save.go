@@ -73,8 +73,9 @@ func (s *Store) Save(ctx context.Context, server string, domains []string, cal *
 		return fmt.Errorf("write the history: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	encoder := new(encoder)
 	for _, domain := range domains {
-		w := writer{tx: tx, classes: classes, old: s.written[server][domain]}
+		w := writer{tx: tx, encoder: encoder, classes: classes, old: s.written[server][domain]}
 		if written[domain], err = w.domain(ctx, server, domain, cal.State(domain), at); err != nil {
 			return fmt.Errorf("write the history of %s: %w", domain, err)
 		}
@@ -92,6 +93,7 @@ func (s *Store) Save(ctx context.Context, server string, domains []string, cal *
 // writer writes one domain.
 type writer struct {
 	tx      *sqlx.Tx
+	encoder *encoder
 	classes *activity.Classes
 	old     *contents // nil if nothing is known of what is there
 	new     *contents
@@ -174,7 +176,7 @@ func (w *writer) observed(ctx context.Context, days []activity.Day) error {
 		}
 	}
 	set.RunOptimize()
-	content, err := encodeSet(set, false)
+	content, err := w.encoder.set(set, false)
 	if err != nil {
 		return err
 	}
@@ -309,7 +311,7 @@ func (w *writer) day(ctx context.Context, date activity.Day, day activity.DaySta
 			continue
 		}
 		came = true
-		content, err := encodeSet(set, small)
+		content, err := w.encoder.set(set, small)
 		if err != nil {
 			return err
 		}
