@@ -41,7 +41,7 @@ func (y *year) refresh(h *host) {
 
 // compare compares the figures that are shown with the right ones, and with those of
 // somebody who believes that the exporter was at work on days that only a wrong clock
-// has shown.
+// has shown, or who has not yet noticed that visits were deleted.
 func (y *year) compare(h *host, got figures, now time.Time) {
 	y.totals.figures += len(got)
 	k := y.known(h, now)
@@ -49,10 +49,14 @@ func (y *year) compare(h *host, got figures, now time.Time) {
 	if h.kinds {
 		k.dormancy(likely, h.visitsSince())
 	}
-	doubtful := likely
-	if !h.keepsVisits {
+	doubtful := maps.Clone(likely)
+	switch {
+	case !h.keepsVisits:
 		k.observed = func(date activity.Day) bool { return h.memory.observed[date] }
 		doubtful = k.count()
+	case !now.After(h.deleted.until):
+		k.visits = h.unnoticed()
+		maps.Copy(doubtful, k.count())
 	}
 	for _, name := range slices.Sorted(maps.Keys(union(likely, got))) {
 		shown, isShown := got[name]

@@ -75,6 +75,10 @@ func (s *synapseServer) visited(user, device int, date activity.Day) {
 		address(user), strconv.Itoa(device), date.Start().UnixMilli(), agent, address(user), strconv.Itoa(device), date.Start().UnixMilli())
 }
 
+func (s *synapseServer) deleteVisits(date activity.Day) {
+	s.run(`DELETE FROM user_daily_visits WHERE timestamp = ?`, date.Start().UnixMilli())
+}
+
 // tidy is user_ips_max_age.
 func (s *synapseServer) tidy(now time.Time) {
 	s.run(`DELETE FROM user_ips WHERE last_seen < ?`, now.Add(-28*day).UnixMilli())
@@ -121,4 +125,8 @@ func (s *dendriteServer) visit(user, device int, a account) (activity.Day, time.
 func (s *dendriteServer) visited(user, device int, date activity.Day) {
 	agent, _, _ := agentOf(user, device)
 	s.run(`INSERT INTO userapi_daily_visits (localpart, device_id, timestamp, user_agent) VALUES (?, 'D', ?, ?) ON CONFLICT DO NOTHING`, userName(user), date.Start().UnixMilli(), agent)
+}
+
+func (s *dendriteServer) deleteVisits(date activity.Day) {
+	s.run(`DELETE FROM userapi_daily_visits WHERE timestamp = ?`, date.Start().UnixMilli())
 }

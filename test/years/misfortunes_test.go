@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"active_users_exporter/test/must"
 )
@@ -26,16 +27,24 @@ func (y *year) end(what string) {
 	}
 }
 
+// happened counts a fault, if it has happened.
+func (y *year) happened(e event, really bool) {
+	if really {
+		y.totals.faults[e.kind]++
+	}
+}
+
 // misfortune lets something happen that is not what people do.
-func (y *year) misfortune(h *host, e event) {
+func (y *year) misfortune(h *host, e event, at time.Time) {
 	switch e.kind {
 	case disable, damage, away, lag:
 		y.ofServer(h, e)
 	case backupServer:
 		h.keep()
 	case restoreServer:
-		y.totals.faults[e.kind]++
-		h.putBack()
+		y.happened(e, h.putBack())
+	case deleteVisits:
+		y.happened(e, h.deleteDay(at, e.offset))
 	case clock:
 		y.setClock(e)
 	case saveFails:

@@ -31,9 +31,10 @@ const (
 	restart     // the exporter is stopped in order, and started again
 	crash       // it is started again on the files as they are
 	crashUnsaved
-	saveFails // the history cannot be written, for some refreshes
-	keyAway   // the key of the hashes is away, for some refreshes
-	otherKey  // another key stands in its place, for some refreshes
+	deleteVisits // of a day on a Synapse or Dendrite, as somebody may do in its database
+	saveFails    // the history cannot be written, for some refreshes
+	keyAway      // the key of the hashes is away, for some refreshes
+	otherKey     // another key stands in its place, for some refreshes
 	restoreServer
 	restoreHistory
 	off   // nothing runs for a time; the step says for how long
@@ -43,7 +44,7 @@ const (
 func (k kind) String() string {
 	return []string{
 		"log in", "register", "delete", "backup of the server", "backup of the history", "other classes of clients", "disabled account", "wrong clock",
-		"records away", "damaged record", "database behind", "restart", "crash", "crash before saving", "history cannot be written", "key away", "another key",
+		"records away", "damaged record", "database behind", "restart", "crash", "crash before saving", "deleted visits", "history cannot be written", "key away", "another key",
 		"restored server", "restored history", "exporter off for days",
 	}[k]
 }
@@ -58,7 +59,7 @@ type event struct {
 	user      int
 	device    int           // with which the user comes
 	part      float64       // of the step's time that has passed when it happens
-	offset    time.Duration // of a clock, of a database
+	offset    time.Duration // of a clock, of a database; the age of visits
 	refreshes int           // for how many it lasts
 }
 
@@ -67,7 +68,7 @@ func (e event) String() string {
 	switch e.kind {
 	case logIn, register, deleteAccount, disable, damage:
 		text += fmt.Sprintf(" %s on %s", userName(e.user), softwares()[e.server].name)
-	case away, backupServer, restoreServer, lag:
+	case away, backupServer, restoreServer, lag, deleteVisits:
 		text += " " + softwares()[e.server].name
 	default:
 	}
@@ -199,6 +200,8 @@ func (p plan) misfortunes(random *rand.Rand) (events []event) {
 			e.offset = clockOffset(random)
 		case lag:
 			e.server, e.offset = random.IntN(2), time.Duration(1+random.IntN(12))*30*time.Minute
+		case deleteVisits:
+			e.server, e.offset = random.IntN(2), time.Duration(2+random.IntN(80))*day
 		default:
 		}
 		events = append(events, e)

@@ -105,6 +105,8 @@ type server interface {
 	visit(user, device int, a account) (date activity.Day, written time.Time)
 	// visited writes that visit.
 	visited(user, device int, date activity.Day)
+	// deleteVisits deletes all of a day.
+	deleteVisits(date activity.Day)
 	// tidy is what the server deletes by itself.
 	tidy(now time.Time)
 	// move takes the records away, or brings them back.
@@ -130,10 +132,42 @@ type host struct {
 	away    bool
 	behind  time.Duration
 	restore func() // what the last backup was; nil without one
+	deleted deletion
 
 	refresher               *collector.Refresher
 	last                    *collector.Snapshot // shown last
 	memory, saved, backedUp *memory             // what the exporter may know, what of that is saved, and in the backup
+}
+
+// deletion is a day whose visits somebody has deleted. The exporter may not notice until a
+// moment.
+type deletion struct {
+	date   activity.Day
+	visits map[string]cameWith
+	until  time.Time
+}
+
+// deleteDay deletes the visits of a day, though not of the oldest one, and if none are
+// unnoticed.
+func (h *host) deleteDay(now time.Time, age time.Duration) bool {
+	date := activity.DayOf(now.Add(-age))
+	if h.away || !h.keepsVisits || len(h.world.visits[date]) == 0 || !h.visitsSince().Before(date.Start()) || !now.After(h.deleted.until) {
+		return false
+	}
+	h.deleted = deletion{date, h.world.visits[date], now.Add(60 * time.Hour)}
+	if age > 57*day { // r30v2 may not look at it any more when its turn comes
+		h.deleted.until = now.Add(7 * day)
+	}
+	h.server.deleteVisits(date)
+	delete(h.world.visits, date)
+	return true
+}
+
+// unnoticed are the visits of somebody who has not noticed the deletion.
+func (h *host) unnoticed() visitors {
+	visits := maps.Clone(h.world.visits)
+	visits[h.deleted.date] = h.deleted.visits
+	return visits
 }
 
 // begin fills a new server.
@@ -234,14 +268,17 @@ func (h *host) keep() {
 	before, restore := h.world.clone(), h.backup()
 	h.restore = func() {
 		restore()
+		h.deleted.until = time.Time{}
 		h.world, h.queue = before.clone(), nil
 	}
 }
 
-func (h *host) putBack() {
-	if h.restore != nil && !h.away {
-		h.restore()
+func (h *host) putBack() bool {
+	if h.restore == nil || h.away {
+		return false
 	}
+	h.restore()
+	return true
 }
 
 // database is an SQLite file that the server writes.

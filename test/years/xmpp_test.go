@@ -20,6 +20,7 @@ type oneTime struct{}
 
 func (oneTime) visit(int, int, account) (activity.Day, time.Time) { return 0, time.Time{} }
 func (oneTime) visited(int, int, activity.Day)                    {}
+func (oneTime) deleteVisits(activity.Day)                         {}
 
 // ejabberdServer writes what ejabberd writes, with the multihost schema.
 type ejabberdServer struct {

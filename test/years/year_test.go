@@ -190,7 +190,7 @@ func (y *year) step(s step) {
 			h.expect(delayed{at: at, event: e})
 		default:
 			h.deliver(at)
-			y.misfortune(h, e)
+			y.misfortune(h, e, at)
 		}
 	}
 	for _, h := range y.hosts {
