@@ -133,7 +133,7 @@ func (y *year) remember(h *host, now time.Time) {
 func (h *host) records(now time.Time) records {
 	r := records{seen: make(map[string]time.Time), exists: make(map[string]bool)}
 	for user, a := range h.world.accounts {
-		r.exists[userName(user)] = true
+		r.exists[userName(user)] = h.listsIdle || !a.last().IsZero()
 		switch {
 		case a.damaged:
 			r.damaged++

@@ -27,6 +27,7 @@ type software struct {
 	deactivates bool // deleted accounts stay, as deactivated ones
 	disables    bool // accounts may be disabled for a time
 	damages     bool // a record that is damaged can be recognised
+	listsIdle   bool // the records also say who exists and never came
 	open        func(t *testing.T, folder string) server
 }
 
@@ -35,8 +36,8 @@ func softwares() []software {
 	return []software{
 		{name: "synapse", keepsVisits: true, kinds: true, created: true, deletes: true, deactivates: true, disables: true, open: newSynapse},
 		{name: "dendrite", keepsVisits: true, created: true, open: newDendrite},
-		{name: "prosody", deletes: true, disables: true, damages: true, open: newProsody},
-		{name: "ejabberd", created: true, deletes: true, damages: true, open: newEjabberd},
+		{name: "prosody", deletes: true, disables: true, damages: true, listsIdle: true, open: newProsody},
+		{name: "ejabberd", created: true, deletes: true, damages: true, listsIdle: true, open: newEjabberd},
 		{name: "mongooseim", created: true, deletes: true, open: newMongooseIM},
 	}
 }
