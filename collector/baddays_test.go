@@ -263,6 +263,22 @@ func TestADisabledAccountKeepsItsHistory(t *testing.T) {
 	}
 }
 
+// An account that is deleted while the clock is behind is forgotten, although it came on
+// days that the clock has not reached. Somebody else may take its name.
+func TestAnAccountIsDeletedWhileTheClockIsBehind(t *testing.T) {
+	c := newCommunity(t)
+	c.logIn(now, "deleted", "daily")
+	c.refresh(now)
+	for _, store := range []string{"accounts", "lastlog2"} {
+		must.Succeed(t, os.Remove(filepath.Join(c.data, "example%2eorg", store, "deleted.dat")))
+	}
+	c.refresh(now.AddDate(0, 0, -12))
+	c.write("accounts", "deleted", "[\"iteration_count\"] = 10000;")
+	if shown := c.refresh(now.AddDate(0, 0, 1)); shown.Daily[0].Number != 1 {
+		t.Errorf("%d came on the first day, want the one whose account is still there", shown.Daily[0].Number)
+	}
+}
+
 // With a key that is not the one of the history, what needs the history is absent,
 // and nothing is lost: with the right key all is as before.
 func TestAnotherKeyLosesNothing(t *testing.T) {

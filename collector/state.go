@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -143,9 +144,9 @@ const (
 // come for as long as retention looks back. Before this refresh, so many users
 // were known: newcomers make up for nobody.
 func (m *refreshState) forgetGone(f DomainFacts, now time.Time, known int) {
-	since := activity.DayOf(now) + 1
+	since := activity.Day(math.MaxInt32) // visits on whatever day save nobody
 	if f.LogoutsUnrecorded {
-		since -= activity.RetentionDays
+		since = activity.DayOf(now) - activity.RetentionDays + 1
 	}
 	gone := m.calendar.Gone(f.Name, since)
 	emptied := make(map[string]time.Time) // that of the refresh before stays as it is

@@ -63,21 +63,8 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 	for date := range before {
 		stale[date] = true
 	}
-	if !r.since.IsZero() {
-		newest, rows := r.newestWithRows(settled)
-		before[newest] = rows
-		settled = r.toVerify(settled, newest)
-	}
-	lost, err := r.verify(ctx, settled, stale)
-	if err != nil {
+	if err := r.countSettled(ctx, settled, first, before, stale); err != nil {
 		return false, err
-	}
-	if r.since.IsZero() {
-		for _, date := range settled {
-			if date >= max(first, lost-1) {
-				stale[date] = true
-			}
-		}
 	}
 	older, err := r.unknownPast(ctx, first)
 	if err != nil {
@@ -101,6 +88,24 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 		return false, err
 	}
 	return r.past(ctx, older)
+}
+
+// countSettled adds to stale those of the settled days that have to be read again, and to
+// before the newest one that has visits, which may not have lost any.
+func (r *reading) countSettled(ctx context.Context, settled []activity.Day, first activity.Day, before map[activity.Day]int, stale map[activity.Day]bool) error {
+	if !r.since.IsZero() {
+		newest, rows := r.newestWithRows(settled)
+		before[newest] = rows
+		_, err := r.verify(ctx, r.toVerify(settled, newest), stale)
+		return err
+	}
+	lost, err := r.verify(ctx, settled, stale)
+	for _, date := range settled {
+		if date >= max(first, lost-1) {
+			stale[date] = true
+		}
+	}
+	return err
 }
 
 // known returns which of the days from one on, the end excluded, are known and have not

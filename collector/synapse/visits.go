@@ -40,15 +40,43 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
 		return err
 	}
+	days := r.visitDays()
+	if err := r.verify(ctx, days.counted, days.stale); err != nil {
+		return err
+	}
+	for _, run := range runs(slices.Sorted(maps.Keys(days.stale)), activity.RetentionDays) {
+		if err := r.readDays(ctx, run.from, run.to); err != nil {
+			return err
+		}
+	}
+	for date, n := range days.rows {
+		if now, _ := r.rec.Rows(r.server, date); now < n {
+			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
+		}
+	}
+	return nil
+}
+
+// visitDays are the days of visits that a Read looks at.
+type visitDays struct {
+	stale   map[activity.Day]bool // those to read
+	counted []activity.Day        // those to read if they have lost or gained rows, in order
+	rows    map[activity.Day]int  // how many are known of those that may not lose any
+}
+
+func (r *reading) visitDays() visitDays {
 	const day = 24 * time.Hour
 	today := activity.DayOf(r.now)
 	first, end := activity.FirstDay(r.now, activity.RetentionDays*day), activity.DayOf(r.now.Add(day))+1
-	from := first
-	last := r.lastKnown()
-	changed, uncertain := min(today, activity.DayOf(last.Add(-writeDelay))), activity.DayOf(last.Add(-writeDelay-maxLag))
-	if r.since.IsZero() {
-		changed, uncertain = today-1, today-1
-		from = activity.FirstDay(r.now, activity.MaxWindow)
+	// Days from changed on are read, from counted on counted; from recent on, none may
+	// have lost rows.
+	changed, counted, recent := today-1, activity.FirstDay(r.now, activity.MaxWindow), first
+	from := counted
+	if !r.since.IsZero() {
+		last := r.lastKnown().Add(-writeDelay)
+		from, changed = first, min(today, activity.DayOf(last))
+		recent = min(activity.DayOf(last.Add(-maxLag)), r.newestWithRows(first, changed))
+		counted = recent
 	}
 	if r.restored { // so that none of them has as many rows as the database
 		for date := first; date < end; date++ {
@@ -56,61 +84,33 @@ func (r *reading) visits(ctx context.Context) error {
 		}
 		r.restored = false
 	}
-	stale := make(map[activity.Day]bool)
-	var verified []activity.Day
+	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
 	for date := from; date < end; date++ {
-		_, known := r.rec.Rows(r.server, date)
+		rows, known := r.rec.Rows(r.server, date)
 		switch {
 		case !known && date < first: // that is for past
+			continue
 		case !known, date >= changed:
-			stale[date] = true
-		case r.since.IsZero(), date >= uncertain, date.VerifiedBetween(r.since, r.now):
-			verified = append(verified, date)
+			days.stale[date] = true
+		case date >= counted, date.VerifiedBetween(r.since, r.now):
+			days.counted = append(days.counted, date)
+		}
+		if date >= recent {
+			days.rows[date] = rows
 		}
 	}
-	before := r.rowsOf(max(uncertain, from), end)
-	if r.since.IsZero() { // all of them are counted
-		before = r.rowsOf(first, end)
-	} else if newest := r.newestWithRows(from, changed); newest >= from {
-		before[newest], _ = r.rec.Rows(r.server, newest)
-		if at, there := slices.BinarySearch(verified, newest); !there && !stale[newest] {
-			verified = slices.Insert(verified, at, newest)
-		}
-	}
-	if err := r.verify(ctx, verified, stale); err != nil {
-		return err
-	}
-	for _, run := range runs(slices.Sorted(maps.Keys(stale)), activity.RetentionDays) {
-		if err := r.readDays(ctx, run.from, run.to); err != nil {
-			return err
-		}
-	}
-	for date, n := range before {
-		if now, _ := r.rec.Rows(r.server, date); now < n && !(r.since.IsZero() && r.restored) {
-			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
-		}
-	}
-	return nil
-}
-
-// rowsOf returns how many rows of days are known, the last excluded.
-func (r *reading) rowsOf(from, to activity.Day) map[activity.Day]int {
-	rows := make(map[activity.Day]int)
-	for date := from; date < to; date++ {
-		rows[date], _ = r.rec.Rows(r.server, date)
-	}
-	return rows
+	return days
 }
 
 // newestWithRows returns the newest of some days, the last excluded, of which rows are
-// known, or the day before all of them.
+// known, or that end if there is none.
 func (r *reading) newestWithRows(from, end activity.Day) activity.Day {
 	for date := end - 1; date >= from; date-- {
 		if n, _ := r.rec.Rows(r.server, date); n > 0 {
 			return date
 		}
 	}
-	return from - 1
+	return end
 }
 
 // A run is some days in a row, the last excluded.

@@ -21,7 +21,7 @@ type synapseServer struct{ database }
 func newSynapse(t *testing.T, folder string) server {
 	s := &synapseServer{database{t: t, path: filepath.Join(folder, "homeserver.db")}}
 	must.Succeed(t, invented.WriteSQLite(context.Background(), s.path, invented.Tables(nil)))
-	s.database.open()
+	s.open()
 	return s
 }
 
@@ -89,7 +89,7 @@ type dendriteServer struct{ database }
 
 func newDendrite(t *testing.T, folder string) server {
 	s := &dendriteServer{database{t: t, path: filepath.Join(folder, "dendrite.db")}}
-	s.database.open()
+	s.open()
 	s.run(`CREATE TABLE userapi_accounts (localpart TEXT NOT NULL, server_name TEXT NOT NULL, created_ts BIGINT NOT NULL, appservice_id TEXT, is_deactivated BOOLEAN DEFAULT FALSE, account_type INTEGER NOT NULL)`)
 	s.run(`CREATE UNIQUE INDEX userapi_accounts_idx ON userapi_accounts (localpart, server_name)`)
 	s.run(`CREATE TABLE userapi_devices (device_id TEXT, localpart TEXT, server_name TEXT NOT NULL, created_ts BIGINT, last_seen_ts BIGINT, user_agent TEXT)`)

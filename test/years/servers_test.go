@@ -159,7 +159,7 @@ func (h *host) deleteDay(now time.Time, age time.Duration) bool {
 	if age > 57*day { // r30v2 may not look at it any more when its turn comes
 		h.deleted.until = now.Add(7 * day)
 	}
-	h.server.deleteVisits(date)
+	h.deleteVisits(date)
 	delete(h.world.visits, date)
 	return true
 }

@@ -30,7 +30,7 @@ type ejabberdServer struct {
 
 func newEjabberd(t *testing.T, folder string) server {
 	s := &ejabberdServer{database: database{t: t, path: filepath.Join(folder, "ejabberd.db")}}
-	s.database.open()
+	s.open()
 	s.run(`CREATE TABLE last (username text NOT NULL, server_host text NOT NULL, seconds text NOT NULL, state text NOT NULL, PRIMARY KEY (server_host, username))`)
 	s.run(`CREATE TABLE users (username text NOT NULL, server_host text NOT NULL, type smallint NOT NULL, password text NOT NULL, created_at timestamp NOT NULL, PRIMARY KEY (server_host, username, type))`)
 	return s
@@ -66,7 +66,7 @@ type mongooseimServer struct {
 
 func newMongooseIM(t *testing.T, folder string) server {
 	s := &mongooseimServer{database: database{t: t, path: filepath.Join(folder, "mongooseim.db")}}
-	s.database.open()
+	s.open()
 	s.run(`CREATE TABLE last (server varchar(250) NOT NULL, username varchar(250) NOT NULL, seconds int NOT NULL, state text NOT NULL, PRIMARY KEY (server, username))`)
 	s.run(`CREATE TABLE users (server varchar(250) NOT NULL, username varchar(250) NOT NULL, password text NOT NULL, created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (server, username))`)
 	return s
