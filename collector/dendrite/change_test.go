@@ -102,6 +102,22 @@ func TestARestoredBackupThatIsUsed(t *testing.T) {
 	}
 }
 
+// A backup was restored that lacks last-seen times for which there were no visits yet.
+func TestARestoredBackupThatLacksLastSeenTimes(t *testing.T) {
+	db := onSQLite(t)
+	db.run(newWorld(1, noon, 62, 20).statements()...)
+	now := noon
+	options := dendrite.Options{Database: source(t, db.location)}
+	r := newRefresher(options, &now)
+	before := shown(refresh(t, r))
+	db.run(fmt.Sprintf(`UPDATE userapi_devices SET last_seen_ts = last_seen_ts - %d WHERE last_seen_ts > %d`, (3 * day).Milliseconds(), noon.Add(-2*time.Hour).UnixMilli()))
+	now = noon.Add(time.Minute)
+	got := shown(refresh(t, r))
+	if want := shown(refresh(t, newRefresher(options, &now))); !maps.Equal(want, got) || maps.Equal(want, before) {
+		t.Errorf("at the next refresh %v, a full read has %v, before it was %v", got, want, before)
+	}
+}
+
 // However long nothing was read, the day of the last refresh was not over then.
 func TestNoRefreshForALongTime(t *testing.T) {
 	for _, gap := range []int{2, 59, 60, 61, 62, 63, 72, 399, 400} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb"
 )
@@ -24,11 +25,14 @@ func madeByServer(table string) string {
 // lastSeen reports when devices were last seen. Dendrite writes that at the
 // registration, at a login and, for a device at most once a minute, at /sync. It says
 // how many times were damaged, which only SQLite can hold, and whether any was not.
+//
+// If the newest time that is known is gone and nobody has come since, its device was logged
+// out, or a backup was restored.
 func (r *reading) lastSeen(ctx context.Context) (damaged int, anyReadable bool, err error) {
-	after := r.now.Add(-activity.MaxWindow)
+	after, known := r.now.Add(-activity.MaxWindow), r.rec.Newest(r.server)
 	if !r.since.IsZero() {
 		after = r.since
-		if known := r.rec.Newest(r.server); !known.IsZero() && known.Before(after) { // Dendrite's clock may be behind ours
+		if !known.IsZero() && known.Before(after) { // Dendrite's clock may be behind ours
 			after = known
 		}
 		after = after.Add(-overlap)
@@ -40,13 +44,19 @@ func (r *reading) lastSeen(ctx context.Context) (damaged int, anyReadable bool, 
 	// A scan: no index knows the time. There is a row for each device that is logged in.
 	query := fmt.Sprintf(`SELECT localpart, user_agent, %s FROM userapi_devices AS d
 		WHERE server_name = %s AND last_seen_ts > %d AND NOT %s`, lastSeen, r.literal(), after.UnixMilli(), madeByServer("d"))
+	goesOn := r.since.IsZero() || known.IsZero()
 	err = r.Stream(ctx, query, 3, func(row *sqldb.Row) {
 		if row.Text(2) == nil {
 			damaged++
 			return
 		}
 		anyReadable = true
-		r.rec.Seen(r.server, row.Text(0), r.classify.Of(row.Text(1)), time.UnixMilli(row.Integer(2)))
+		at := time.UnixMilli(row.Integer(2))
+		goesOn = goesOn || !at.Before(known)
+		r.rec.Seen(r.server, row.Text(0), r.classify.Of(row.Text(1)), at)
 	})
+	if err == nil && !goesOn {
+		err = fmt.Errorf("the newest last-seen time is gone: %w", collector.ErrStartOver)
+	}
 	return damaged, anyReadable, err
 }

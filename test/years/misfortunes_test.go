@@ -42,7 +42,7 @@ func (y *year) misfortune(h *host, e event, at time.Time) {
 	case backupServer:
 		h.keep()
 	case restoreServer:
-		y.happened(e, h.putBack())
+		y.happened(e, h.putBack(at))
 	case deleteVisits:
 		y.happened(e, h.deleteDay(at, e.offset))
 	case clock:

@@ -134,6 +134,7 @@ type host struct {
 	behind  time.Duration
 	restore func() // what the last backup was; nil without one
 	deleted deletion
+	undone  undone
 
 	refresher               *collector.Refresher
 	last                    *collector.Snapshot // shown last
@@ -274,12 +275,34 @@ func (h *host) keep() {
 	}
 }
 
-func (h *host) putBack() bool {
+// undone are the accounts as they were before a backup was restored. Unless the exporter
+// notices, their last-seen times count until a moment, see docs/reliability.md. A Synapse
+// tells by its events.
+type undone struct {
+	accounts map[int]account
+	until    time.Time
+}
+
+func (h *host) putBack(now time.Time) bool {
 	if h.restore == nil || h.away {
 		return false
 	}
+	if h.keepsVisits && !h.kinds {
+		h.undone = undone{maps.Clone(h.world.accounts), now.Add(7 * day)}
+	}
 	h.restore()
 	return true
+}
+
+// seenBefore are the moments at which a user was seen, those included that have not
+// happened after all.
+func (u undone) seenBefore(user int, seen [devices]time.Time) [devices]time.Time {
+	for device, at := range u.accounts[user].seen {
+		if at.After(seen[device]) {
+			seen[device] = at
+		}
+	}
+	return seen
 }
 
 // database is an SQLite file that the server writes.
