@@ -51,20 +51,7 @@ func (y *year) compare(h *host, got figures, now time.Time) {
 		k.dormancy(likely, h.visitsSince())
 	}
 	doubtful := maps.Clone(likely)
-	switch {
-	case !h.keepsVisits:
-		k.observed = func(date activity.Day) bool { return h.memory.observed[date] }
-		doubtful = k.count()
-	case !now.After(h.deleted.until):
-		k.visits = h.unnoticed()
-		maps.Copy(doubtful, k.count())
-	case !now.After(h.undone.until):
-		for user, a := range h.world.accounts {
-			a.seen = h.undone.seenBefore(user, a.seen)
-			k.people[userName(user)] = y.person(h, user, a)
-		}
-		maps.Copy(doubtful, k.count())
-	}
+	maps.Copy(doubtful, y.asFarAsNoticed(h, k).count())
 	for _, name := range slices.Sorted(maps.Keys(union(likely, got))) {
 		shown, isShown := got[name]
 		want, isKnown := likely[name]
@@ -76,6 +63,25 @@ func (y *year) compare(h *host, got figures, now time.Time) {
 			y.differ(h, "%s: shown %s, right is %s", name, optional(shown, isShown), optional(want, isKnown))
 		}
 	}
+}
+
+// asFarAsNoticed is what is known to somebody who has noticed no more than what is
+// promised.
+func (y *year) asFarAsNoticed(h *host, k known) known {
+	if !h.keepsVisits {
+		k.observed = func(date activity.Day) bool { return h.memory.observed[date] }
+	}
+	if !k.now.After(h.deleted.until) {
+		k.visits = h.unnoticed()
+	}
+	if !k.now.After(h.undone.until) {
+		k.people = make(map[string]person)
+		for user, a := range h.world.accounts {
+			a.seen = h.undone.seenBefore(user, a.seen)
+			k.people[userName(user)] = y.person(h, user, a)
+		}
+	}
+	return k
 }
 
 func union(a, b figures) figures {

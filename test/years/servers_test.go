@@ -270,7 +270,6 @@ func (h *host) keep() {
 	before, restore := h.world.clone(), h.backup()
 	h.restore = func() {
 		restore()
-		h.deleted.until = time.Time{}
 		h.world, h.queue = before.clone(), nil
 	}
 }
@@ -288,7 +287,14 @@ func (h *host) putBack(now time.Time) bool {
 		return false
 	}
 	if h.keepsVisits && !h.kinds {
-		h.undone = undone{maps.Clone(h.world.accounts), now.Add(7 * day)}
+		accounts := maps.Clone(h.world.accounts)
+		for user, a := range accounts {
+			if !now.After(h.undone.until) {
+				a.seen = h.undone.seenBefore(user, a.seen)
+				accounts[user] = a
+			}
+		}
+		h.undone = undone{accounts, now.Add(7 * day)}
 	}
 	h.restore()
 	return true
