@@ -47,15 +47,15 @@ func (y *year) compare(h *host, got figures, now time.Time) {
 	y.totals.figures += len(got)
 	k := y.known(h, now)
 	likely := k.count()
-	if h.kinds {
-		k.dormancy(likely, h.visitsSince())
-	}
 	doubtful := maps.Clone(likely)
 	maps.Copy(doubtful, y.asFarAsNoticed(h, k).count())
 	for _, name := range slices.Sorted(maps.Keys(union(likely, got))) {
 		shown, isShown := got[name]
 		want, isKnown := likely[name]
 		other, mayBeKnown := doubtful[name]
+		if strings.HasPrefix(name, "dormant") && !now.After(h.undone.until) {
+			continue // moments that were undone may count
+		}
 		if (name == "history" || strings.HasPrefix(name, "active")) && want <= shown && shown <= other {
 			continue // some of the days that a wrong clock has shown, or of the moments that were undone
 		}
@@ -177,8 +177,13 @@ func (y *year) known(h *host, now time.Time) known {
 		return k
 	}
 	r := h.records(now)
-	for user, at := range r.seen {
-		k.people[user] = person{seen: [devices]time.Time{at}, kind: "native"}
+	for user, a := range h.world.accounts {
+		p := person{kind: "native", last: a.last(), never: h.knowsNever && a.last().IsZero()}
+		if a.damaged {
+			p.last, p.never = time.Time{}, false
+		}
+		p.seen[0] = r.seen[userName(user)]
+		k.people[userName(user)] = p
 	}
 	k.damaged, k.visits, k.first = r.damaged, h.memory.visits, h.memory.firstDay(now)
 	k.observed = func(date activity.Day) bool { return h.memory.observed[date] && !h.memory.doubtful[date] }
@@ -187,21 +192,19 @@ func (y *year) known(h *host, now time.Time) known {
 
 // person is what is known of a user of a server that keeps visits.
 func (y *year) person(h *host, user int, a account) person {
-	p := person{created: a.created, seen: a.seen}
+	since := h.visitsSince()
+	p := person{seen: a.seen, kind: string(typeOf(user)), last: a.last(), never: !since.IsZero() && !a.created.Before(since) && y.now.Sub(a.created) < (longest-1)*day}
 	for device := range devices {
 		_, class, custom := agentOf(user, device)
 		if p.classes[device] = class; y.custom {
 			p.classes[device] = custom
 		}
 	}
-	if h.kinds {
-		p.kind = string(typeOf(user))
-		if t, is := userType(user).(string); is {
-			p.kind = t
-		}
-		if a.disabled || a.gone {
-			p.kind = "deactivated"
-		}
+	if t, is := userType(user).(string); is && h.devices {
+		p.kind = t
+	}
+	if a.disabled || a.gone {
+		p.kind = "deactivated"
 	}
 	return p
 }

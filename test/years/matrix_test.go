@@ -39,7 +39,7 @@ func service(user int) any {
 	return nil
 }
 
-// userType is what an administrator has made of a native account.
+// userType is what an administrator has made of a native account of a Synapse.
 func userType(user int) any {
 	switch user {
 	case 2:

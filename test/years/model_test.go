@@ -3,6 +3,7 @@ package years_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector"
@@ -46,13 +47,12 @@ func (v visitors) between(first, last activity.Day) map[string]bool {
 
 // person is what may be known of somebody at one moment.
 type person struct {
-	created time.Time
 	seen    [devices]time.Time
 	classes [devices]string // of the clients; "" if the server does not keep them
-	kind    string          // of the account; "" if it is not known
+	kind    string          // of the account; "" if there is none
+	last    time.Time       // when the user was seen, of accounts that are disabled as well
+	never   bool            // it is certain that the user never came
 }
-
-func (p person) last() time.Time { return account{seen: p.seen}.last() }
 
 // known is all that may be known at one moment.
 type known struct {
@@ -107,6 +107,7 @@ func (k known) count() figures {
 	}
 	k.months(f)
 	k.cohorts(f, today)
+	k.dormancy(f, today)
 	for ago := activity.Day(1); ago <= 30 && int(ago) < history; ago++ {
 		if date := today - ago; k.keeps || k.observed(date) && k.observed(date+1) {
 			f[fmt.Sprintf("on day -%d", ago)] = len(k.visits[date])
@@ -121,8 +122,7 @@ func (k known) count() figures {
 	return f
 }
 
-// active counts who was seen within each window, also by client and by kind of account,
-// and native accounts by the day on which they were last seen.
+// active counts who was seen within each window, also by client and by kind of account.
 func (k known) active(f figures) {
 	for _, days := range []int{1, 7, 30} {
 		name := fmt.Sprintf("active %dd", days)
@@ -132,13 +132,11 @@ func (k known) active(f figures) {
 		}
 		for _, p := range k.people {
 			within := func(at time.Time) bool { return !at.IsZero() && k.now.Sub(at) < time.Duration(days)*day }
-			if !within(p.last()) {
+			if !slices.ContainsFunc(p.seen[:], within) {
 				continue
 			}
 			f[name]++
-			if p.kind != "" {
-				f[name+" "+p.kind+" accounts"]++
-			}
+			f[name+" "+p.kind+" accounts"]++
 			by := make(map[string]bool)
 			for device, at := range p.seen {
 				if class := p.classes[device]; class != "" && within(at) && !by[class] {
@@ -150,19 +148,24 @@ func (k known) active(f figures) {
 	}
 }
 
-// dormancy counts native accounts by the days since they were last seen. Accounts that
-// are older than the visits may have been used before.
-func (k known) dormancy(f figures, visitsSince time.Time) {
+// dormancy counts native accounts by the days since they were last seen. Servers that keep
+// visits know nothing of what is older than these.
+func (k known) dormancy(f figures, today activity.Day) {
 	for _, age := range []string{"0-7d", "7-30d", "30-90d", "90-180d", "180-365d", "365d-", "never", "unknown"} {
 		f["dormant "+age] = 0
 	}
-	for _, p := range k.people {
+	for user, p := range k.people {
 		if p.kind != "native" && p.kind != "bot" && p.kind != "support" {
 			continue
 		}
-		days := int(activity.DayOf(k.now) - activity.DayOf(p.last()))
+		last := activity.DayOf(p.last)
+		for date := last + 1; date <= today; date++ {
+			if _, came := k.visits[date][user]; came {
+				last = date
+			}
+		}
 		age := "unknown"
-		switch {
+		switch days := int(today - last); {
 		case days < 7:
 			age = "0-7d"
 		case days < 30:
@@ -173,9 +176,9 @@ func (k known) dormancy(f figures, visitsSince time.Time) {
 			age = "90-180d"
 		case days < 365:
 			age = "180-365d"
-		case days < longest:
+		case days < longest, !k.keeps && !p.last.IsZero():
 			age = "365d-"
-		case !visitsSince.IsZero() && !p.created.Before(visitsSince) && activity.DayOf(k.now)-activity.DayOf(p.created) < longest:
+		case p.never:
 			age = "never"
 		}
 		f["dormant "+age]++
@@ -183,9 +186,16 @@ func (k known) dormancy(f figures, visitsSince time.Time) {
 }
 
 // returned is r30v2: users with two visits more than 30 days apart, of those later
-// than 60 days ago and earlier than in a day; also for each class of clients by itself.
+// than 60 days ago and earlier than in a day; also by kind of account, and for each class
+// of clients by itself.
 func (k known) returned(f figures) {
 	f["r30v2"] = k.cameBack(func(string, int) bool { return true })
+	for _, kind := range []string{"native", "bot", "support", "deactivated"} {
+		is := func(user string, _ int) bool { return k.people[user].kind == kind || !k.keeps && kind == "native" }
+		if n := k.cameBack(is); n > 0 {
+			f["r30v2 "+kind+" accounts"] = n
+		}
+	}
 	for _, class := range k.classes {
 		f["r30v2 "+class] = k.cameBack(func(user string, device int) bool { return k.people[user].classes[device] == class })
 	}

@@ -21,30 +21,32 @@ import (
 type software struct {
 	name        string
 	keepsVisits bool // the visits of each day, with clients
-	kinds       bool // of accounts, and when each was seen
+	devices     bool // of several clients of a user
+	events      bool // from which a restored backup can be told
 	created     bool // when accounts were created
 	deletes     bool // accounts may be deleted
 	deactivates bool // deleted accounts stay, as deactivated ones
 	disables    bool // accounts may be disabled for a time
 	damages     bool // a record that is damaged can be recognised
-	listsIdle   bool // the records also say who exists and never came
+	listsIdle   bool // the records also say who exists and did not come
+	knowsNever  bool // and who of them never came
 	open        func(t *testing.T, folder string) server
 }
 
 // softwares are the kinds of chat servers. The database of the first two may be behind.
 func softwares() []software {
 	return []software{
-		{name: "synapse", keepsVisits: true, kinds: true, created: true, deletes: true, deactivates: true, disables: true, open: newSynapse},
+		{name: "synapse", keepsVisits: true, devices: true, events: true, created: true, deletes: true, deactivates: true, disables: true, open: newSynapse},
 		{name: "dendrite", keepsVisits: true, created: true, open: newDendrite},
 		{name: "prosody", deletes: true, disables: true, damages: true, listsIdle: true, open: newProsody},
-		{name: "ejabberd", created: true, deletes: true, damages: true, listsIdle: true, open: newEjabberd},
+		{name: "ejabberd", created: true, deletes: true, damages: true, listsIdle: true, knowsNever: true, open: newEjabberd},
 		{name: "mongooseim", created: true, deletes: true, open: newMongooseIM},
 	}
 }
 
 const domain = "example.org"
 
-// devices is how many a user has on a Synapse. On others, all have one.
+// devices is how many a user has on a Synapse. On others, it is one.
 const devices = 2
 
 // agentOf is what a client calls itself, with its class and the one that it has with
@@ -214,7 +216,7 @@ func (h *host) happens(d delayed) {
 		if !there || a.disabled {
 			return
 		}
-		if !h.kinds { // others have one device
+		if !h.devices {
 			d.event.device = 0
 		}
 		a.seen[d.event.device], a.damaged = d.at, false
@@ -286,7 +288,7 @@ func (h *host) putBack(now time.Time) bool {
 	if h.restore == nil || h.away {
 		return false
 	}
-	if h.keepsVisits && !h.kinds {
+	if h.keepsVisits && !h.events {
 		accounts := maps.Clone(h.world.accounts)
 		for user, a := range accounts {
 			if !now.After(h.undone.until) {

@@ -19,11 +19,7 @@ func shown(d collector.Domain) figures {
 		name := "active " + a.Window.String()
 		f[name] = a.Users
 		f.clients(name, a.Clients)
-		for _, k := range a.Kinds {
-			if k.Users > 0 {
-				f[name+" "+k.Kind.String()+" accounts"] = k.Users
-			}
-		}
+		f.kinds(name, a.Kinds)
 	}
 	if d.History.Known {
 		f["history"] = d.History.Number
@@ -31,6 +27,7 @@ func shown(d collector.Domain) figures {
 	if d.Retention != nil {
 		f["r30v2"] = d.Retention.Users
 		f.clients("r30v2", d.Retention.Clients)
+		f.kinds("r30v2", d.Retention.Kinds)
 	}
 	if d.Habit != nil {
 		for n := 1; n <= 28; n++ {
@@ -78,6 +75,15 @@ func (f figures) past(d collector.Domain) {
 func (f figures) clients(name string, clients []collector.ClientUsers) {
 	for _, c := range clients {
 		f[name+" "+c.Client] = c.Users
+	}
+}
+
+// kinds leaves out those of which there is nobody.
+func (f figures) kinds(name string, kinds []collector.KindUsers) {
+	for _, k := range kinds {
+		if k.Users > 0 {
+			f[name+" "+k.Kind.String()+" accounts"] = k.Users
+		}
 	}
 }
 
