@@ -170,9 +170,10 @@ func (y *year) known(h *host, now time.Time) known {
 				k.first = min(k.first, date)
 			}
 		}
-		k.classes = y.classNames()
+		k.classes, k.silent = y.classNames(), h.events
 		for user, a := range h.world.accounts {
 			k.people[userName(user)] = y.person(h, user, a)
+			k.silent = k.silent && a.last().Before(now.Add(-h.behind-lastSeenKept))
 		}
 		return k
 	}

@@ -79,9 +79,13 @@ func (s *synapseServer) deleteVisits(date activity.Day) {
 	s.run(`DELETE FROM user_daily_visits WHERE timestamp = ?`, date.Start().UnixMilli())
 }
 
-// tidy is user_ips_max_age.
+// lastSeenKept is user_ips_max_age. A Synapse without any such row is taken for one that
+// records nobody, see docs/synapse.md.
+const lastSeenKept = 28 * day
+
+// tidy is what Synapse prunes.
 func (s *synapseServer) tidy(now time.Time) {
-	s.run(`DELETE FROM user_ips WHERE last_seen < ?`, now.Add(-28*day).UnixMilli())
+	s.run(`DELETE FROM user_ips WHERE last_seen < ?`, now.Add(-lastSeenKept).UnixMilli())
 }
 
 // dendriteServer writes what Dendrite writes.
