@@ -102,7 +102,11 @@ func (c *Calendar) Dormancy(domain string, now time.Time) (dormancy Dormancy, kn
 		if !t.kind().isNative() {
 			continue
 		}
-		age := min(int(min(t.age(), ages)), seen(d.newestOf(uint32(n))))
+		newest := d.newestOf(uint32(n))
+		age := min(int(min(t.age(), ages)), seen(newest))
+		if d.recorded && newest > onlyExists { // these servers are read in full each time
+			age = min(age, ages-1)
+		}
 		for visited := 0; visited < age; visited++ {
 			if visits[visited].has(uint32(n)) {
 				age = visited

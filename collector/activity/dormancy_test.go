@@ -298,6 +298,19 @@ func TestAgesFromSeveralTables(t *testing.T) {
 	})
 }
 
+// Ages are counted in UTC days: a moment that is less than 400 times 24 hours ago may be
+// 400 days ago. On a server that is read in full, it is known all the same.
+func TestAgeOfSomebodySeenFourHundredDaysAgo(t *testing.T) {
+	cal, domain := newCalendar(), []byte("d")
+	cal.Account(domain, []byte("a"), activity.Native, activity.Unremembered)
+	cal.Seen(domain, []byte("a"), web, noon.Add(time.Minute-activity.MaxWindow)) // 400 UTC days, not 400 times 24 hours
+	cal.RecordVisits("d", noon)
+	cal.AllReported("d")
+	if dormancy, known := cal.Dormancy("d", noon); !known || dormancy != (activity.Dormancy{5: 1}) {
+		t.Errorf("%v, %t; want one who was seen more than a year ago", dormancy, known)
+	}
+}
+
 // A moment has the age that its UTC day has, however long ago it is.
 func TestAgeOf(t *testing.T) {
 	names := activity.DormancyAges()
