@@ -70,7 +70,7 @@ type MonthUsers struct {
 // UsersOfMonth counts the users who came on at least the given number of the UTC days of
 // the calendar month that begins with first, up to now if it is not over. With 1 it is
 // what chat_month_users shows.
-// Kinds of which there are fewer than the minimum are merged.
+// Kinds with fewer users than the minimum are merged.
 func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, cal *activity.Calendar, minimum activity.Minimum) MonthUsers {
 	m := MonthUsers{Domain: f.Name}
 	today := activity.DayOf(now)

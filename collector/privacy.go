@@ -79,7 +79,7 @@ func mergeAccounts(m activity.Minimum, all []Accounts) []Accounts {
 	return activity.MergeList(m, all, func(a Accounts) int { return a.Users }, func(n int) Accounts { return Accounts{activity.FewName, n} })
 }
 
-// withMinimum merges the small cells of a timeline. Weeks of which a cell would have to be
+// withMinimum merges the small cells of a timeline. Weeks with a cell that would have to be
 // hidden are left out.
 func (t *Timeline) withMinimum(m activity.Minimum) {
 	if m <= 1 {

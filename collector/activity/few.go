@@ -18,8 +18,8 @@ const (
 
 // Merge says which cells of a split are merged, and how many people those are together.
 // They are all cells that are smaller than the minimum, and not empty. If they are fewer
-// people together than the minimum, the next smallest cells follow: whoever knows the
-// total could else take the others from it. Nobody is left out, so sums stay true.
+// people together than the minimum, the next smallest cells follow: a reader who knows
+// the total could else take the others from it. Nobody is left out, so sums stay true.
 func (m Minimum) Merge(cells []int) (merged []bool, few int) {
 	merged = make([]bool, len(cells))
 	for {

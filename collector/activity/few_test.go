@@ -51,7 +51,7 @@ func TestMergedCellsAreTheSmallest(t *testing.T) {
 	}{
 		{[]int{100, 50, 5}, 0, []int{100, 50, 5}},
 		{[]int{100, 50, 4, 3}, 7, []int{100, 50, -1, -1}},
-		{[]int{100, 50, 1}, 51, []int{100, -1, -1}}, // else whoever knows the total knows the one
+		{[]int{100, 50, 1}, 51, []int{100, -1, -1}}, // else a reader who knows the total knows the one
 		{[]int{100, 0, 2}, 102, []int{-1, 0, -1}},
 		{[]int{3, 1}, 4, []int{-1, -1}},
 		{[]int{0, 0}, 0, []int{0, 0}},
