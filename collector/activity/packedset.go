@@ -101,8 +101,8 @@ func (p packedSet) addTo(set *userSet) {
 	}
 }
 
-// bits returns the 64 bits from one on. There are that many: a set ends with a word of
-// which nothing is used.
+// bits returns the 64 bits from one on. There are that many: a set ends with a
+// word that is not used.
 func (p packedSet) bits(at uint) uint64 {
 	w, skip := at/64, at%64
 	return p[w]>>skip | p[w+1]<<1<<(63-skip)

@@ -89,7 +89,7 @@ type Granted interface {
 	MissingGrants(ctx context.Context) ([]sqldb.Grants, error)
 }
 
-// MissingGrants asks each of several databases, of which zero Sources are left out.
+// MissingGrants asks each of several databases; zero Sources are left out.
 func MissingGrants(ctx context.Context, databases []sqldb.Source, passwordFile string, needs ...sqldb.Need) (all []sqldb.Grants, err error) {
 	for _, database := range databases {
 		if database.IsZero() {

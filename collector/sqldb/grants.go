@@ -24,7 +24,7 @@ type Grants struct {
 }
 
 // MissingGrants returns the statements that let the role of the location read what is
-// needed, to be executed in its database by whoever owns the tables. There are none if
+// needed, to be executed in its database by the owner of the tables. There are none if
 // nothing is missing, and for other engines than PostgreSQL. Tables and columns that the
 // database does not have are left out.
 func (s Source) MissingGrants(ctx context.Context, o Options, needs ...Need) (Grants, error) {
