@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +49,13 @@ func serveScrapes() {
 		"stock":  promhttp.HandlerFor(oneAfterTheOther(figures, process), promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		"ours":   newMetricsPage(figures, process, func() bool { return false }, time.Now, log.NewNopLogger()),
 	}
+	recorder := httptest.NewRecorder()
+	handlers["ours"].ServeHTTP(recorder, asPrometheus(httptest.NewRequest(http.MethodGet, "/metrics", nil)))
+	handlers["same"] = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", strconv.Itoa(recorder.Body.Len()))
+		_, _ = w.Write(recorder.Body.Bytes())
+	})
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -83,9 +92,7 @@ func scrapes(b *testing.B, page string, domains, count int) time.Duration {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
-		r.Header.Set("Accept-Encoding", "gzip")
-		answer, err := client.Do(r)
+		answer, err := client.Do(asPrometheus(r))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -99,22 +106,33 @@ func scrapes(b *testing.B, page string, domains, count int) time.Duration {
 	return (server.ProcessState.UserTime() + server.ProcessState.SystemTime()) / time.Duration(count)
 }
 
+// asPrometheus adds the headers that Prometheus sends.
+func asPrometheus(r *http.Request) *http.Request {
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
+	r.Header.Set("Accept-Encoding", "gzip")
+	return r
+}
+
 // BenchmarkScrape compares the processor time of a scrape with that of the
-// stock handler over the same figures, and with that of a handler that answers
-// three bytes, in one run. Starting the process is spread over the scrapes.
+// stock handler over the same figures, with that of a handler that answers three
+// bytes, and with that of one that answers the same bytes each time, in one run. It
+// takes the least of all rounds. Starting the process is spread over the scrapes.
 func BenchmarkScrape(b *testing.B) {
 	const perDomain = 5
 	for _, series := range []int{200, 5000} {
 		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
-			var static, stock, ours time.Duration
+			var static, same, stock, ours []time.Duration
 			for b.Loop() {
-				static += scrapes(b, "static", 1, 20_000)
-				ours += scrapes(b, "ours", series/perDomain, 20_000)
-				stock += scrapes(b, "stock", series/perDomain, 1_000_000/series)
+				static = append(static, scrapes(b, "static", 1, 20_000))
+				ours = append(ours, scrapes(b, "ours", series/perDomain, 20_000))
+				same = append(same, scrapes(b, "same", series/perDomain, 20_000))
+				stock = append(stock, scrapes(b, "stock", series/perDomain, 1_000_000/series))
 			}
-			b.ReportMetric(float64(ours)/float64(static), "cpu:ours/static")
-			b.ReportMetric(float64(stock)/float64(ours), "cpu:stock/ours")
-			b.ReportMetric(float64(ours.Nanoseconds())/1000/float64(b.N), "µs-cpu/scrape")
+			least := func(all []time.Duration) float64 { return float64(slices.Min(all)) }
+			b.ReportMetric(least(ours)/least(static), "cpu:ours/static")
+			b.ReportMetric(least(ours)/least(same), "cpu:ours/same")
+			b.ReportMetric(least(stock)/least(ours), "cpu:stock/ours")
+			b.ReportMetric(least(ours)/1000, "µs-cpu/scrape")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

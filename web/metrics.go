@@ -29,6 +29,9 @@ import (
 type metricsPage struct {
 	figures, process *encodedPart
 
+	negotiating sync.Mutex
+	negotiated  map[wish]answer
+
 	compressing sync.Mutex
 	compressor  *gzip.Writer // of pieces of the page
 
@@ -53,6 +56,7 @@ func newMetricsPage(figures, process *prometheus.Registry, changed func() bool, 
 	}
 	return &metricsPage{
 		compressor: gzip.NewWriter(io.Discard),
+		negotiated: make(map[wish]answer),
 		joined:     make(map[expfmt.Format]*joined),
 		figures:    &encodedPart{gather: figures.Gather, changed: changed, failed: failed},
 		process:    &encodedPart{gather: process.Gather, changed: rateLimited(time.Second, clock), failed: failed, last: true},
@@ -75,28 +79,61 @@ func rateLimited(pause time.Duration, clock func() time.Time) func() bool {
 // ServeHTTP serves text 0.0.4, OpenMetrics or protocol buffers, as asked for,
 // compressed if asked for.
 func (p *metricsPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	page := p.inFormat(format)
+	asked := p.negotiate(r.Header)
+	page := p.inFormat(asked.format)
 	h := w.Header()
 	h["Vary"] = []string{"Accept", "Accept-Encoding"}
-	h.Set("Content-Type", string(format))
+	h["Content-Type"] = asked.contentType
 	if r.URL.RawQuery != "" && r.URL.Query().Has("name[]") {
 		p.serveFamilies(w, r, page)
 		return
 	}
-	body := page.plain
-	if acceptsGzip(r.Header) {
-		h.Set("Content-Encoding", "gzip")
-		body = page.gzipped
+	body, length := page.plain, page.plainLength
+	if asked.gzip {
+		h["Content-Encoding"] = []string{"gzip"}
+		body, length = page.gzipped, page.gzippedLength
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Length"] = length
 	_, _ = w.Write(body)
+}
+
+// A wish is what a client says it takes, an answer what it gets. To find out takes
+// longer than all else that a scrape does, and scrapers ask for the same each time.
+type (
+	wish   struct{ accept, encoding string }
+	answer struct {
+		format      expfmt.Format
+		contentType []string
+		gzip        bool
+	}
+)
+
+// maxWishes bounds the memory that clients take who ask for something else each time.
+const maxWishes = 64
+
+// negotiate returns what a client gets.
+func (p *metricsPage) negotiate(h http.Header) answer {
+	asked := wish{strings.Join(h["Accept"], "\n"), strings.Join(h["Accept-Encoding"], "\n")}
+	p.negotiating.Lock()
+	defer p.negotiating.Unlock()
+	known, ok := p.negotiated[asked]
+	if !ok {
+		format := expfmt.NegotiateAccept(h, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+		known = answer{format, []string{string(format)}, acceptsGzip(h)}
+		if len(p.negotiated) >= maxWishes {
+			clear(p.negotiated)
+		}
+		p.negotiated[asked] = known
+	}
+	return known
 }
 
 // joined is the whole page in one format: a scrape is then a single write.
 type joined struct {
 	figures, process *form // it is made of them
 	plain, gzipped   []byte
+	// The headers with their lengths.
+	plainLength, gzippedLength []string
 }
 
 // serveFamilies serves the families that ?name[]=… asks for. They are pieces of the
@@ -118,7 +155,7 @@ func (p *metricsPage) serveFamilies(w http.ResponseWriter, r *http.Request, page
 		pieces = [][]byte{p.compress(pieces)}
 	}
 	for _, piece := range pieces {
-		_, _ = w.Write(piece) //nolint:gosec // metrics are no HTML, and their type says so
+		_, _ = w.Write(piece)
 	}
 }
 
@@ -157,7 +194,9 @@ func join(figures, process *form) *joined {
 	plain := slices.Concat(figures.plain, process.plain)
 	trailer := binary.LittleEndian.AppendUint32(nil, crc32.Update(figures.sum, crc32.IEEETable, process.plain))
 	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(len(plain)))
-	return &joined{figures, process, plain, slices.Concat([]byte(header), figures.deflated, process.deflated, trailer)}
+	gzipped := slices.Concat([]byte(header), figures.deflated, process.deflated, trailer)
+	length := func(body []byte) []string { return []string{strconv.Itoa(len(body))} }
+	return &joined{figures, process, plain, gzipped, length(plain), length(gzipped)}
 }
 
 // An encodedPart is one part of the page in the forms that were asked for since
@@ -273,13 +312,18 @@ func acceptsGzip(h http.Header) bool {
 // A fingerprint names the state that figures are made from.
 type fingerprint struct {
 	configuration uint64
-	statuses      []string // server and version of each
+	statuses      []statusVersion
+}
+
+type statusVersion struct {
+	server  string
+	version uint64
 }
 
 func (p *pages) fingerprint() (now fingerprint) {
 	now.configuration = p.Configuration().Version
 	for _, s := range p.Statuses() {
-		now.statuses = append(now.statuses, s.Server+"\x00"+strconv.FormatUint(s.Version, 10))
+		now.statuses = append(now.statuses, statusVersion{s.Server, s.Version})
 	}
 	return now
 }

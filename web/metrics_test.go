@@ -184,3 +184,26 @@ func TestMetricsThatCannotBeShown(t *testing.T) {
 		}
 	}
 }
+
+// What clients ask for is remembered, but not without end, and two lines of a header
+// are not one.
+func TestWhatClientsAskForIsRememberedWithinBounds(t *testing.T) {
+	page := newMetricsPage(prometheus.NewRegistry(), prometheus.NewRegistry(), func() bool { return false }, time.Now, log.NewNopLogger())
+	for n := range 3 * maxWishes {
+		page.negotiate(http.Header{"Accept": {fmt.Sprintf("text/plain;q=0.%d", n)}})
+	}
+	if n := len(page.negotiated); n == 0 || n > maxWishes {
+		t.Errorf("%d answers are remembered, want at most %d", n, maxWishes)
+	}
+	openMetrics := "application/openmetrics-text;version=1.0.0"
+	for range 2 {
+		one := page.negotiate(http.Header{"Accept": {"text/html," + openMetrics}, "Accept-Encoding": {"gzip"}})
+		if !strings.HasPrefix(string(one.format), "application/openmetrics-text") || !one.gzip {
+			t.Errorf("answer %+v to OpenMetrics with gzip", one)
+		}
+		two := page.negotiate(http.Header{"Accept": {"text/html", openMetrics}})
+		if !strings.HasPrefix(string(two.format), "text/plain") || two.gzip {
+			t.Errorf("answer %+v, want what the first line asks for", two)
+		}
+	}
+}
