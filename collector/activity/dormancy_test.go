@@ -299,7 +299,7 @@ func TestAgesFromSeveralTables(t *testing.T) {
 }
 
 // Ages are counted in UTC days: a moment that is less than 400 times 24 hours ago may be
-// 400 days ago. On a server that is read in full, it is known all the same.
+// 400 days ago. On a server that is read in full, it is known nevertheless.
 func TestAgeOfSomebodySeenFourHundredDaysAgo(t *testing.T) {
 	cal, domain := newCalendar(), []byte("d")
 	cal.Account(domain, []byte("a"), activity.Native, activity.Unremembered)

@@ -102,7 +102,7 @@ func (r *reading) visitDays() visitDays {
 	return days
 }
 
-// newestWithRows returns the newest of some days, the last excluded, of which rows are
+// newestWithRows returns the newest of some days, the last excluded, whose rows are
 // known, or that end if there is none.
 func (r *reading) newestWithRows(from, end activity.Day) activity.Day {
 	for date := end - 1; date >= from; date-- {

@@ -55,7 +55,7 @@ func (k kind) isLife() bool { return k <= deleteAccount }
 // event is one thing that happens in a step.
 type event struct {
 	kind      kind
-	server    int // which of softwares
+	server    int // index of softwares
 	user      int
 	device    int           // with which the user comes
 	part      float64       // of the step's time that has passed when it happens
@@ -93,7 +93,7 @@ type step struct {
 // plan is a year.
 type plan struct {
 	retention time.Duration // storage.retention, 0 if it is not set
-	absent    []int         // softwares of which there is no server
+	absent    []int         // indexes of softwares without a server
 	steps     []step
 }
 

@@ -22,7 +22,7 @@ type software struct {
 	name        string
 	keepsVisits bool // the visits of each day, with clients
 	devices     bool // of several clients of a user
-	events      bool // from which a restored backup can be told
+	events      bool // which show a restored backup
 	created     bool // when accounts were created
 	deletes     bool // accounts may be deleted
 	deactivates bool // deleted accounts stay, as deactivated ones

@@ -78,7 +78,7 @@ func (f figures) clients(name string, clients []collector.ClientUsers) {
 	}
 }
 
-// kinds leaves out those of which there is nobody.
+// kinds leaves out empty ones.
 func (f figures) kinds(name string, kinds []collector.KindUsers) {
 	for _, k := range kinds {
 		if k.Users > 0 {
