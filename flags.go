@@ -88,17 +88,23 @@ func addLogFlags(app *kingpin.Application) func(io.Writer) (log.Logger, *slog.Lo
 
 // addSourceFlags adds the flags that say which chat servers to read.
 func addSourceFlags(cmd flagger) *config.Source {
-	source := &config.Source{LookupEnv: os.LookupEnv}
+	source := addConfigFlag(cmd)
 	kinds := servers.Kinds()
 	var files []string
 	for _, k := range kinds {
 		files = append(files, k.ConfigFile)
 	}
-	enved{cmd}.Flag("config.file", "Configuration file (YAML).").PlaceHolder("FILE").StringVar(&source.File)
 	enved{cmd}.Flag("server", "A chat server to read, beside or instead of a configuration file: "+
 		"SOFTWARE is "+chatserver.Enumerate(chatserver.Names(kinds), "or")+"; LOCATION is the server's own configuration file ("+strings.Join(files, ", ")+"), "+
 		"Prosody's data directory, or a database: postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:FILE. Repeatable.").
 		PlaceHolder("SOFTWARE=LOCATION").StringsVar(&source.Servers)
+	return source
+}
+
+// addConfigFlag adds the flag that names the configuration file.
+func addConfigFlag(cmd flagger) *config.Source {
+	source := &config.Source{LookupEnv: os.LookupEnv}
+	enved{cmd}.Flag("config.file", "Configuration file (YAML).").PlaceHolder("FILE").StringVar(&source.File)
 	return source
 }
 

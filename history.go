@@ -23,6 +23,10 @@ func addHistory(app *kingpin.Application) map[string]command {
 	purgeSource := addSourceFlags(purge)
 	addStorageFlag(purge, purgeSource)
 	domain := purge.Flag("domain", "Name of the domain.").Required().String()
+	forget := cmd.Command("forget", "Remove what was recorded of one person, while the exporter is stopped.")
+	forgetSource := addConfigFlag(forget)
+	addStorageFlag(forget, forgetSource)
+	person := addPerson(forget)
 	imported := cmd.Command("import", "Record, while the exporter is stopped, the logins of the past that chat servers have archived: Prosody's store audit (mod_audit, mod_audit_auth).")
 	importSource := addSourceFlags(imported)
 	addStorageFlag(imported, importSource)
@@ -43,6 +47,13 @@ func addHistory(app *kingpin.Application) map[string]command {
 				_, _ = fmt.Fprintf(e.stdout, "everything recorded of %s is deleted\n", *domain)
 				return nil
 			})
+		},
+		forget.FullCommand(): func(ctx context.Context, e environment) error {
+			s, err := storageOf(forgetSource)
+			if err != nil {
+				return err
+			}
+			return withOwnHistory(s, forget.FullCommand(), func(store *history.Store) error { return person.forget(ctx, e, store) })
 		},
 		imported.FullCommand(): func(ctx context.Context, e environment) error {
 			s, err := storageOf(importSource)

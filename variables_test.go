@@ -133,6 +133,7 @@ func requiredOf(command string) []string {
 	return map[string][]string{
 		"backfill":       {"--from=2026-10-01", "--to=2026-10-02"},
 		"history purge":  {"--domain=example.org"},
+		"history forget": {"--user=ada", "--domain=example.org"},
 		"reports import": {"/dev/null"},
 	}[command]
 }

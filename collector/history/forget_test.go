@@ -1,0 +1,132 @@
+package history_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/storage"
+	"active_users_exporter/test/must"
+)
+
+// evidence is all that a calendar knows of a domain: of each hash, the days and classes of
+// its visits and its last-seen times.
+func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
+	state, all := cal.State(domain), make(map[uint64][]string)
+	for date, day := range state.Days {
+		for client, set := range day.Sets() {
+			for _, n := range set.ToArray() {
+				all[state.Hashes[n]] = append(all[state.Hashes[n]], fmt.Sprint(date, " ", client))
+			}
+		}
+	}
+	for n, at := range state.LastSeen {
+		if at != activity.NeverSeen {
+			all[state.Hashes[n]] = append(all[state.Hashes[n]], fmt.Sprint("seen ", at))
+		}
+	}
+	for key, at := range state.OtherSeen {
+		hash := state.Hashes[activity.NumberOfMoment(key)]
+		all[hash] = append(all[hash], fmt.Sprint("other ", at))
+	}
+	for hash := range all {
+		slices.Sort(all[hash])
+	}
+	return all
+}
+
+// Whoever is forgotten is gone from all days, in whatever code they are, and from
+// last-seen times; of all others nothing is lost. The numbers of rows of days stay.
+func TestForgottenIsOnePerson(t *testing.T) {
+	for name, at := range map[string]func(*testing.T) (storage.Location, string){
+		"a folder": func(t *testing.T) (storage.Location, string) {
+			return must.Get(storage.Parse(t.TempDir()))(t), ""
+		},
+		"PostgreSQL": func(t *testing.T) (storage.Location, string) {
+			return must.Get(storage.Parse(dbtest.PostgreSQL(t)))(t), filepath.Join(t.TempDir(), "key")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			location, key := at(t)
+			s := history.New(location, key)
+			cal := newCalendar(s)
+			fill(cal, 9_000) // two parts; 90 days, of which the older ones are in Huffman's code
+			cal.Seen([]byte("other"), user(7), 0, noon)
+			cal.RecordVisits("other", noon)
+			save(t, s, cal, "d", "other")
+			must.Succeed(t, s.Close())
+
+			before := evidence(cal, "d")
+			gone := s.Key().Hash(user(8_500))
+			if len(before[gone]) < 10 {
+				t.Fatalf("%v: too little to forget", before[gone])
+			}
+			exclusive := history.NewExclusive(location, key)
+			if n := must.Get(exclusive.Forget(t.Context(), "server", "d", "nobody", string(user(8_500))))(t); n != 1 {
+				t.Errorf("forgotten on %d servers, want 1", n)
+			}
+			for _, c := range []struct{ server, domain string }{{"server", "d"}, {"another", "d"}, {"", "other"}} { // again, or never there
+				if n := must.Get(exclusive.Forget(t.Context(), c.server, c.domain, string(user(8_500))))(t); n != 0 {
+					t.Errorf("%v: forgotten on %d servers, want none", c, n)
+				}
+			}
+			must.Succeed(t, exclusive.Close())
+
+			again := history.New(location, key)
+			got, loaded := load(t, again)
+			must.Succeed(t, again.Close())
+			if len(loaded.Damage) > 0 {
+				t.Fatal(loaded.Damage)
+			}
+			delete(before, gone)
+			if diff := cmp.Diff(before, evidence(got, "d")); diff != "" {
+				t.Errorf("(-all but one +left):\n%.2000s", diff)
+			}
+			for date, day := range cal.State("d").Days {
+				if n, _ := got.Rows([]byte("d"), date); n != day.Rows {
+					t.Errorf("%s: %d rows, want %d", date, n, day.Rows)
+				}
+			}
+			if len(evidence(got, "other")) != 1 {
+				t.Error("another domain has lost its user")
+			}
+		})
+	}
+}
+
+// The hash is nowhere in the files any more, free pages and journals included.
+func TestForgottenLeavesNoBytes(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder)
+	cal := newCalendar(s)
+	fill(cal, 3_000)
+	save(t, s, cal, "d")
+	hash := binary.LittleEndian.AppendUint64(nil, s.Key().Hash(user(1_234)))
+	must.Succeed(t, s.Close())
+	found := func() (files []string) {
+		for _, entry := range must.Get(os.ReadDir(folder))(t) {
+			if bytes.Contains(must.Get(os.ReadFile(filepath.Join(folder, entry.Name())))(t), hash) {
+				files = append(files, entry.Name())
+			}
+		}
+		return files
+	}
+	if len(found()) == 0 {
+		t.Fatal("the hash cannot be found in what was saved")
+	}
+	exclusive := history.NewExclusive(must.Get(storage.Parse(folder))(t), "")
+	_ = must.Get(exclusive.Forget(t.Context(), "", "d", string(user(1_234))))(t)
+	must.Succeed(t, exclusive.Close())
+	if files := found(); len(files) > 0 {
+		t.Errorf("the hash is still in %v", files)
+	}
+}
