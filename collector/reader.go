@@ -95,6 +95,7 @@ type Facts struct {
 //	LastSeenSince      always              –
 //	ClientsSince       Synapse             –
 //	AllAccounts        if readable         if accounts can be listed
+//	MarksBots          Synapse             –
 //	Guests             –                   where SASL ANONYMOUS lets people in
 //	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
 //	ActiveByServer     –                   Prosody, with metrics_url
@@ -128,6 +129,8 @@ type DomainFacts struct {
 	AllVisits bool
 	// AllAccounts says that all accounts there are have been reported with Account.
 	AllAccounts bool
+	// MarksBots says that accounts can be marked as those of bots, and of support.
+	MarksBots bool
 	// Guests says who gets in without an account.
 	Guests Guests
 	// LogoutsUnrecorded says that people who are online may leave without a

@@ -145,6 +145,7 @@ func (e *eraser) visits(ctx context.Context) error {
 	if err := e.tx.SelectContext(ctx, &days, e.tx.Rebind(`SELECT day, client, visits, users FROM history_visits WHERE domain = ? ORDER BY day, client`), e.id); err != nil {
 		return err
 	}
+	encoder := new(encoder)
 	for _, row := range days {
 		what := visitsOf(activity.Day(row.Day), row.Client, row.Visits)
 		content, err := verifyChecksum(what, row.Users)
@@ -163,7 +164,7 @@ func (e *eraser) visits(ctx context.Context) error {
 			continue
 		}
 		e.found = true
-		changed, err := encodeSet(set, isHuffman(content))
+		changed, err := encoder.set(set, isHuffman(content))
 		if err != nil {
 			return err
 		}

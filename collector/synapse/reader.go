@@ -199,7 +199,7 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		return facts, err
 	}
 	domain := collector.DomainFacts{
-		Name: server, KeepsVisits: true, Clients: reading.extras.agents.readable, LastSeenSince: reading.ends.kept(reading.now),
+		Name: server, KeepsVisits: true, MarksBots: true, Clients: reading.extras.agents.readable, LastSeenSince: reading.ends.kept(reading.now),
 	}
 	if err := reading.activity(ctx); err != nil {
 		return facts, err
