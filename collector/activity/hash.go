@@ -15,4 +15,4 @@ func (k Key) Hash(user []byte) uint64 {
 func NumberOfMoment(key uint64) uint32 { return uint32(key >> clientBits) }
 
 // NeverSeen is what State.LastSeen has for users without a last-seen time.
-const NeverSeen = int64(neverSeen)
+const NeverSeen int64 = storedNever

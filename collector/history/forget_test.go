@@ -30,7 +30,7 @@ func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
 		}
 	}
 	for n, at := range state.LastSeen {
-		if at != activity.NeverSeen {
+		if n < len(state.Hashes) && at != activity.NeverSeen {
 			all[state.Hashes[n]] = append(all[state.Hashes[n]], fmt.Sprint("seen ", at))
 		}
 	}
