@@ -29,7 +29,17 @@ func addBackfill(app *kingpin.Application) command {
 	cmd.Flag("from", "First day (UTC), as in 2026-09-01.").Required().PlaceHolder("DATE").StringVar(&from)
 	cmd.Flag("to", "Last day (UTC), at most yesterday.").Required().PlaceHolder("DATE").StringVar(&to)
 
+	step := duration(time.Hour)
+	enved{cmd}.Flag("step", "Time between two samples of a series: each value is repeated until the next one. Take the scrape interval for lines without gaps, 1d for one sample a day.").Default("1h").SetValue(&step)
+	var job, instance string
+	enved{cmd}.Flag("job", "Value of the label job; no such label if not set.").StringVar(&job)
+	enved{cmd}.Flag("instance", "Value of the label instance; no such label if not set.").StringVar(&instance)
+
 	return func(ctx context.Context, e environment) error {
+		const shortest = 10 * time.Second
+		if time.Duration(step) < shortest {
+			return &usageError{&config.FlagError{Flag: "step", Value: step.String(), Err: fmt.Errorf("the shortest is %s", shortest)}}
+		}
 		first, err1 := time.Parse(time.DateOnly, from)
 		last, err2 := time.Parse(time.DateOnly, to)
 		if err1 != nil || err2 != nil || last.Before(first) {
@@ -44,6 +54,7 @@ func addBackfill(app *kingpin.Application) command {
 			return &usageError{err}
 		}
 		b := backfill{environment: e, config: c, first: activity.DayOf(first), last: min(activity.DayOf(last), activity.DayOf(e.clock())-1)}
+		b.repeat = metric.Repetition{Step: time.Duration(step), Hold: 24 * time.Hour, Until: e.clock(), Labels: labels(job, instance)}
 		return b.run(ctx)
 	}
 }
@@ -53,6 +64,17 @@ type backfill struct {
 	environment
 	config      *config.Config
 	first, last activity.Day
+	repeat      metric.Repetition
+}
+
+// labels returns the labels that are set.
+func labels(job, instance string) (all [][2]string) {
+	for _, label := range [][2]string{{"job", job}, {"instance", instance}} {
+		if label[1] != "" {
+			all = append(all, label)
+		}
+	}
+	return all
 }
 
 func (b backfill) run(ctx context.Context) error {
@@ -78,10 +100,12 @@ func (b backfill) run(ctx context.Context) error {
 		return err
 	}
 	out := bufio.NewWriter(b.stdout)
-	if err := collector.WritePast(out, moments); err != nil {
+	if err := collector.WritePast(out, moments, b.repeat); err != nil {
 		return err
 	}
-	if err := metric.WritePast(out, usagereport.Owner(), usagereport.Families(), reported); err != nil {
+	repeat := b.repeat // a homeserver reports every three hours, and is shown for a while after
+	repeat.Hold, repeat.Until = b.config.Reports.ExpireAfter, (b.last + 1).Start().Add(-time.Millisecond)
+	if err := metric.WritePast(out, usagereport.Owner(), usagereport.Families(), reported, repeat); err != nil {
 		return err
 	}
 	if _, err := expfmt.FinalizeOpenMetrics(out); err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/test/must"
 )
 
 // backfilled runs the command on the sample of a real Synapse and returns its
@@ -112,5 +116,62 @@ func TestBackfillWithMistakes(t *testing.T) {
 		if code := run(append([]string{"backfill", "--storage.path=", "--server=synapse=sqlite:x"}, arguments...), &out, &err); code != exitUsage || out.Len() != 0 {
 			t.Errorf("%v: exit code %d, %s", arguments, code, err.String())
 		}
+	}
+}
+
+// Between the moments of two days, each value is repeated at each step, with the labels
+// that are given; nothing is written after now. A real Prometheus takes it and answers at
+// any minute if the step is its scrape interval.
+func TestBackfillIsContinuous(t *testing.T) {
+	daily := backfilled(t, "--from=2026-11-01", "--to=2026-11-08", "--step=1d")
+	hourly := backfilled(t, "--from=2026-11-01", "--to=2026-11-08", "--job=active_users", "--instance=here:1")
+	now := time.Unix(1794236747, 0)
+	labelled := func(series string) string {
+		return strings.TrimSuffix(series, "}") + `,job="active_users",instance="here:1"}`
+	}
+	want := 0
+	for sample, value := range daily {
+		series, at, _ := strings.Cut(sample, " ")
+		moment := time.Unix(int64(must1(strconv.ParseFloat(at, 64))), 0)
+		for hour := range 24 {
+			repeated := moment.Add(time.Duration(hour) * time.Hour)
+			got, there := hourly[labelled(series)+" "+formatSeconds(repeated)]
+			if repeated.After(now) == there || there && got != value {
+				t.Fatalf("%s at %s: %q, %t; want %q", series, repeated.UTC(), got, there, value)
+			}
+			if there {
+				want++
+			}
+		}
+	}
+	if want != len(hourly) || want < 24*len(daily)*7/8 {
+		t.Errorf("%d samples, want %d", len(hourly), want)
+	}
+}
+
+// A real Prometheus takes the samples, and shows a value at any minute of a day.
+func TestPrometheusShowsBackfilledDays(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		dbtest.Missing(t, "no promtool")
+	}
+	past, blocks := filepath.Join(t.TempDir(), "past"), filepath.Join(t.TempDir(), "blocks")
+	t.Setenv("ACTIVE_USERS_NOW", "1794236747")
+	must.WriteFile(t, past, runs(t, "backfill", "--server=synapse=sqlite:"+filepath.Join(realRecords(t), "homeserver.db"), "--storage.path=",
+		"--from=2026-11-03", "--to=2026-11-03", "--step=1m", "--job=active_users"))
+	if said, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", past, blocks).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	must.Succeed(t, os.Mkdir(filepath.Join(blocks, "wal"), 0o700)) // as in the folder of a Prometheus
+	dump := must.Get(exec.CommandContext(t.Context(), promtool, "tsdb", "dump", "--match", `chat_active_users{job="active_users",window="30d"}`, blocks).Output())(t)
+	if n := strings.Count(string(dump), "\n"); n != 24*60 {
+		t.Errorf("%d samples, want one for each minute of a day", n)
+	}
+}
+
+func TestBackfillTooOften(t *testing.T) {
+	var out, err bytes.Buffer
+	if code := run([]string{"backfill", "--storage.path=", "--server=synapse=sqlite:x", "--from=2026-10-01", "--to=2026-10-02", "--step=5s"}, &out, &err); code != exitUsage || !strings.Contains(err.String(), "--step=5s: the shortest is 10s") {
+		t.Errorf("exit code %d, %s", code, err.String())
 	}
 }

@@ -27,7 +27,8 @@ func allSettings() map[string]setting {
 	truth := setting{one: "true", other: "false", wrong: "perhaps"}
 	return map[string]setting{
 		"config.file": text, "url": text, "password-file": text, "client-cert-file": text, "client-key-file": text, "web.config.file": text, "web.telemetry-path": text,
-		"cohorts": truth, "web.systemd-socket": truth, "web.enable-lifecycle": truth, "syntax-only": truth, "long": truth,
+		"cohorts": truth, "web.systemd-socket": truth, "web.enable-lifecycle": truth, "syntax-only": truth, "job": text, "instance": text, "long": truth,
+		"step":               {one: "15m", other: "30m", wrong: "often"},
 		"log.level":          {one: "debug", other: "warn", wrong: "loud"},
 		"log.format":         {one: "logfmt", other: "json", wrong: "xml"},
 		"web.pages":          {one: "on", other: "off", wrong: "perhaps"},

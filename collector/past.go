@@ -99,6 +99,6 @@ func UsersOfMonth(first activity.Day, least int, now time.Time, f DomainFacts, c
 
 // WritePast writes the families about users at all of the moments, as
 // metric.WritePast does.
-func WritePast(w io.Writer, moments []metric.Past[Status]) error {
-	return metric.WritePast(w, owner(), slices.Concat(activeUsers(), returningUsers()), moments)
+func WritePast(w io.Writer, moments []metric.Past[Status], repeat metric.Repetition) error {
+	return metric.WritePast(w, owner(), slices.Concat(activeUsers(), returningUsers()), moments, repeat)
 }
