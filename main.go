@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -42,7 +43,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		version.Version = info.Main.Version
 	}
 	app, commands, logger := newApplication(stdout, stderr)
-	selected, err := app.Parse(args)
+	if slices.Equal(args, []string{"--help-man"}) {
+		return exitCode(writeManual(app), stderr)
+	}
+	selected, err := app.Parse(completing(args))
 	settings := settingsOfFlags(app, args)
 	if err != nil {
 		if mistake := settings.mistake(); mistake != nil {
