@@ -52,6 +52,7 @@ type Reader struct {
 	// restored says that a Read found older records than the one before it, so that
 	// nothing of what is known of the days of r30v2 is taken for granted.
 	restored bool
+	failures int // Reads in a row that failed, in everything or in what is read further
 	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
 	// the zero time if that is not known.
 	activeInMAS time.Time
@@ -94,7 +95,7 @@ type reading struct {
 // of the database.
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), limits: r.limits, restored: r.restored}
+	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), limits: r.limits.afterFailures(r.failures), restored: r.restored}
 	end := r.last
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
@@ -109,6 +110,9 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
 		r.last, r.restored = end, read.restored
+	}
+	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
+		r.failures = 0
 	}
 	if err != nil {
 		return facts, r.explain(ctx, err)

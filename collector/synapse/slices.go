@@ -32,6 +32,15 @@ func defaultLimits() limits {
 	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second}
 }
 
+// afterFailures are smaller with each Read in a row that failed: what a line or a standby
+// does not bear at once, it may bear in parts.
+func (l limits) afterFailures(n int) limits {
+	const most = 6 // halvings
+	l.slice = max(1, l.slice>>min(n, most))
+	l.users = max(1, l.users>>min(n, most))
+	return l
+}
+
 // How long a slice can be, and how long the first one of a refresh is at most: more may
 // have happened lately than on average.
 const (

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,38 @@ type Server struct {
 	credential      *syscall.SysProcAttr
 	settings        []string
 	process         *exec.Cmd
-	log             bytes.Buffer
+	log             lockedBuffer
+}
+
+// A lockedBuffer is read while a process writes to it.
+type lockedBuffer struct {
+	mutex   sync.Mutex
+	content bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.content.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.content.String()
+}
+
+// Statements returns how long statements took, of those that the setting
+// log_min_duration_statement writes to the log.
+func (s *Server) Statements() (took []time.Duration) {
+	for _, line := range strings.Split(s.log.String(), "\n") {
+		_, rest, _ := strings.Cut(line, "duration: ")
+		text, _, found := strings.Cut(rest, " ms")
+		if ms, err := strconv.ParseFloat(text, 64); found && err == nil {
+			took = append(took, time.Duration(ms*float64(time.Millisecond)))
+		}
+	}
+	return took
 }
 
 // StartPostgreSQL starts a private server with settings such as
@@ -91,7 +123,7 @@ func (s *Server) start(tb testing.TB) {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.Fatalf("postgres did not start: %v\n%s", err, s.log.Bytes())
+			tb.Fatalf("postgres did not start: %v\n%s", err, s.log.String())
 		}
 	}
 }

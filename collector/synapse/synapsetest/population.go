@@ -21,6 +21,9 @@ type Population struct {
 	Users int
 	Days  int
 	Now   time.Time
+	// Tokens is how many rows of user_ips a user has on average where access tokens live
+	// five minutes, as with a Matrix Authentication Service; 0 for tokens that live on.
+	Tokens int
 }
 
 // member is a user; devices are 1.3 on average.

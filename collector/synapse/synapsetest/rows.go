@@ -10,8 +10,12 @@ import (
 
 // Tables are all tables of the homeserver, each with what happened.
 func (p Population) Tables() []invented.Table {
+	addresses := p.addresses
+	if p.Tokens > 0 {
+		addresses = p.rotated
+	}
 	return invented.Tables(map[string]iter.Seq[[]any]{
-		"users": p.users, "user_daily_visits": p.visits, "user_ips": p.addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
+		"users": p.users, "user_daily_visits": p.visits, "user_ips": addresses, "devices": p.devices, "rooms": p.rooms, "events": p.events,
 		"room_stats_current": p.roomStats, "destinations": p.destinations,
 	})
 }
