@@ -150,14 +150,12 @@ func TestTheFullReadOfEachWeek(t *testing.T) {
 // Classes of clients of a window are shown once they are known of all of it.
 func TestClassesAreAbsentUntilTheyAreKnown(t *testing.T) {
 	for days, want := range map[int]int{0: 0, 1: 1, 6: 1, 7: 2, 29: 2, 30: 3, 400: 3} {
-		clock := now
-		var r *collector.Refresher
-		r = refresher(t, "s", func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+		r := refresher(t, "s", func(_ context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 			rec.Seen(domainName, []byte("a"), 1, now.Add(-time.Hour))
 			facts := keepsVisits()
 			facts.Domains[0].ClientsSince = now.AddDate(0, 0, -days)
 			return facts, nil
-		}, func() time.Time { return clock })
+		}, func() time.Time { return now })
 		if err := r.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -192,23 +192,23 @@ func (r *reader) progress(ctx context.Context) (p activity.Progress, err error) 
 	if err != nil || blob == nil {
 		return p, err
 	}
-	content, err := verifyChecksum(progressName, blob)
-	var moments []int64
-	if err == nil {
-		moments, err = decodeNumbers[int64](content)
-	}
-	if err != nil || len(moments) != 2 {
+	content, damage := verifyChecksum(progressName, blob)
+	moments, notNumbers := decodeNumbers[int64](content)
+	if damage != nil || notNumbers != nil || len(moments) != 2 {
 		r.damaged("how far last-seen times were read")
 		r.unusable = true
 		return p, nil
 	}
 	r.progressSum = checksum(progressName, content)
-	for i, moment := range []*time.Time{&p.ClientsSince, &p.Unread} {
-		if moments[i] != 0 {
-			*moment = time.UnixMilli(moments[i])
-		}
+	return activity.Progress{ClientsSince: timeOf(moments[0]), Unread: timeOf(moments[1])}, nil
+}
+
+// timeOf is the reverse of milliOf.
+func timeOf(milli int64) time.Time {
+	if milli == 0 {
+		return time.Time{}
 	}
-	return p, nil
+	return time.UnixMilli(milli)
 }
 
 // parts reads numbers that were written in parts. The users of a part that is

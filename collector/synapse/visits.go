@@ -79,9 +79,7 @@ func (r *reading) visitDays() visitDays {
 		counted = recent
 	}
 	if r.restored { // so that none of them has as many rows as the database
-		for date := first; date < end; date++ {
-			r.rec.Forget(r.server, date)
-		}
+		r.forgetDays(first, end)
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
@@ -100,6 +98,13 @@ func (r *reading) visitDays() visitDays {
 		}
 	}
 	return days
+}
+
+// forgetDays forgets the visits of some days, the last excluded.
+func (r *reading) forgetDays(from, to activity.Day) {
+	for date := from; date < to; date++ {
+		r.rec.Forget(r.server, date)
+	}
 }
 
 // newestWithRows returns the newest of some days, the last excluded, whose rows are
@@ -185,9 +190,7 @@ func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 
 // readDaysAtOnce returns how many rows some days have.
 func (r *reading) readDaysAtOnce(ctx context.Context, from, to activity.Day) (rows int64, err error) {
-	for date := from; date < to; date++ {
-		r.rec.Forget(r.server, date)
-	}
+	r.forgetDays(from, to)
 	if to-from > dayByDayMax {
 		err = r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
 			rows++

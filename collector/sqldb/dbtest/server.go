@@ -50,7 +50,7 @@ func (l *lockedBuffer) String() string {
 // Statements returns how long statements took, of those that the setting
 // log_min_duration_statement writes to the log.
 func (s *Server) Statements() (took []time.Duration) {
-	for _, line := range strings.Split(s.log.String(), "\n") {
+	for line := range strings.SplitSeq(s.log.String(), "\n") {
 		_, rest, _ := strings.Cut(line, "duration: ")
 		text, _, found := strings.Cut(rest, " ms")
 		if ms, err := strconv.ParseFloat(text, 64); found && err == nil {

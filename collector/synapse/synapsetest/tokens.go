@@ -78,32 +78,34 @@ func (p Population) tokensADay(logins []login) int {
 // tokensOf are the rows of a login in a time that lies in one or two days; false ends
 // them.
 func (p Population) tokensOf(l login, tokens int, from, to time.Time, yield func([]any) bool) bool {
+	count := tokens
+	if l.bridged {
+		count = 1
+	}
 	for ago, active := range l.active {
 		if !active || p.midnight(ago) >= to.UnixMilli() || p.midnight(ago)+day.Milliseconds() <= from.UnixMilli() {
 			continue
 		}
-		// In use up to the moment that devices has.
-		last := p.moment(l.n, l.device, ago)
-		count := tokens
-		if l.bridged {
-			count = 1
-		}
+		last := p.moment(l.n, l.device, ago) // which devices has, too
 		for t := count - 1; t >= 0; t-- {
 			at := last - int64(t)*tokenLife.Milliseconds()
-			if at < from.UnixMilli() || at >= to.UnixMilli() || at < p.midnight(ago) && t > 0 {
-				continue
-			}
-			agent, token := l.agent, fmt.Sprintf("mat_%08d_%d_%03d_%03d", l.n, l.device, ago, t)
-			if t > 0 && chance(l.n, l.device, -3) < 0.2 && chance(l.n, t, ago) < 0.15 {
-				agent = "NotificationService CFNetwork/1494.0.7 Darwin/23.4.0"
-			}
-			if l.bridged {
-				token = "as_token"
-			}
-			if !yield([]any{l.name, token, l.id, fmt.Sprintf("2001:db8::%d:%d", l.device, ago), agent, at}) {
+			within := at >= from.UnixMilli() && at < to.UnixMilli() && (at >= p.midnight(ago) || t == 0)
+			if within && !yield(l.row(ago, t, at)) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// row is that of one of a login's tokens of a day.
+func (l login) row(ago, t int, at int64) []any {
+	agent, token := l.agent, fmt.Sprintf("mat_%08d_%d_%03d_%03d", l.n, l.device, ago, t)
+	if t > 0 && chance(l.n, l.device, -3) < 0.2 && chance(l.n, t, ago) < 0.15 {
+		agent = "NotificationService CFNetwork/1494.0.7 Darwin/23.4.0"
+	}
+	if l.bridged {
+		token = "as_token"
+	}
+	return []any{l.name, token, l.id, fmt.Sprintf("2001:db8::%d:%d", l.device, ago), agent, at}
 }
