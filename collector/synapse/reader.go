@@ -245,6 +245,9 @@ func (r *reading) further(ctx context.Context, domain *collector.DomainFacts) (e
 	if err := r.earlierMessages(ctx); err != nil {
 		return fmt.Errorf("read older messages from events: %w", err)
 	}
+	if r.since.IsZero() { // the first figures do not wait for slices
+		return nil
+	}
 	if err := r.slices(ctx); err != nil {
 		return fmt.Errorf("read last-seen times of other clients from user_ips: %w", err)
 	}

@@ -177,6 +177,12 @@ func (r *reading) literal(text string) string {
 // should read. What they hold is known as soon as they are read; an error costs no more
 // than the slice in which it came.
 func (r *reading) slices(ctx context.Context) error {
+	if r.rec.Progress(r.server).Unread.IsZero() {
+		return nil
+	}
+	if err := r.preferBitmaps(ctx); err != nil {
+		return err
+	}
 	bottom := max(r.ends.kept(r.now).UnixMilli()-1, r.horizon().UnixMilli())
 	length := min(firstSlice, r.density.lengthOf(r.limits.slice))
 	began, read := time.Now(), int64(0)
@@ -207,6 +213,22 @@ func (r *reading) slices(ctx context.Context) error {
 		read += rows
 		const growth = 4 // at most, since a quiet hour says little of the next one
 		length = sliceLength(float64(length) * min(growth, float64(r.limits.slice)/float64(max(1, rows))))
+	}
+	return nil
+}
+
+// preferBitmaps lets PostgreSQL, for what is left of the transaction, look up in an index
+// where the rows are and then visit each page of the table once. The planner would rather
+// follow the index from row to row, because pages fill up in the order of time; but
+// within an hour there is no order, and that takes twice as long.
+func (r *reading) preferBitmaps(ctx context.Context) error {
+	if r.Engine != sqldb.PostgreSQL {
+		return nil
+	}
+	for _, way := range []string{"enable_indexscan", "enable_seqscan"} {
+		if _, err := r.ExecContext(ctx, `SET LOCAL `+way+` = off`); err != nil {
+			return err
+		}
 	}
 	return nil
 }
