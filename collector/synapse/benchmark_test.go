@@ -40,6 +40,7 @@ SELECT COUNT(*) FROM (
 // benched is one measurement of everything that is compared.
 type benched struct {
 	synapse, first, refresh, activity, visits time.Duration // of the database's processor
+	changed, minutes, report, before          time.Duration // the same; see hours
 	firstWall, discardWall, restart           time.Duration
 }
 
@@ -81,6 +82,9 @@ func BenchmarkPostgreSQL(b *testing.B) {
 		"dbcpu:r30v2/visits":      func(r benched) float64 { return ratio(r.synapse, r.visits) },
 		"dbcpu:r30v2/activity":    func(r benched) float64 { return ratio(r.synapse, r.activity) },
 		"dbcpu:r30v2/with-usage":  func(r benched) float64 { return ratio(r.synapse, r.refresh) },
+		"dbcpu:r30v2/changed":     func(r benched) float64 { return ratio(r.synapse, r.changed) },
+		"dbcpu:report/with-usage": func(r benched) float64 { return ratio(r.report+r.synapse, r.refresh) },
+		"dbcpu:minutes/before":    func(r benched) float64 { return ratio(r.minutes, r.before+r.activity) },
 		"dbcpu:r30v2/first-load":  func(r benched) float64 { return ratio(r.synapse, r.first) },
 		"wall:first-load/discard": func(r benched) float64 { return ratio(r.firstWall, r.discardWall) },
 		"wall:restart/first-load": func(r benched) float64 { return ratio(r.restart, r.firstWall) },
@@ -115,7 +119,10 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 		b.Fatal(err)
 	}
 	classes := activity.SynapseClasses()
-	reader := synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes)
+	newReader := func() *synapse.Reader {
+		return synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, classes)
+	}
+	reader := newReader()
 
 	calendar := activity.NewCalendar(activity.Key{1}, classes)
 	r.first, r.firstWall = measured(b, server, func() {
@@ -124,12 +131,12 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	calendar.Compact(activity.DayOf(now))
 	r.restart = restart(b, reader, calendar, classes, now)
 
-	total, _ := measured(b, server, func() {
-		for range refreshes {
-			readBatched(b, reader, now.Add(-time.Hour), now, calendar.Clone())
-		}
-	})
-	r.refresh = total / refreshes
+	hour := &lastHour{server: server, connection: connection, newReader: newReader, now: now}
+	hour.begin(b, classes)
+	hour.putBack(b, 0, 1000)
+	r.refresh = hour.hourly(b, "")
+	r.minutes = hour.minutes(b)
+	r.changed = hour.hourly(b, changes)
 
 	// What of it the figures of activity take, without counting accounts,
 	// rooms and messages: the visits of today, all that r30v2 needs; last-seen
@@ -140,7 +147,7 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 		fmt.Sprintf(`COPY (SELECT user_id, user_agent, last_seen FROM user_ips WHERE last_seen > %d) TO STDOUT (FORMAT binary)`, now.Add(-65*time.Minute).UnixMilli()),
 		fmt.Sprintf(`COPY (SELECT timestamp, COUNT(*) FROM user_daily_visits WHERE timestamp >= %d AND timestamp < %d GROUP BY timestamp) TO STDOUT (FORMAT binary)`, today-9*day.Milliseconds(), today-8*day.Milliseconds()),
 	} {
-		total, _ = measured(b, server, func() {
+		total, _ := measured(b, server, func() {
 			for range refreshes {
 				if _, err := connection.PgConn().CopyTo(b.Context(), discard{}, query); err != nil {
 					b.Fatal(err)
@@ -172,6 +179,8 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 			b.Fatal(err)
 		}
 	})
+	r.report = hour.statements(b, plain, reportSQL)
+	r.before = hour.statements(b, connection, beforeSQL)
 	return r
 }
 

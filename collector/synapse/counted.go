@@ -51,7 +51,7 @@ func (c counted[T]) expired(r *reading, now changes) bool {
 	return r.now.Sub(c.at) >= countsEvery
 }
 
-// counted returns what is known of a table, or what count gives if that has expired.
+// count returns what is known of a table, or what count gives if that has expired.
 func count[T any](r *reading, last *counted[T], table string, count func() (T, error)) (T, error) {
 	now := r.changes[table]
 	if !last.expired(r, now) {

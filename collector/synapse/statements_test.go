@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,6 +68,10 @@ func TestRefreshesUseIndexes(t *testing.T) {
 			"the rows of an old day": {
 				visitCounts(today-40, today-39),
 				"USING COVERING INDEX user_daily_visits_ts_idx (timestamp>? AND timestamp<?)", "Index Only Scan using user_daily_visits_ts_idx",
+			},
+			"new messages": {
+				r.messageRows(5400, math.MaxInt64),
+				"USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "events_pkey",
 			},
 			"last-seen rows of an hour": {
 				r.lastSeenRows(noon.Add(-time.Hour - overlap)),

@@ -165,7 +165,7 @@ func (p Population) events(yield func([]any) bool) {
 		if n%4 == 0 {
 			sender = "@someone:elsewhere.example"
 		}
-		arrived := p.Now.Add(-2*day + time.Duration(n)*(2*day)/time.Duration(count)).UnixMilli()
+		arrived := p.Now.Add(-2*day).UnixMilli() + int64(n)*(2*day).Milliseconds()/int64(count)
 		if !yield([]any{int64(n + n/10 + 1), kind, fmt.Sprintf("!room-%d:%s", n%max(1, p.Users/20), Server), sender, arrived}) {
 			return
 		}
