@@ -192,15 +192,26 @@ func (r *reader) progress(ctx context.Context) (p activity.Progress, err error) 
 	if err != nil || blob == nil {
 		return p, err
 	}
-	content, damage := verifyChecksum(progressName, blob)
-	moments, notNumbers := decodeNumbers[int64](content)
-	if damage != nil || notNumbers != nil || len(moments) != 2 {
+	content, moments := progressMoments(blob)
+	if len(moments) != 2 {
 		r.damaged("how far last-seen times were read")
 		r.unusable = true
 		return p, nil
 	}
 	r.progressSum = checksum(progressName, content)
 	return activity.Progress{ClientsSince: timeOf(moments[0]), Unread: timeOf(moments[1])}, nil
+}
+
+// progressMoments returns the moments in what is stored, none if that is damaged.
+func progressMoments(blob []byte) (content []byte, moments []int64) {
+	content, err := verifyChecksum(progressName, blob)
+	if err == nil {
+		moments, err = decodeNumbers[int64](content)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return content, moments
 }
 
 // timeOf is the reverse of milliOf.

@@ -145,9 +145,6 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		if err := w.lastSeen(ctx, state); err != nil {
 			return nil, err
 		}
-		if err := w.progress(ctx, state.Progress); err != nil {
-			return nil, err
-		}
 	}
 	if err := w.observed(ctx, state.Observed); err != nil {
 		return nil, err
@@ -230,6 +227,9 @@ func (w *writer) id(ctx context.Context, server, domain string) (id int64, err e
 const otherSeen = -1
 
 func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
+	if err := w.progress(ctx, state.Progress); err != nil {
+		return err
+	}
 	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
 		return err
 	}
