@@ -62,14 +62,18 @@ func (x extras) warnings() (all []string) {
 // access asks the database's catalogue: on PostgreSQL a refused statement would
 // end the transaction.
 func (r *reading) access(ctx context.Context) (access, error) {
+	var tables []string
+	for _, need := range needs() {
+		tables = append(tables, need.Table)
+	}
 	query := `
 		SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
 		WHERE attnum > 0 AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')
-		  AND attrelid IN (to_regclass('users'), to_regclass('user_ips'), to_regclass('devices'), to_regclass('rooms'), to_regclass('room_stats_current'), to_regclass('destinations'), to_regclass('events'), to_regclass('monthly_active_users'))`
+		  AND attrelid IN (to_regclass('` + strings.Join(tables, `'), to_regclass('`) + `'))`
 	if r.Engine == sqldb.SQLite {
 		query = `
 		SELECT sqlite_master.name || '.' || columns.name FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
-		WHERE sqlite_master.name IN ('users', 'user_ips', 'devices', 'rooms', 'room_stats_current', 'destinations', 'events', 'monthly_active_users')`
+		WHERE sqlite_master.name IN ('` + strings.Join(tables, `', '`) + `')`
 	}
 	var names []string
 	if err := r.SelectContext(ctx, &names, query); err != nil {
@@ -92,6 +96,8 @@ func needs() []sqldb.Need {
 		{Table: "monthly_active_users", Columns: []string{"user_id", "timestamp"}},
 		{Table: "events", Columns: []string{"type", "room_id", "sender", "stream_ordering", "received_ts"}},
 		{Table: "rooms", Columns: []string{"room_id"}},
+		{Table: "room_stats_current", Columns: []string{"local_users_in_room"}},
+		{Table: "destinations", Columns: []string{"failure_ts"}},
 	}
 }
 
