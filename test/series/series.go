@@ -41,3 +41,10 @@ func (s Series) Only(prefix string) Series {
 	maps.DeleteFunc(all, func(name, _ string) bool { return !strings.HasPrefix(name, prefix) })
 	return all
 }
+
+// Except are all others.
+func (s Series) Except(prefix string) Series {
+	all := maps.Clone(s)
+	maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(name, prefix) })
+	return all
+}
