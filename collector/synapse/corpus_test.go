@@ -110,7 +110,7 @@ func TestConfigurationsAsSynapse(t *testing.T) {
 	if want := []string{"in-memory", "relative"}; !slices.Equal(ours, want) {
 		t.Errorf("refused by us alone: %v, want %v", ours, want)
 	}
-	says := fmt.Sprintf("%d configurations, %d are understood as Synapse does, %d refused by both, and %d by the exporter alone", len(found), understood, refusedByBoth, len(ours))
+	says := fmt.Sprintf("Among the %d configurations that CI tries, both understand %d in the same way, both refuse %d, and the exporter alone refuses %d.", len(found), understood, refusedByBoth, len(ours))
 	if document := strings.Join(strings.Fields(must.ReadFile(t, "../../docs/synapse.md")), " "); !strings.Contains(document, says) {
 		t.Errorf("docs/synapse.md does not say: %s", says)
 	}
