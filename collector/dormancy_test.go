@@ -166,6 +166,15 @@ func writeProsodyFiles(path string, all residents) error {
 	return nil
 }
 
+// xmppRefresher refreshes by a clock that a test moves.
+func xmppRefresher(reader collector.Reader, at *time.Time) *collector.Refresher {
+	return collector.NewRefresher(collector.RefresherOptions{
+		Server: "xmpp", Software: "any", Interval: time.Hour, StaleAfter: 3 * time.Hour, Reader: reader,
+		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Retention: activity.MaxWindow,
+		Now: func() time.Time { return *at }, Logger: log.NewNopLogger(),
+	})
+}
+
 // Whatever an XMPP server has recorded: each of its accounts has the age that its
 // newest record says, and together they are all accounts, at the first refresh as at
 // those that follow. A user with a record and no account has no age.
@@ -181,11 +190,7 @@ func TestDormancyOfXMPPServersEqualsANaiveModel(t *testing.T) {
 				at := now
 				reader := server.read(path)
 				defer func() { _ = reader.Close() }()
-				refresher := collector.NewRefresher(collector.RefresherOptions{
-					Server: "xmpp", Software: "any", Interval: time.Hour, StaleAfter: 3 * time.Hour, Reader: reader,
-					Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Retention: activity.MaxWindow,
-					Now: func() time.Time { return at }, Logger: log.NewNopLogger(),
-				})
+				refresher := xmppRefresher(reader, &at)
 				all := residents{
 					"ada": {account: true, record: "seen", seen: at}, // so that there is a record
 					"bob": {account: true},
@@ -230,7 +235,7 @@ func draw(t *rapid.T, server xmppServer, all residents, at time.Time) {
 	}
 }
 
-func compareAges(t *rapid.T, all residents, at time.Time, d collector.Domain) {
+func compareAges(t rapid.TB, all residents, at time.Time, d collector.Domain) {
 	want, got := make(map[string]int), make(map[string]int)
 	accounts := 0
 	for _, r := range all {
@@ -296,11 +301,8 @@ func TestGuestsAreAnonymous(t *testing.T) {
 			reader := ejabberd.New(ejabberd.Options{
 				Databases: []ejabberd.Database{{Source: sourceOf(path)}}, Hosts: map[string]ejabberd.Host{"example.org": c.host},
 			})
-			refresher := collector.NewRefresher(collector.RefresherOptions{
-				Server: "xmpp", Software: "ejabberd", Interval: time.Hour, StaleAfter: 3 * time.Hour, Reader: reader,
-				Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
-				Now: func() time.Time { return now }, Logger: log.NewNopLogger(),
-			})
+			at := now
+			refresher := xmppRefresher(reader, &at)
 			must.Succeed(t, refresher.Refresh(t.Context()))
 			must.Succeed(t, reader.Close())
 			d := refresher.Status().Snapshot.Domains[0]
