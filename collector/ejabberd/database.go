@@ -233,7 +233,7 @@ func (t *tables) believed(byNode map[string]people, newest map[string]time.Time)
 		}
 	}
 	if left > 0 {
-		t.facts.Warnings = append(t.facts.Warnings, fmt.Sprintf("the table sm has sessions that are left out: on %d of its nodes none began within %s, so they were probably killed and left their rows behind", left, believedFor))
+		t.facts.Warnings = append(t.facts.Warnings, fmt.Sprintf("the table sm has sessions that are left out: on %d of its nodes none began within %.0f hours, so they were probably killed and left their rows behind", left, believedFor.Hours()))
 	}
 	return online
 }

@@ -130,7 +130,7 @@ func TestHostsOfARunningServer(t *testing.T) {
 		"jwt.example":      {0, 1, 1, -1, -1, -1},
 		"external.example": {0, 1, 1, -1, -1, -1},
 		"guests.example":   {0, 0, 0, -1, -1, -1},
-	}, "the table sm has sessions that are left out: on 1 of its nodes none began within 24h0m0s, so they were probably killed and left their rows behind", unserved)
+	}, "the table sm has sessions that are left out: on 1 of its nodes none began within 24 hours, so they were probably killed and left their rows behind", unserved)
 
 	// A stop in order may store no logout either: the table last has what ejabberd itself
 	// finds when it starts again. The session stays as after a kill.

@@ -21,6 +21,15 @@ const auditLogin = "authentication-success"
 // each virtual host, the store audit. Records that are no logins, or damaged, are
 // passed over.
 func (o Options) ArchivedLogins(ctx context.Context, use func(chatserver.Login)) error {
+	for _, place := range o.places() {
+		if err := place.archivedLogins(ctx, use); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o Options) archivedLogins(ctx context.Context, use func(chatserver.Login)) error {
 	if o.DataPath != "" {
 		return auditFiles(ctx, o, use)
 	}

@@ -36,9 +36,12 @@ func (o Options) NewReader(classes *activity.Classes) collector.Reader { return 
 
 // Reads implements chatserver.Source.
 func (o Options) Reads() []string {
-	lines := chatserver.Line("files", o.DataPath)
-	if !o.Database.IsZero() {
-		lines = chatserver.Line("database", o.Database.Describe())
+	var lines []string
+	for _, place := range o.places() {
+		lines = append(lines, chatserver.Line("files", place.DataPath)...)
+		if !place.Database.IsZero() {
+			lines = append(lines, chatserver.Line("database", place.Database.Describe())...)
+		}
 	}
 	return slices.Concat(lines, chatserver.Line("hosts", o.Hosts...), chatserver.Line("admin_socket", o.AdminSocket),
 		chatserver.Line("status_url", webapi.WithoutUser(o.StatusURL)), chatserver.Line("metrics_url", webapi.WithoutUser(o.MetricsURL)))
@@ -54,7 +57,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 		return err
 	})
 	values := item.Values
-	o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.Database)
+	o.PasswordFile = item.DatabasePasswordFile(values["password_file"], o.databaseServer())
 	if n := values["status_url"]; n != nil {
 		o.StatusURL = item.Page(n, "status_url", "mod_http_status, such as http://127.0.0.1:5280/status")
 	}
@@ -99,11 +102,32 @@ func (o *Options) locate(location, folder string) (unset []string, err error) {
 
 // MissingGrants implements chatserver.Granted. The table may be a view without passwords.
 func (o Options) MissingGrants(ctx context.Context) ([]sqldb.Grants, error) {
-	databases := []sqldb.Source{o.Database}
-	for _, place := range o.Accounts {
-		if !slices.Contains(databases, place.Database) {
-			databases = append(databases, place.Database)
+	return chatserver.MissingGrants(ctx, o.databases(), o.PasswordFile, sqldb.Need{Table: "prosody"})
+}
+
+// databases returns all that are read, each once.
+func (o Options) databases() (all []sqldb.Source) {
+	add := func(database sqldb.Source) {
+		if !database.IsZero() && !slices.Contains(all, database) {
+			all = append(all, database)
 		}
 	}
-	return chatserver.MissingGrants(ctx, databases, o.PasswordFile, sqldb.Need{Table: "prosody"})
+	for _, place := range o.places() {
+		add(place.Database)
+	}
+	for _, place := range o.Accounts {
+		add(place.Database)
+	}
+	return all
+}
+
+// databaseServer returns the database that password_file is for: the first one that is
+// not a file, the zero Source if there is none.
+func (o Options) databaseServer() sqldb.Source {
+	for _, database := range o.databases() {
+		if database.Engine() != sqldb.SQLite {
+			return database
+		}
+	}
+	return sqldb.Source{}
 }

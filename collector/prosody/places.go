@@ -2,6 +2,7 @@ package prosody
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,9 +11,75 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/prosody/luaconfig"
 	"active_users_exporter/collector/sqldb"
 )
+
+// A Place is where records are: Prosody's data_path or the database of mod_storage_sql.
+type Place struct {
+	DataPath string
+	Database sqldb.Source
+}
+
+// HostsPlace is where the records of these virtual hosts are.
+type HostsPlace struct {
+	Place
+	Hosts []string
+}
+
+// addPlace adds where the records of a virtual host are.
+func (o *Options) addPlace(host string, place Place, first bool) {
+	if first {
+		o.DataPath, o.Database = place.DataPath, place.Database
+	}
+	if place == (Place{o.DataPath, o.Database}) {
+		return
+	}
+	i := slices.IndexFunc(o.Others, func(other HostsPlace) bool { return other.Place == place })
+	if i < 0 {
+		i = len(o.Others)
+		o.Others = append(o.Others, HostsPlace{Place: place})
+	}
+	o.Others[i].Hosts = append(o.Others[i].Hosts, host)
+}
+
+// places returns what to read from each place: the options with the virtual hosts that
+// have their records there. What lies there of another host is left over, but is not
+// that of a domain that is not served.
+func (o Options) places() []Options {
+	first := HostsPlace{Place{o.DataPath, o.Database}, slices.Clone(o.Hosts)}
+	for _, other := range o.Others {
+		first.Hosts = slices.DeleteFunc(first.Hosts, func(host string) bool { return slices.Contains(other.Hosts, host) })
+	}
+	var places []Options
+	for _, place := range slices.Concat([]HostsPlace{first}, o.Others) {
+		part := o
+		part.DataPath, part.Database, part.Hosts, part.Others = place.DataPath, place.Database, place.Hosts, nil
+		part.Components = slices.Concat(o.Components, o.Hosts)
+		places = append(places, part)
+	}
+	return places
+}
+
+// readPlaces reads the records of virtual hosts that have them in different places.
+func (r *Reader) readPlaces(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
+	all := collector.Facts{Complete: true}
+	var kinds []string
+	for _, options := range r.options.places() {
+		part := *r
+		part.options = options
+		facts, err := part.readRecords(ctx, now, rec, server)
+		if err != nil {
+			return collector.Facts{}, err
+		}
+		if !slices.Contains(kinds, facts.Database) {
+			kinds = append(kinds, facts.Database)
+		}
+		all.Domains, all.Warnings = append(all.Domains, facts.Domains...), append(all.Warnings, facts.Warnings...)
+		all.PartialErr = errors.Join(all.PartialErr, facts.PartialErr)
+	}
+	all.Database = strings.Join(kinds, ", ")
+	return all, nil
+}
 
 // An AccountsPlace is where the accounts of a virtual host are, if that is not beside
 // its activity.
@@ -22,14 +89,12 @@ type AccountsPlace struct {
 	Elsewhere bool
 	// Anonymous says that there are none: guests get in without.
 	Anonymous bool
-	// DataPath and Database are as those of Options.
-	DataPath string
-	Database sqldb.Source
+	Place
 }
 
 // accountsPlace returns where the accounts of the host are, given where its activity
 // is; the zero AccountsPlace if they are beside it.
-func (h hostOptions) accountsPlace(dataPath string, records Options) AccountsPlace {
+func (h hostOptions) accountsPlace(dataPath string, records Place) AccountsPlace {
 	switch provider := h.get("authentication").(type) {
 	case nil, bool: // internal_hashed, internal_plain before 0.12
 	case string:
@@ -53,25 +118,22 @@ func (h hostOptions) accountsPlace(dataPath string, records Options) AccountsPla
 	default:
 		return AccountsPlace{Elsewhere: true}
 	}
-	if place.DataPath == records.DataPath && place.Database == records.Database {
+	if place.Place == records {
 		return AccountsPlace{}
 	}
 	return place
 }
 
-// accountsPlaces returns the places of all hosts whose accounts are not beside their
-// activity, nil if there are none. Without any host, "" is for all.
-func accountsPlaces(c *luaconfig.Config, served []luaconfig.Section, dataPath string, records Options) map[string]AccountsPlace {
-	var places map[string]AccountsPlace
-	for _, h := range served {
-		if place := (hostOptions{c, h}).accountsPlace(dataPath, records); place != (AccountsPlace{}) {
-			if places == nil {
-				places = make(map[string]AccountsPlace)
-			}
-			places[h.Name] = place
-		}
+// addAccounts adds where the accounts of a virtual host are, if that is not beside its
+// activity. Without any host, "" is for all.
+func (o *Options) addAccounts(host string, place AccountsPlace) {
+	if place == (AccountsPlace{}) {
+		return
 	}
-	return places
+	if o.Accounts == nil {
+		o.Accounts = make(map[string]AccountsPlace)
+	}
+	o.Accounts[host] = place
 }
 
 // accountsOf returns the place of a host's accounts, the zero one if that is beside

@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/prosody"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/config/configtest"
+	"active_users_exporter/config/document"
 	"active_users_exporter/test/must"
 )
 
@@ -113,6 +116,60 @@ func TestAccountsWhereTheyAreConfigured(t *testing.T) {
 		got, facts := figuresOf(t, at(t, dataPath, c.config))
 		if diff := cmp.Diff(map[string][4]int{"example.org": c.want}, got); diff != "" || len(facts.Warnings) > 0 || facts.PartialErr != nil {
 			t.Errorf("%s (-want +got):\n%s\nwarnings %q, error %v", name, diff, facts.Warnings, facts.PartialErr)
+		}
+	}
+}
+
+// Each virtual host counts by the records in the place that is configured for it. What
+// lies of it in the others' place is left over, and no domain that is not served.
+func TestHostsWithTheirOwnStorage(t *testing.T) {
+	dataPath := t.TempDir()
+	for _, file := range []string{"a%2eexample/lastlog2/u.dat", "b%2eexample/lastlog2/u.dat", "b%2eexample/lastlog2/v.dat", "c%2eexample/lastlog2/u.dat", "old%2eexample/lastlog2/u.dat"} {
+		write(t, filepath.Join(dataPath, file), login("1749988700"))
+	}
+	write(t, filepath.Join(dataPath, "a%2eexample/accounts/u.dat"), "return {};")
+	seen := func(host, user string) [6]string {
+		return [6]string{host, user, "account_activity", "timestamp", "number", "1749988700"}
+	}
+	account := func(host, user string) [6]string {
+		return [6]string{host, user, "accounts", "password", "string", "x"}
+	}
+	storedRows(t, dataPath, seen("a.example", "left"), seen("a.example", "over"), account("a.example", "left"), seen("b.example", "x"), seen("b.example", "y"), seen("b.example", "z"),
+		account("b.example", "x"), account("b.example", "y"), account("b.example", "z"), account("b.example", "q"), account("c.example", "u"), account("c.example", "v"))
+	options := at(t, dataPath, `VirtualHost "a.example" VirtualHost "b.example" default_storage = "sql" VirtualHost "c.example" storage = { accounts = "sql" }`)
+	got, facts := figuresOf(t, options)
+	want := map[string][4]int{"a.example": {1, 1, 1, 1}, "b.example": {3, 3, 3, 4}, "c.example": {1, 1, 1, 2}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{`records of "old.example" are left out: the server does not serve this domain`}, facts.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.HasPrefix(facts.Database, "files, sqlite") {
+		t.Errorf("storage %q", facts.Database)
+	}
+	reads := []string{"files: " + dataPath, "database: sqlite, file " + dataPath + "/prosody.sqlite", "hosts: a.example, b.example, c.example"}
+	if diff := cmp.Diff(reads, options.Reads()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// password_file is for whichever database server has something, also beside files.
+func TestPasswordFileBesideFiles(t *testing.T) {
+	const server = `{ driver = "PostgreSQL", database = "d", username = "u" }`
+	for content, taken := range map[string]bool{
+		`VirtualHost "a.example" VirtualHost "b.example" storage = "sql" sql = ` + server: true,
+		`storage = { accounts = "sql" } VirtualHost "a.example" sql = ` + server:          true,
+		`VirtualHost "a.example"`: false,
+		`VirtualHost "a.example" VirtualHost "b.example" storage = "sql"`: false,
+	} {
+		item := &chatserver.Item{
+			Document: document.New("", nil), Location: configtest.Files(t, map[string]string{"prosody.cfg.lua": content}) + "/prosody.cfg.lua",
+			Values: map[string]*yaml.Node{"password_file": {Kind: yaml.ScalarNode, Tag: "!!str", Value: "/run/secrets/p"}},
+		}
+		o := prosody.Kind().Configure(item).(prosody.Options)
+		if err := item.Err(); (err == nil) != taken || taken && o.PasswordFile != "/run/secrets/p" {
+			t.Errorf("%s: password_file %q, error %v", content, o.PasswordFile, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		}
 		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
-	o.Hosts, o.Recording, o.Components, o.Accounts, o.DataPath, o.Database = found.Hosts, found.Recording, found.Components, found.Accounts, found.DataPath, found.Database
+	o.Hosts, o.Recording, o.Components, o.Accounts, o.DataPath, o.Database, o.Others = found.Hosts, found.Recording, found.Components, found.Accounts, found.DataPath, found.Database, found.Others
 	return config.Unset, nil
 }
 
@@ -57,8 +57,7 @@ func sameActivity(a, b Options) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// locateRecords returns the hosts that are served and where their records are,
-// which is one place for all of them.
+// locateRecords returns the hosts that are served and where the records of each are.
 func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 	var found Options
 	dataPath := defaultDataPath
@@ -77,20 +76,17 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 		served = []luaconfig.Section{{}} // the global section alone
 	}
 	for i, h := range served {
-		of, err := hostOptions{c, h}.records(dataPath)
-		if own := (hostOptions{c, h}).storageOption(); own != "" && (err != nil || i > 0 && !reflect.DeepEqual(of, found)) {
-			err = fmt.Errorf("virtual host %q has its own option %s, and so its records elsewhere: make each place a server of its own here%s", h.Name, own, because(err))
-			return found, &optionError{c.Places[luaconfig.Place{Section: h.Name, Option: own}], err}
+		options := hostOptions{c, h}
+		place, err := options.records(dataPath)
+		if err != nil && options.hasOwnStorage() {
+			return found, fmt.Errorf("virtual host %q has its own storage: %w", h.Name, err)
 		}
 		if err != nil {
 			return found, err
 		}
-		if i > 0 && !reflect.DeepEqual(of, found) {
-			return found, fmt.Errorf("virtual host %q has its records elsewhere than %q: make each place a server of its own here", h.Name, served[0].Name)
-		}
-		found = of
+		found.addPlace(h.Name, place, i == 0)
+		found.addAccounts(h.Name, options.accountsPlace(dataPath, place))
 	}
-	found.Accounts = accountsPlaces(c, served, dataPath, found)
 	if len(c.Hosts) > 0 {
 		found.Hosts = namesOf(served)
 	}
@@ -117,13 +113,6 @@ type optionError struct {
 func (e *optionError) Error() string { return e.err.Error() }
 func (e *optionError) Unwrap() error { return e.err }
 
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return ": " + err.Error()
-}
-
 // hostOptions are the options of a virtual host, which are the global ones where
 // it has none of its own.
 type hostOptions struct {
@@ -138,15 +127,12 @@ func (h hostOptions) get(name string) any {
 	return h.config.Global[name]
 }
 
-// storageOption returns the option with which a host says that its records are elsewhere,
-// "" for none.
-func (h hostOptions) storageOption() string {
-	for _, option := range []string{"default_storage", "storage", "sql"} {
-		if _, own := h.host.Options[option]; own {
-			return option
-		}
-	}
-	return ""
+// hasOwnStorage says whether a host has options of its own that say where its records are.
+func (h hostOptions) hasOwnStorage() bool {
+	return slices.ContainsFunc([]string{"default_storage", "storage", "sql"}, func(option string) bool {
+		_, own := h.host.Options[option]
+		return own
+	})
 }
 
 // wrong makes an error one of the first of these options that was given.
@@ -162,20 +148,20 @@ func (h hostOptions) wrong(err error, options ...string) error {
 }
 
 // records returns where the records of the host are.
-func (h hostOptions) records(dataPath string) (Options, error) {
+func (h hostOptions) records(dataPath string) (Place, error) {
 	switch storage, err := h.activityStorage(); {
 	case err != nil:
-		return Options{}, h.wrong(err, "storage", "default_storage")
+		return Place{}, h.wrong(err, "storage", "default_storage")
 	case storage == "internal":
-		return Options{DataPath: dataPath}, nil
+		return Place{DataPath: dataPath}, nil
 	case storage == "sql":
 		database, err := h.sql(dataPath)
 		if err != nil {
-			return Options{}, h.wrong(fmt.Errorf("sql: %w", err), "sql", "storage", "default_storage")
+			return Place{}, h.wrong(fmt.Errorf("sql: %w", err), "sql", "storage", "default_storage")
 		}
-		return Options{Database: database}, nil
+		return Place{Database: database}, nil
 	default:
-		return Options{}, h.wrong(fmt.Errorf("storage %q cannot be read: internal and sql can", storage), "storage", "default_storage")
+		return Place{}, h.wrong(fmt.Errorf("storage %q cannot be read: internal and sql can", storage), "storage", "default_storage")
 	}
 }
 

@@ -42,18 +42,17 @@ func TestProsodysOwnConfiguration(t *testing.T) {
 
 func TestStoragesOfProsody(t *testing.T) {
 	for content, says := range map[string]string{
-		`storage = "memory"`:                                                                           `storage "memory" cannot be read`,
-		`storage = { lastlog2 = "sql" }`:                                                               "in different storages",
-		`storage = "sql" sql = {driver = "Oracle"}`:                                                    `prosody.cfg.lua:1:17: sql: driver "Oracle" is none of`,
-		`VirtualHost "b" VirtualHost "a" default_storage = "sql"`:                                      `prosody.cfg.lua:1:33: virtual host "a" has its own option default_storage`,
-		`VirtualHost "a" storage = "sql" sql = {}`:                                                     `virtual host "a" has its own option storage`,
-		`VirtualHost "a" storage = "sql" VirtualHost "b"`:                                              `virtual host "b" has its records elsewhere than "a"`,
-		`storage = "sql" sql = {}`:                                                                     "no driver is named",
-		`storage = "sql" sql = {driver = "PostgreSQL"}`:                                                "no database is named",
-		`storage = "sql" sql = {driver = "MySQL", database = "d", host = "/run/mysqld/mysqld.sock"}`:   "host is a path",
-		`data_path = { "/srv" }`:                                                                       "data_path is no text",
-		`default_storage = {}`:                                                                         "default_storage is no text",
-		`storage = "sql" sql = "SQLite3"`:                                                              "it is no table of options",
+		`storage = "memory"`:                                         `storage "memory" cannot be read`,
+		`storage = { lastlog2 = "sql" }`:                             "in different storages",
+		`storage = "sql" sql = {driver = "Oracle"}`:                  `prosody.cfg.lua:1:17: sql: driver "Oracle" is none of`,
+		`VirtualHost "b" VirtualHost "a" default_storage = "memory"`: `prosody.cfg.lua:1:33: virtual host "a" has its own storage: storage "memory" cannot be read`,
+		`VirtualHost "a" storage = "sql" sql = {}`:                   `prosody.cfg.lua:1:33: virtual host "a" has its own storage: sql: no driver is named`,
+		`storage = "sql" sql = {}`:                                   "no driver is named",
+		`storage = "sql" sql = {driver = "PostgreSQL"}`:              "no database is named",
+		`storage = "sql" sql = {driver = "MySQL", database = "d", host = "/run/mysqld/mysqld.sock"}`: "host is a path",
+		`data_path = { "/srv" }`:          "data_path is no text",
+		`default_storage = {}`:            "default_storage is no text",
+		`storage = "sql" sql = "SQLite3"`: "it is no table of options",
 		`storage = "sql" sql = { driver = "SQLite3", database = ":memory:" }`:                          "in Prosody's memory",
 		`o = { driver = "SQLite3" } default_storage = "sql" sql = FileLine and o or error("13 alone")`: "it is no table of options",
 		`o = { lastlog2 = "sql" } storage = FileLine and o or error("13 alone")`:                       "storage is given as another option",
@@ -170,6 +169,20 @@ func TestConfigurationsFoundInTheWild(t *testing.T) {
 		"lastlog2 in SQL, as 0.12 has it": {`storage = { lastlog2 = "sql" } modules_enabled = { "lastlog2" } VirtualHost "example.com"`, nil, prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: one}},
 		"account_activity alone":          {`storage = { lastlog2 = "sql" } VirtualHost "example.com" modules_enabled = { "account_activity" }`, nil, prosody.Options{DataPath: files, Hosts: one}},
 		"the name of sql before 0.10":     {`storage = "sql2" VirtualHost "example.com"`, nil, prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: one}},
+		"hosts with their own storage": {
+			`VirtualHost "a.example" VirtualHost "b.example" default_storage = "sql" VirtualHost "c.example" storage = { lastlog2 = "sql", account_activity = "sql" }
+			VirtualHost "d.example" default_storage = "sql" sql = { driver = "PostgreSQL", database = "d" } VirtualHost "e.example"`, nil,
+			prosody.Options{DataPath: files, Hosts: []string{"a.example", "b.example", "c.example", "d.example", "e.example"}, Others: []prosody.HostsPlace{
+				{Place: prosody.Place{Database: database("sqlite:/var/lib/prosody/prosody.sqlite")}, Hosts: []string{"b.example", "c.example"}},
+				{Place: prosody.Place{Database: database("postgres://localhost:5432/d")}, Hosts: []string{"d.example"}},
+			}},
+		},
+		"the first host has its own storage": {
+			`VirtualHost "a.example" storage = "sql" VirtualHost "b.example"`, nil,
+			prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: []string{"a.example", "b.example"}, Others: []prosody.HostsPlace{
+				{Place: prosody.Place{DataPath: files}, Hosts: []string{"b.example"}},
+			}},
+		},
 		"a host's own storage, the same for all": {
 			`VirtualHost "example.com" storage = "sql" sql = { driver = "SQLite3", database = "/srv/x.sqlite" }`, nil,
 			prosody.Options{Database: database("sqlite:/srv/x.sqlite"), Hosts: one},

@@ -25,6 +25,8 @@ type Options struct {
 	DataPath string
 	// Database is that of mod_storage_sql.
 	Database sqldb.Source
+	// Others are the places of virtual hosts whose records are not there.
+	Others []HostsPlace
 	// Hosts are the virtual hosts to read, in small letters; empty for all
 	// that have records.
 	Hosts []string
@@ -83,22 +85,11 @@ func New(o Options, classes *activity.Classes) *Reader {
 // lately is in no store: it takes the admin socket to count them as Prosody's
 // own mod_measure_active_users does.
 func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Recorder) (collector.Facts, error) {
-	var read func(context.Context, time.Time, activity.Recorder, *running) (collector.Facts, error)
-	switch {
-	case r.options.DataPath != "":
-		read = r.readFiles
-	case r.options.Database != sqldb.Source{}:
-		read = r.readDatabase
-	default:
-		read = func(context.Context, time.Time, activity.Recorder, *running) (collector.Facts, error) {
-			return collector.Facts{Database: "none"}, nil
-		}
-	}
 	server, onlineErr := r.askServer(ctx)
 	if err := ctx.Err(); err != nil {
 		return collector.Facts{}, errors.Join(onlineErr, err)
 	}
-	facts, err := read(ctx, now, rec, server)
+	facts, err := r.readRecords(ctx, now, rec, server)
 	if err != nil {
 		return collector.Facts{}, errors.Join(err, onlineErr)
 	}
@@ -124,6 +115,19 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 	r.withoutActivity(facts.Domains, now, rec)
 	r.addRequired(&facts, server)
 	return facts, nil
+}
+
+// readRecords reads what Prosody stores.
+func (r *Reader) readRecords(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
+	switch {
+	case len(r.options.Others) > 0:
+		return r.readPlaces(ctx, now, rec, server)
+	case r.options.DataPath != "":
+		return r.readFiles(ctx, now, rec, server)
+	case !r.options.Database.IsZero():
+		return r.readDatabase(ctx, now, rec, server)
+	}
+	return collector.Facts{Database: "none"}, nil
 }
 
 // addRequired marks the required modules, where it is known which ones are loaded.
