@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run is main with deferred calls: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	if info, ok := debug.ReadBuildInfo(); ok && version.Version == "" { // built without make
-		version.Version = info.Main.Version
+		version.Version = strings.Trim(info.Main.Version, "()")
 	}
 	app, commands, logger := newApplication(stdout, stderr)
 	if slices.Equal(args, []string{"--help-man"}) {

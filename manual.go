@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/common/version"
 )
 
-// writeManual prints the manual page (roff, section 1) of the program. kingpin's own has
+// writeManual prints the manual page (section 1) of the program. kingpin's own has
 // no summary, by which apropos finds it, and all of --version in its head.
 func writeManual(app *kingpin.Application) error {
 	context, err := app.ParseContext(nil)

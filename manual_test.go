@@ -35,7 +35,7 @@ func TestManualIsComplete(t *testing.T) {
 	}
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		return // CI's packages are looked at with it
+		return // where it is installed, .ci/packages uses it on the finished page
 	}
 	command := exec.CommandContext(t.Context(), groff, "-Kutf8", "-man", "-Tutf8", "-ww")
 	command.Stdin = strings.NewReader(page)

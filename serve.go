@@ -63,7 +63,7 @@ func serve(ctx context.Context, exporter *Exporter, pages webFlags, lifecycle bo
 	if err := pages.validate(); err != nil {
 		return &usageError{err}
 	}
-	_ = level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info())
+	_ = level.Info(e.logger).Log("msg", "starting "+program, "version", version.Version, "revision", version.GetRevision())
 	ctx, stop := context.WithCancel(ctx)
 	defer exporter.Wait(stopWithin)
 	defer stop()

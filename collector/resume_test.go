@@ -12,7 +12,7 @@ import (
 	"active_users_exporter/collector/activity"
 )
 
-// readFunc is a Reader that is told since when to read.
+// readFunc is a Reader; since is the moment from which on it reads.
 type readFunc func(since, now time.Time, rec activity.Recorder) (collector.Facts, error)
 
 func (f readFunc) Read(_ context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {

@@ -181,6 +181,9 @@ func (s Source) check(c *Config) error {
 		return errors.New("--storage.path is a database, whose history needs a key that all who share it have: write path and key_file under storage in a --config.file")
 	}
 	if len(c.Servers) == 0 && c.Reports.ListenAddress == "" && !s.ServersOptional {
+		if s.File != "" {
+			return fmt.Errorf("%s: no chat servers: list them under servers, or name one with --server=prosody=/var/lib/prosody", s.File)
+		}
 		return errors.New("no chat servers: name one with --server=synapse=sqlite:/var/lib/matrix-synapse/homeserver.db or --server=prosody=/var/lib/prosody, or give a --config.file with servers")
 	}
 	return nil

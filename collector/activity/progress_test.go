@@ -53,7 +53,7 @@ func TestSlicesReplaceWhatWasKnown(t *testing.T) {
 	expect("an empty slice takes all but each user's newest time", 0, 1, 0, 0)
 }
 
-// A reading that is under way is no part of a copy that could be told from it later.
+// A copy keeps its own progress: what happens to the original later does not change it.
 func TestProgressIsTheCopysOwn(t *testing.T) {
 	cal := activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
 	d := []byte("d")

@@ -12,8 +12,8 @@ import (
 
 // Forget removes one person's past on a domain: hashes, last-seen times, visits and
 // messages. A person is all users with one of the names, which are hashed at once. Server
-// is that of which to remove them, "" for all. It returns of how many servers something
-// was known. Nothing of it is left in the file.
+// names the chat server, "" for all. It returns the number of servers that knew the
+// person. Nothing of it is left in the file.
 //
 // The numbers of rows of days stay, so that they are not read again for that.
 func (s *Store) Forget(ctx context.Context, server, domain string, names ...string) (servers int, err error) {
@@ -93,7 +93,7 @@ func (e *eraser) unsend(_ int, moments []int64) []int64 {
 	return withoutRows(moments, func(hash int64) bool { return e.hashes[uint64(hash)] })
 }
 
-// withoutRows removes the pairs of numbers of which the first one is to go.
+// withoutRows removes those pairs of numbers whose first one is to go.
 func withoutRows(pairs []int64, gone func(int64) bool) (kept []int64) {
 	for pair := range slices.Chunk(pairs, 2) {
 		if !gone(pair[0]) {
@@ -150,7 +150,7 @@ func (e *eraser) visits(ctx context.Context) error {
 		what := visitsOf(activity.Day(row.Day), row.Client, row.Visits)
 		content, err := verifyChecksum(what, row.Users)
 		if err != nil {
-			continue // nobody can be told in it, and loading leaves it out
+			continue // nobody can be found in it, and loading leaves it out
 		}
 		set, err := decodeSet(content)
 		if err != nil {

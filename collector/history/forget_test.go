@@ -44,7 +44,7 @@ func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
 	return all
 }
 
-// Whoever is forgotten is gone from all days, in whatever code they are, and from
+// Forgotten users are gone from all days, in whatever code they are, and from
 // last-seen times; of all others nothing is lost. The numbers of rows of days stay.
 func TestForgottenIsOnePerson(t *testing.T) {
 	for name, at := range map[string]func(*testing.T) (storage.Location, string){
@@ -59,7 +59,7 @@ func TestForgottenIsOnePerson(t *testing.T) {
 			location, key := at(t)
 			s := history.New(location, key)
 			cal := newCalendar(s)
-			fill(cal, 9_000) // two parts; 90 days, of which the older ones are in Huffman's code
+			fill(cal, 9_000) // two parts; 90 days, the older ones in Huffman's code
 			cal.Seen([]byte("other"), user(7), 0, noon)
 			cal.RecordVisits("other", noon)
 			save(t, s, cal, "d", "other")

@@ -25,8 +25,8 @@ func (s *Store) Purge(ctx context.Context, domain string) (servers int, err erro
 	})
 }
 
-// erase deletes something in one transaction, so that its bytes are gone: the tables are
-// written anew.
+// erase deletes something in one transaction and then rewrites the tables, so that its
+// bytes are gone.
 func (s *Store) erase(ctx context.Context, doing string, change func(*sqlx.Tx) (int, error)) (n int, err error) {
 	s.using.Lock()
 	defer s.using.Unlock()

@@ -40,8 +40,8 @@ func (a access) extras() extras {
 		devices:    look("guests and bridged users in windows longer than user_ips_max_age", "devices", "user_id", "user_agent", "last_seen"),
 		created:    look("accounts created in a day", "users", "creation_ts"),
 		kinds:      look("active users by kind of account and dormant accounts", "users", "name", "user_type"),
-		rooms:      look("the number of rooms", "rooms", "room_id"),
-		joined:     look("the number of rooms with users of this server", "room_stats_current", "local_users_in_room"),
+		rooms:      look("counts of rooms", "rooms", "room_id"),
+		joined:     look("counts of rooms with users of this server", "room_stats_current", "local_users_in_room"),
 		federation: look("other servers by whether they can be reached", "destinations", "failure_ts"),
 		events:     look("messages, who sends them, and active rooms", "events", "type", "room_id", "sender", "stream_ordering", "received_ts"),
 		limitMAU:   look("the users by which Synapse limits monthly active users", "monthly_active_users", "user_id", "timestamp"),
@@ -52,8 +52,8 @@ func (a access) extras() extras {
 func (x extras) warnings() (all []string) {
 	for _, e := range []extra{x.agents, x.devices, x.created, x.kinds, x.rooms, x.joined, x.federation, x.events, x.limitMAU} {
 		if !e.readable {
-			all = append(all, fmt.Sprintf("no permission to read %s of table %s, or they do not exist: without them, %s are left out (on PostgreSQL: GRANT SELECT (%s) ON %s)",
-				e.columns, e.table, e.leftOut, strings.Join(e.columns, ", "), e.table))
+			all = append(all, fmt.Sprintf("no permission to read %s of table %s, or this Synapse has none: %s are left out (on PostgreSQL: GRANT SELECT (%[1]s) ON %[2]s)",
+				strings.Join(e.columns, ", "), e.table, e.leftOut))
 		}
 	}
 	return all

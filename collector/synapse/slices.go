@@ -35,7 +35,7 @@ func defaultLimits() limits {
 // afterFailures are smaller with each Read in a row that failed: what a line or a standby
 // does not bear at once, it may bear in parts.
 func (l limits) afterFailures(n int) limits {
-	const most = 6 // halvings
+	const most = 6 // times by half
 	l.slice = max(1, l.slice>>min(n, most))
 	l.users = max(1, l.users>>min(n, most))
 	return l

@@ -77,8 +77,8 @@ func firstLoad(b *testing.B, location string, everything bool) {
 	}
 }
 
-// singleRead takes the rows of which a first load needs all, in one statement for each
-// table, and throws them away.
+// singleRead takes all rows that a first load needs, in one statement for each table, and
+// throws them away.
 func singleRead(b *testing.B, location string) {
 	b.Helper()
 	connection := connect(b, location)

@@ -93,10 +93,16 @@ func (d *Document) Mapping(n *yaml.Node, what string, known ...string) map[strin
 // suggestion names the known key that was probably meant, or all of them.
 func suggestion(key string, known []string) string {
 	nearest := slices.MinFunc(known, func(a, b string) int { return distance(key, a) - distance(key, b) })
-	if distance(key, nearest) <= max(2, len(nearest)/3) {
+	if distance(key, nearest) <= max(1, len(nearest)/3) || anagram(key, nearest) {
 		return fmt.Sprintf("did you mean %q?", nearest)
 	}
 	return "known are " + strings.Join(known, ", ")
+}
+
+// anagram reports whether two keys have the same letters, as if some were typed in the
+// wrong order.
+func anagram(a, b string) bool {
+	return slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b))))
 }
 
 // distance is the number of letters to add, drop or change to get from a to b.
