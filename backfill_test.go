@@ -159,7 +159,7 @@ func TestPrometheusShowsBackfilledDays(t *testing.T) {
 	t.Setenv("ACTIVE_USERS_NOW", "1794236747")
 	must.WriteFile(t, past, runs(t, "backfill", "--server=synapse=sqlite:"+filepath.Join(realRecords(t), "homeserver.db"), "--storage.path=",
 		"--from=2026-11-03", "--to=2026-11-03", "--step=1m", "--job=active_users"))
-	if said, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", past, blocks).CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics", past, blocks).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 	must.Succeed(t, os.Mkdir(filepath.Join(blocks, "wal"), 0o700)) // as in the folder of a Prometheus
