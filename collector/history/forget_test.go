@@ -103,12 +103,47 @@ func TestForgottenIsOnePerson(t *testing.T) {
 	}
 }
 
+// Whoever sent messages and never came otherwise is known by them alone, and is forgotten:
+// the others still count as senders, and what is known of rooms stays. All
+// names that the user may have are tried.
+func TestForgottenSender(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder)
+	cal := newCalendar(s)
+	cal.Visit([]byte("d"), user(1), 1, today)
+	m := cal.Messages([]byte("d"))
+	m.MessageSpan = activity.MessageSpan{Last: 9, Arrived: noon.UnixMilli(), Settled: 9, Oldest: -1, Since: activity.AlwaysKnown}
+	for i, sender := range []string{"@ada:d", "@bob:d", "@ada:d", "@eve:d"} {
+		m.Add(activity.Message{Position: int64(i + 1), Arrived: noon.UnixMilli(), Room: []byte{'!', byte(i)}, Sender: []byte(sender)})
+	}
+	before := messagesOf(cal)
+	save(t, s, cal, "d")
+	must.Succeed(t, s.Close())
+	if senders, _ := cal.Senders("d", noon.AddDate(0, 0, -7)); senders != 3 {
+		t.Fatalf("%d senders, want 3", senders)
+	}
+	exclusive := history.NewExclusive(must.Get(storage.Parse(folder))(t), "")
+	for i, want := range []int{1, 0} { // there is nothing to forget again
+		if n := must.Get(exclusive.Forget(t.Context(), "", "d", "ada", "@ada:d"))(t); n != want {
+			t.Errorf("time %d: forgotten on %d servers, want %d", i, n, want)
+		}
+	}
+	must.Succeed(t, exclusive.Close())
+	got, loaded := load(t, open(t, folder))
+	if want := "2" + before[1:]; messagesOf(got) != want || loaded.Damage != nil {
+		t.Errorf("%s, want %s; damage %q", messagesOf(got), want, loaded.Damage)
+	}
+}
+
 // The hash is nowhere in the files any more, free pages and journals included.
 func TestForgottenLeavesNoBytes(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder)
 	cal := newCalendar(s)
 	fill(cal, 3_000)
+	m := cal.Messages([]byte("d"))
+	m.MessageSpan = activity.MessageSpan{Last: 1, Settled: 1, Since: activity.AlwaysKnown}
+	m.Add(activity.Message{Position: 1, Arrived: noon.UnixMilli(), Room: []byte("!1"), Sender: user(1_234)})
 	save(t, s, cal, "d")
 	hash := binary.LittleEndian.AppendUint64(nil, s.Key().Hash(user(1_234)))
 	must.Succeed(t, s.Close())
