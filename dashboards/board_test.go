@@ -56,6 +56,7 @@ type fieldDefaults struct {
 	Min           *float64
 	Decimals      *int
 	Color         struct{ Mode, FixedColor string }
+	Thresholds    struct{ Steps []struct{ Value *float64 } }
 	Mappings      []struct {
 		Type    string
 		Options json.RawMessage

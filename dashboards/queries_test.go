@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,6 +156,30 @@ func TestQueriesUseTheMetrics(t *testing.T) {
 		if !used[name] {
 			t.Errorf("%s is listed and not used", name)
 		}
+	}
+}
+
+// The panel of unusual days is red where the alerts on them fire.
+func TestUnusualDaysAreRedWhereAlertsFire(t *testing.T) {
+	const deviation = "server_domain:chat_active_users_1d:same_weekday_deviation"
+	p := panelTitled(t, "overview.json", "Deviation from the same weekdays")
+	if len(p.Targets) != 1 || !strings.Contains(p.Targets[0].Expr, deviation+"{") {
+		t.Fatalf("it shows %v, want %s", p.Targets, deviation)
+	}
+	var shown, fire []string
+	for _, step := range p.FieldConfig.Defaults.Thresholds.Steps {
+		if step.Value != nil {
+			shown = append(shown, strconv.FormatFloat(*step.Value, 'f', -1, 64))
+		}
+	}
+	bound := regexp.MustCompile(deviation + ` [<>] (-?[0-9.]+)`)
+	for _, r := range readRules(t) {
+		if found := bound.FindStringSubmatch(r.Expr); r.Alert != "" && found != nil {
+			fire = append(fire, found[1])
+		}
+	}
+	if len(fire) != 2 || !slices.Equal(shown, fire) {
+		t.Errorf("red beyond %v, alerts fire beyond %v", shown, fire)
 	}
 }
 
