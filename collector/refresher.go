@@ -283,7 +283,7 @@ func (r *Refresher) readInto(ctx context.Context, since, now time.Time, calendar
 // lacksNobody says that figures which are not stale include who stays connected:
 // they are better than newer ones without.
 func (s *Snapshot) lacksNobody(now time.Time, staleAfter time.Duration) bool {
-	return s != nil && s.Online == OnlineKnown && now.Sub(s.At) <= staleAfter
+	return s != nil && (s.Online == OnlineKnown || s.countedByServer) && now.Sub(s.At) <= staleAfter
 }
 
 // withoutOnline says what it means that the running server did not answer.

@@ -34,6 +34,9 @@ type Snapshot struct {
 	Online OnlineState
 	// OnlineErr is Facts.OnlineErr.
 	OnlineErr error
+	// countedByServer says that the server itself counted active users, and so also those
+	// who stay connected.
+	countedByServer bool
 	// minimum is that of what is counted when it is asked for.
 	minimum activity.Minimum
 	// calendar is what the figures were counted from; it is not changed any more.
@@ -139,6 +142,7 @@ func (s *Snapshot) unrecorded() string {
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
 	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Unfinished: facts.Unfinished, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
 	for _, f := range facts.Domains {
+		s.countedByServer = s.countedByServer || len(f.ActiveByServer) > 0
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}
 		d.addMessages(now, cal, r.options.Windows)
 		if n, counted := f.Registered[Native]; counted {

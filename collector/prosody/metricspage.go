@@ -49,7 +49,7 @@ func parseMetrics(body []byte, now time.Time) (*metricsPage, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("the answer is no page of metrics")
+		return nil, fmt.Errorf("the answer is no page of metrics: %w", err)
 	}
 	if started := startOf(families); now.Sub(started) < countingDelay && !now.Before(started) {
 		return nil, fmt.Errorf("it was started %s ago and may not have counted yet", now.Sub(started).Round(time.Second))
@@ -132,14 +132,11 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// addMetrics adds the page to what was read from the records. Without the admin
-// socket, which says who is connected, the server's own figures are the better ones.
-func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage, server *running) {
+// addMetrics adds the page to what was read from the records, where the admin socket
+// does not say who is connected: the server's own figures are then the better ones.
+func (r *Reader) addMetrics(facts *collector.Facts, page *metricsPage) {
 	if r.options.StatusURL == "" && r.options.AdminSocket == "" {
 		facts.Modules = page.modules
-	}
-	if server != nil {
-		return
 	}
 	known := make(map[string]bool)
 	for i, d := range facts.Domains {

@@ -147,6 +147,50 @@ func TestTheLargerOfRecordsAndPage(t *testing.T) {
 	}
 }
 
+// A page that cannot be had costs what it alone tells: its figures stay until they are
+// stale, then the records' are shown. What is required is then unknown, not absent.
+func TestRecordsWithoutThePage(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "example%2eorg/lastlog2/u.dat"), login("1749988700"))
+	answers, clock := true, now
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if answers {
+			_, _ = fmt.Fprint(w, "prosody_mod_measure_active_users__active_users_1d{host=\"example.org\"} 7\nprosody_module_status{host=\"example.org\",module=\"mam\"} 0\n# EOF\n")
+			return
+		}
+		_, _ = fmt.Fprint(w, "prosody_x -nan-\n# EOF\n")
+	}))
+	t.Cleanup(server.Close)
+	r := collector.NewRefresher(collector.RefresherOptions{
+		Server: "xmpp", Software: "prosody", Interval: time.Hour, StaleAfter: 3 * time.Hour, Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(),
+		Reader: prosody.New(prosody.Options{DataPath: folder, MetricsURL: server.URL, RequiredModules: []string{"mam"}}, activity.SynapseClasses()),
+		Now:    func() time.Time { return clock }, Logger: log.NewNopLogger(),
+	})
+	t.Cleanup(r.Close)
+	for _, c := range []struct {
+		when    string
+		after   time.Duration
+		answers bool
+		active  int
+		modules int
+	}{
+		{"all is well", 0, true, 7, 1},
+		{"the earlier figures", time.Hour, false, 7, 1},
+		{"they are stale", 4 * time.Hour, false, 1, 0},
+		{"it answers again", 5 * time.Hour, true, 7, 1},
+	} {
+		answers, clock = c.answers, now.Add(c.after)
+		err := r.Refresh(t.Context())
+		if (err == nil) != c.answers || !c.answers && !strings.Contains(err.Error(), "no page of metrics: text format parsing error in line 1") {
+			t.Errorf("%s: error %v", c.when, err)
+		}
+		s := r.Status()
+		if got := s.Snapshot.Domains[0].Active[0].Users; got != c.active || len(s.Snapshot.Modules) != c.modules || s.Up != c.answers {
+			t.Errorf("%s: %d active, modules %v, up %v; want %d, %d, %v", c.when, got, s.Snapshot.Modules, s.Up, c.active, c.modules, c.answers)
+		}
+	}
+}
+
 // The page has no modules of components. Whether one is loaded there is not known, and
 // no reason to wake anybody.
 func TestModulesOfHostsThatThePageDoesNotKnow(t *testing.T) {

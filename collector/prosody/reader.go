@@ -94,12 +94,15 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		return collector.Facts{}, errors.Join(err, onlineErr)
 	}
 	facts.Online, facts.OnlineErr, facts.Assumed = collector.OnlineUnknown, onlineErr, r.options.assumed()
-	if r.metrics != nil {
-		page, err := r.readMetrics(ctx, now)
-		if err != nil {
-			return collector.Facts{}, err
+	var page *metricsPage
+	if r.metrics != nil && server == nil {
+		if page, err = r.readMetrics(ctx, now); err == nil {
+			r.addMetrics(&facts, page)
+		} else if ctx.Err() != nil || !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.HasLastSeen }) {
+			return collector.Facts{}, errors.Join(err, onlineErr) // no records would be shown instead
+		} else {
+			facts.OnlineErr = errors.Join(onlineErr, err)
 		}
-		r.addMetrics(&facts, page, server)
 	}
 	if r.options.ServerNames {
 		facts.Special = withServerNames
@@ -113,7 +116,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 		facts.Modules, facts.ModulesErr = r.modulesOfPage(ctx)
 	}
 	r.withoutActivity(facts.Domains, now, rec)
-	r.addRequired(&facts, server)
+	r.addRequired(&facts, server, page)
 	return facts, nil
 }
 
@@ -131,10 +134,10 @@ func (r *Reader) readRecords(ctx context.Context, now time.Time, rec activity.Re
 }
 
 // addRequired marks the required modules, where it is known which ones are loaded.
-func (r *Reader) addRequired(facts *collector.Facts, server *running) {
+func (r *Reader) addRequired(facts *collector.Facts, server *running, page *metricsPage) {
 	switch {
 	case facts.ModulesErr != nil:
-	case r.status == nil && r.options.AdminSocket == "":
+	case r.status == nil && r.options.AdminSocket == "" && page != nil:
 		var unknown []string
 		facts.Modules, unknown = requireOnPage(facts.Modules, r.options.RequiredModules)
 		facts.Warnings = append(facts.Warnings, unknown...)
