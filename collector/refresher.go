@@ -60,6 +60,8 @@ type Refresher struct {
 	options RefresherOptions
 	status  atomic.Pointer[Status]
 	state   refreshState // of refresh alone
+	// timelines are what pages have asked for.
+	timelines *timelines
 	// unrecorded is what was last said about domains without activity; of refresh alone.
 	unrecorded string
 	// updating is held while a status is replaced: by a refresh, or because it hangs.
@@ -104,7 +106,7 @@ func NewRefresher(o RefresherOptions) *Refresher {
 	if o.Retention == 0 {
 		o.Retention = activity.MaxWindow
 	}
-	r := &Refresher{options: o}
+	r := &Refresher{options: o, timelines: &timelines{counted: make(map[string]countedTimeline)}}
 	r.status.Store(&Status{Server: o.Server, Software: o.Software})
 	return r
 }

@@ -41,6 +41,8 @@ type Snapshot struct {
 	minimum activity.Minimum
 	// calendar is what the figures were counted from; it is not changed any more.
 	calendar *activity.Calendar
+	// timelines are those that are kept, nil if none are.
+	timelines *timelines
 }
 
 // Domain is one domain of a Snapshot.
@@ -140,7 +142,7 @@ func (s *Snapshot) unrecorded() string {
 
 // snapshot counts everything that is shown.
 func (r *Refresher) snapshot(now time.Time, facts Facts, cal *activity.Calendar) *Snapshot {
-	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Unfinished: facts.Unfinished, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal}
+	s := &Snapshot{At: now, Version: facts.Version, Database: facts.Database, Warnings: facts.Warnings, Assumed: facts.Assumed, Unfinished: facts.Unfinished, Online: facts.Online, OnlineErr: facts.OnlineErr, calendar: cal, timelines: r.timelines}
 	for _, f := range facts.Domains {
 		s.countedByServer = s.countedByServer || len(f.ActiveByServer) > 0
 		d := Domain{Name: f.Name, Online: f.Online, Damaged: f.Damaged, Registered: accounts(f.Registered), Created: accounts(f.Created), NotRecorded: f.NotRecorded}

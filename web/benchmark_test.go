@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/benchtest"
 )
 
 // scrapeServer is the name under which the test program serves a page for
@@ -136,4 +137,48 @@ func BenchmarkScrape(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkDomainPage compares the processor time of the page of 400 days of 100,000
+// people with that of reading once what it is counted from, one bit for each person and
+// day, in one run: the first page of a day, and those that are made again after a
+// refresh. It takes the least of all rounds.
+func BenchmarkDomainPage(b *testing.B) {
+	people := benchtest.Users(b, 100_000)
+	bits := slices.Repeat([]uint64{1}, mostDays*people/64)
+	sum := uint64(0)
+	ask := func(handler http.Handler) func() {
+		return func() {
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodGet, page+"?days=400", nil))
+			if recorder.Code != http.StatusOK {
+				b.Fatal(recorder.Code)
+			}
+			sum += uint64(recorder.Body.Len())
+		}
+	}
+	s := site{statuses: []collector.Status{refreshed(b, visited{mostDays, people})}}
+	handler := s.pages(nil)
+	var reads, firsts, others []time.Duration
+	for b.Loop() {
+		reads = append(reads, benchtest.ThreadTime(b, func() {
+			for _, word := range bits {
+				sum += word
+			}
+		}))
+		_, _ = s.statuses[0].Snapshot.Timeline("chat.example", mostDays-1) // now that one is kept
+		s.statuses[0].Version++
+		firsts = append(firsts, benchtest.ThreadTime(b, ask(handler)))
+		s.statuses[0].Version++
+		others = append(others, benchtest.ThreadTime(b, ask(handler)))
+	}
+	if sum == 0 {
+		b.Fatal("nothing was read")
+	}
+	least := func(all []time.Duration) float64 { return float64(slices.Min(all)) }
+	b.ReportMetric(least(firsts)/least(reads), "cpu:first/read")
+	b.ReportMetric(least(others)/least(reads), "cpu:next/read")
+	b.ReportMetric(least(firsts)/1e6, "ms-cpu/first")
+	b.ReportMetric(least(others)/1e6, "ms-cpu/next")
+	b.ReportMetric(0, "ns/op")
 }

@@ -25,8 +25,7 @@ type heatRow struct {
 // one of ten shades, or that of few.
 type heatCell struct{ Share, Class string }
 
-// cohorts shows who of the newcomers of a week came in later weeks. The present
-// week is left out: it is not over.
+// cohorts shows who of the newcomers of a week came in later weeks that are over.
 func (v domainView) cohorts(*chart.Drawer) (section, bool) {
 	s := section{
 		ID: "retention", Title: "Do newcomers stay?",
@@ -34,15 +33,14 @@ func (v domainView) cohorts(*chart.Drawer) (section, bool) {
 		Table: table{Head: []string{"First week from", "Weeks later", "People"}},
 	}
 	for _, c := range v.timeline.Cohorts {
-		users := c.Users[:len(c.Users)-1]
-		if len(users) == 0 || users[0] <= 0 { // nobody, or few
+		if len(c.Users) == 0 || c.Users[0] <= 0 { // nobody, or few
 			continue
 		}
-		row := heatRow{Week: date(c.Week), Users: users[0]}
-		for week, n := range users {
+		row := heatRow{Week: date(c.Week), Users: c.Users[0]}
+		for week, n := range c.Users {
 			cell, number := heatCell{activity.FewName, "heat0"}, any(activity.FewName)
 			if n != activity.Merged {
-				percent := percentOf(n, users[0])
+				percent := percentOf(n, c.Users[0])
 				cell, number = heatCell{strconv.Itoa(percent), fmt.Sprintf("heat%d", min(9, percent/10))}, n
 			}
 			row.Cells = append(row.Cells, cell)

@@ -114,8 +114,9 @@ func (p *domainPages) make(v domainView) ([]byte, error) {
 	if len(p.made) >= mostPages {
 		clear(p.made)
 	}
-	p.made[key] = madePage{v.status.Version, body.Bytes()}
-	return body.Bytes(), nil
+	made := bytes.Clone(body.Bytes()) // without the room behind it
+	p.made[key] = madePage{v.status.Version, made}
+	return made, nil
 }
 
 // data serves the numbers of one chart as CSV (RFC 4180).
@@ -156,7 +157,8 @@ type domainView struct {
 	timeline collector.Timeline // empty without a history
 }
 
-// count looks at the history, as far back as any page does.
+// count looks at the history, as far back as any page does: pages of all periods and their
+// numbers share what was counted.
 func (v *domainView) count() {
 	v.timeline, _ = v.status.Snapshot.Timeline(v.domain.Name, mostDays)
 }

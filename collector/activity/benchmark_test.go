@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"active_users_exporter/collector/benchtest"
 )
 
@@ -31,7 +29,7 @@ func BenchmarkCounting(b *testing.B) {
 	var sum uint64
 	var reads, fulls, changes []time.Duration
 	for b.Loop() {
-		reads = append(reads, threadTime(b, func() {
+		reads = append(reads, benchtest.ThreadTime(b, func() {
 			for _, set := range days {
 				for _, word := range set {
 					sum += word
@@ -46,11 +44,11 @@ func BenchmarkCounting(b *testing.B) {
 		for _, d := range fresh.domains {
 			d.kept = keptCounts{}
 		}
-		fulls = append(fulls, threadTime(b, func() { sum += countEverything(fresh, c.now) }))
+		fulls = append(fulls, benchtest.ThreadTime(b, func() { sum += countEverything(fresh, c.now) }))
 
 		next, now := calendar.Clone(), c.now.Add(15*time.Minute)
 		c.again(next, now)
-		changes = append(changes, threadTime(b, func() { sum += countEverything(next, now) }))
+		changes = append(changes, benchtest.ThreadTime(b, func() { sum += countEverything(next, now) }))
 	}
 	if sum == 0 {
 		b.Fatal("nothing was counted")
@@ -62,24 +60,6 @@ func BenchmarkCounting(b *testing.B) {
 	b.ReportMetric(float64(read.Microseconds()), "µs-read")
 	b.ReportMetric(0, "ns/op")
 	runtime.KeepAlive(calendar)
-}
-
-// threadTime returns the processor time that work takes.
-func threadTime(b *testing.B, work func()) time.Duration {
-	b.Helper()
-	runtime.GC() // that of what was done before is no part of it
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	now := func() time.Duration {
-		var t unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-			b.Fatal(err)
-		}
-		return time.Duration(t.Nano())
-	}
-	began := now()
-	work()
-	return now() - began
 }
 
 // countEverything counts what a refresh counts.

@@ -74,31 +74,75 @@ func (w *bitWriter) write(value uint64, length uint) {
 
 // addTo adds the users to a set.
 func (p packedSet) addTo(set *userSet) {
+	if len(p) > 0 {
+		set.grow(packedHeader(p[0]).words())
+		p.reader().addTo(*set, 0)
+	}
+}
+
+// A packedReader reads a set from its beginning to its end, a block of users at a time.
+type packedReader struct {
+	set  packedSet
+	at   uint   // the next bit
+	next uint64 // the least number that the next user can have
+	left int    // users who are not read yet
+}
+
+// reader returns one that begins with the first user.
+func (p packedSet) reader() *packedReader {
 	if len(p) == 0 {
+		return &packedReader{}
+	}
+	return &packedReader{set: p, at: 64, left: packedHeader(p[0]).users()}
+}
+
+// addTo adds the next users to a set whose first bit is the given number, which can be
+// divided by 64: those for whom the set has room.
+func (r *packedReader) addTo(words userSet, first uint64) {
+	if r.left == 0 {
 		return
 	}
-	header := packedHeader(p[0])
-	set.grow(header.words())
-	words, shift := *set, header.shift()
-	mask := uint64(1)<<shift - 1
-	n, at := uint64(0), uint(64)
-	for range header.users() {
-		zeros, rest := uint64(0), p.bits(at)
-		for ; rest == 0; rest = p.bits(at) {
-			zeros, at = zeros+64, at+64
+	shift := packedHeader(r.set[0]).shift()
+	mask, end := uint64(1)<<shift-1, first+64*uint64(len(words))
+	next, at, left := r.next, r.at, r.left
+	for n := uint64(0); left > 0 && n < end; {
+		// As many users as these 64 bits hold: to shift them takes less time than to
+		// fetch others.
+		window, fetched := r.set.bits(at), at
+		for left > 0 {
+			one := uint(bits.TrailingZeros64(window))
+			length := one + 1 + shift
+			if at+length > fetched+64 {
+				break
+			}
+			if n = next + uint64(one)<<shift + window>>((one+1)%64)&mask; n >= end {
+				break
+			}
+			words[(n-first)/64] |= 1 << (n % 64)
+			next, at, window = n+1, at+length, window>>(length%64)
+			left--
 		}
-		one := uint(bits.TrailingZeros64(rest))
-		n += (zeros + uint64(one)) << shift
-		at += one + 1
-		if one+1+shift <= 64 {
-			n += rest >> (one + 1) & mask
-		} else {
-			n += p.bits(at) & mask
+		if at == fetched && n < end {
+			var after uint
+			if n, after = r.far(next, at, shift); n < end {
+				words[(n-first)/64] |= 1 << (n % 64)
+				next, at = n+1, after
+				left--
+			}
 		}
-		at += shift
-		words[n/64] |= 1 << (n % 64)
-		n++
 	}
+	r.next, r.at, r.left = next, at, left
+}
+
+// far returns a user whose distance is longer than 64 bits, and the bit after it.
+func (r *packedReader) far(next uint64, at, shift uint) (n uint64, after uint) {
+	zeros, rest := uint64(0), r.set.bits(at)
+	for ; rest == 0; rest = r.set.bits(at) {
+		zeros, at = zeros+64, at+64
+	}
+	one := uint(bits.TrailingZeros64(rest))
+	at += one + 1
+	return next + (zeros+uint64(one))<<shift + r.set.bits(at)&(1<<shift-1), at + shift
 }
 
 // bits returns the 64 bits from one on. There are that many: a set ends with a

@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-// A Past holds who came on each day that is known, unpacked: a caller that counts several
-// things from it unpacks old days once. It does not change, and any goroutine may use
-// it.
+// A Past is who came on each day that is known. It does not change, and any goroutine
+// may use it. What is counted is counted for a block of users at a time: days are kept
+// packed, and take much memory when they are not.
 type Past struct {
 	first, today Day
 	known        Day       // the first day that is known completely
-	days         []userSet // users of all clients, from first to today
+	days         []*visits // from first to today, nil for days without visits
+	words        int       // 64 users each
+	observed     []Day     // the days on which the records were read
 }
 
 // AllDays asks for the whole past.
@@ -34,33 +36,55 @@ func (c *Calendar) Past(domain string, now time.Time, days int) *Past {
 		}
 	}
 	p.first = max(p.first, today-Day(days)+1)
-	p.days = d.unions(p.first, today, 1)
+	p.words, p.observed = (len(d.hashes)+63)/64, d.observed
+	for date := p.first; date <= today; date++ {
+		p.days = append(p.days, d.days[date])
+	}
 	return p
 }
 
 // Days returns how many UTC days are known completely, today included.
 func (p *Past) Days() int { return int(p.today - p.known + 1) }
 
-// on returns who came on a day, nobody if nothing is known of it.
-func (p *Past) on(date Day) userSet {
-	if i := int(date - p.first); i >= 0 && i < len(p.days) {
-		return p.days[i]
-	}
-	return nil
+// A PastKey names what is known of the days that are over. What was counted from them
+// under one key is the same under an equal one.
+type PastKey struct {
+	days     daysKey
+	known    Day
+	observed []Day
 }
 
-// between returns who came on one of the days from first to last.
-func (p *Past) between(first, last Day) (all userSet) {
-	for date := max(first, p.first); date <= min(last, p.today); date++ {
-		all.addAll(p.on(date))
+// Key returns the key of a Past, with today if that matters as well. The calendar must not
+// change any more.
+func (p *Past) Key(withToday bool) PastKey {
+	days := p.days
+	if !withToday {
+		days = days[:max(0, len(days)-1)]
 	}
-	return all
+	key := PastKey{daysKey{p.first, make([]*byte, len(days))}, p.known, p.observed}
+	for i, v := range days {
+		if v != nil {
+			key.days.versions[i] = v.version
+		}
+	}
+	return key
+}
+
+// Equal says whether two keys are equal.
+func (k PastKey) Equal(other PastKey) bool {
+	return k.known == other.known && k.days.equal(other.days) && slices.Equal(k.observed, other.observed)
 }
 
 // Visitors counts the users who came on one of the given number of UTC days up to
 // last, that day included.
 func (p *Past) Visitors(last Day, days int) int {
-	return p.between(last-Day(days)+1, last).count()
+	var all userSet
+	for date := max(last-Day(days)+1, p.first); date <= min(last, p.today); date++ {
+		if v := p.days[date-p.first]; v != nil {
+			v.addTo(&all)
+		}
+	}
+	return all.count()
 }
 
 // VisitorsEach counts, for each of the given number of UTC days up to last and for
@@ -68,34 +92,63 @@ func (p *Past) Visitors(last Day, days int) int {
 // it. It returns one slice for each length, the oldest day first. Each number equals
 // that of Visitors; all together take little more than one.
 func (p *Past) VisitorsEach(last Day, days int, lengths ...int) [][]int {
-	counts := make([][]int, len(lengths))
-	for i := range counts {
-		counts[i] = make([]int, max(0, days))
-	}
-	if days <= 0 || len(lengths) == 0 {
-		return counts
-	}
-	all, words := days+slices.Max(lengths)-1, 0
-	sets := make([]userSet, all)
-	for i := range sets {
-		sets[i] = p.on(last - Day(all-1-i))
-		words = max(words, len(sets[i]))
-	}
-	column, window := make([]uint64, all), newSlidingUnion(all)
-	for w := range words {
-		anybody := uint64(0)
-		for i, set := range sets {
-			column[i] = set.word(w)
-			anybody |= column[i]
-		}
-		if anybody == 0 {
-			continue
-		}
-		for i, length := range lengths {
-			window.count(column, length, counts[i])
-		}
+	counts := zeros(len(lengths), days)
+	for b := range p.blocks() {
+		b.countVisitors(last, counts, lengths)
 	}
 	return counts
+}
+
+func zeros(rows, columns int) [][]int {
+	all := make([][]int, rows)
+	for i := range all {
+		all[i] = make([]int, max(0, columns))
+	}
+	return all
+}
+
+// PastCounts are what is counted from a Past.
+type PastCounts struct {
+	Visitors [][]int // as VisitorsEach
+	// Weeks is the accounting of the last weeks that are over, the oldest first, without
+	// weeks before which visits are known for less than 30 days: in the first one,
+	// everybody would be new.
+	Weeks   []WeekGrowth
+	Cohorts []Cohort // as Calendar.Cohorts
+}
+
+// Counts counts visitors as VisitorsEach does, and at most the given number of weeks.
+func (p *Past) Counts(weeks int, last Day, days int, lengths ...int) PastCounts {
+	all := PastCounts{Visitors: zeros(len(lengths), days)}
+	for b := range p.blocks() {
+		b.countVisitors(last, all.Visitors, lengths)
+		all.addWeeks(b.weeklyGrowth(weeks))
+		all.addCohorts(b.cohorts())
+	}
+	return all
+}
+
+func (c *PastCounts) addWeeks(weeks []WeekGrowth) {
+	if c.Weeks == nil {
+		c.Weeks = weeks
+		return
+	}
+	for i, w := range weeks {
+		sum := &c.Weeks[i]
+		sum.Active, sum.New, sum.Back, sum.Gone = sum.Active+w.Active, sum.New+w.New, sum.Back+w.Back, sum.Gone+w.Gone
+	}
+}
+
+func (c *PastCounts) addCohorts(cohorts []Cohort) {
+	if c.Cohorts == nil {
+		c.Cohorts = cohorts
+		return
+	}
+	for i, cohort := range cohorts {
+		for week, users := range cohort.Users {
+			c.Cohorts[i].Users[week] += users
+		}
+	}
 }
 
 // slidingUnion unites the days of all windows of one length at once, 64 users at a
@@ -110,20 +163,27 @@ func newSlidingUnion(days int) *slidingUnion { return &slidingUnion{make([]uint6
 func (s *slidingUnion) count(column []uint64, length int, counts []int) {
 	first := len(column) - len(counts) - length + 1
 	column = column[first:]
-	for i := len(column) - 1; i >= 0; i-- {
-		s.toEnd[i] = column[i]
-		if (i+1)%length != 0 && i+1 < len(column) {
-			s.toEnd[i] |= s.toEnd[i+1]
+	if length == 1 { // which takes less
+		for i, users := range column {
+			counts[i] += bits.OnesCount64(users)
+		}
+		return
+	}
+	for piece := 0; piece < len(column); piece += length {
+		users := uint64(0)
+		for i := min(piece+length, len(column)) - 1; i >= piece; i-- {
+			users |= column[i]
+			s.toEnd[i] = users
 		}
 	}
-	fromBegin := uint64(0)
-	for i, users := range column {
-		if i%length == 0 {
-			fromBegin = 0
-		}
-		fromBegin |= users
-		if begin := i - length + 1; begin >= 0 {
-			counts[begin] += bits.OnesCount64(s.toEnd[begin] | fromBegin)
+	counts[0] += bits.OnesCount64(s.toEnd[0]) // the first piece is the first window
+	for piece := length; piece < len(column); piece += length {
+		fromBegin := uint64(0)
+		end := min(piece+length, len(column))
+		begins, sums := s.toEnd[piece-length+1:end-length+1], counts[piece-length+1:end-length+1]
+		for i, users := range column[piece:end] {
+			fromBegin |= users
+			sums[i] += bits.OnesCount64(begins[i] | fromBegin)
 		}
 	}
 }
@@ -139,43 +199,6 @@ type WeekGrowth struct {
 	New    int // came, and never before, as far as is known
 	Back   int // came, not in the week before, but earlier
 	Gone   int // came in the week before and not in this one
-}
-
-// WeeklyGrowth returns the accounting of the last weeks that are over, at most the
-// given number, the oldest first. It leaves out weeks before which visits are known
-// for less than 30 days: in the first one, everybody would be new.
-func (p *Past) WeeklyGrowth(weeks int) (all []WeekGrowth) {
-	end := mondayOf(p.today) // of the week that is not over
-	first := max(end-Day(weeks)*WeekDays, mondayOf(p.known+GrowthDays+WeekDays-1))
-	if first >= end {
-		return nil
-	}
-	before := p.between(p.first, first-1) // who came before the week
-	last := p.between(first-WeekDays, first-1)
-	for week := first; week < end; week += WeekDays {
-		g, current := WeekGrowth{Week: week}, p.between(week, week+WeekDays-1)
-		for w := range max(len(current), len(last)) {
-			now, then := current.word(w), last.word(w)
-			g.Active += bits.OnesCount64(now)
-			g.New += bits.OnesCount64(now &^ before.word(w))
-			g.Back += bits.OnesCount64(now & before.word(w) &^ then)
-			g.Gone += bits.OnesCount64(then &^ now)
-		}
-		before.addAll(current)
-		all, last = append(all, g), current
-	}
-	return all
-}
-
-// Cohorts is Calendar.Cohorts.
-func (p *Past) Cohorts() []Cohort {
-	monday := mondayOf(p.today)
-	first := monday - (CohortWeeks-1)*WeekDays
-	var weeks []userSet
-	for week := first; week <= monday; week += WeekDays {
-		weeks = append(weeks, p.between(week, week+WeekDays-1))
-	}
-	return followed(weeks, p.between(p.first, first-1), first, p.known)
 }
 
 // mondayOf returns the Monday of the week that a day is in.

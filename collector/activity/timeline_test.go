@@ -68,7 +68,7 @@ func TestVisitorsEachEqualsVisitors(t *testing.T) {
 		}
 	}
 	nobody := calendar.Past("nobody", today.Start(), activity.AllDays)
-	if got := nobody.VisitorsEach(today, 2, 1); got[0][0] != 0 || len(got[0]) != 2 || nobody.Days() != 0 || nobody.WeeklyGrowth(9) != nil || len(nobody.Cohorts()) != 0 {
+	if got := nobody.VisitorsEach(today, 2, 1); got[0][0] != 0 || len(got[0]) != 2 || nobody.Days() != 0 || nobody.Counts(9, today, 2, 1).Weeks != nil || len(nobody.Counts(9, today, 2, 1).Cohorts) != 0 {
 		t.Errorf("an unknown domain: %v", got)
 	}
 }
@@ -104,14 +104,81 @@ func TestWeeklyGrowthIsAsDefined(t *testing.T) {
 			}
 			want = append(want, g)
 		}
-		if diff := cmp.Diff(want, calendar.Past("d", now, activity.AllDays).WeeklyGrowth(100)); diff != "" {
+		past := calendar.Past("d", now, activity.AllDays)
+		if diff := cmp.Diff(want, past.Counts(100, today, 9, 1).Weeks); diff != "" {
 			t.Errorf("%d days (-want +got):\n%s", days, diff)
 		}
-		if diff := cmp.Diff(calendar.Cohorts("d", now), calendar.Past("d", now, activity.AllDays).Cohorts()); diff != "" {
+		if diff := cmp.Diff(calendar.Cohorts("d", now), past.Counts(0, today, 9, 1).Cohorts); diff != "" {
 			t.Errorf("%d days: cohorts (-calendar +past):\n%s", days, diff)
 		}
-		if last := calendar.Past("d", now, activity.AllDays).WeeklyGrowth(2); len(want) > 2 && !cmp.Equal(want[len(want)-2:], last) {
+		if last := past.Counts(2, today, 9, 1).Weeks; len(want) > 2 && !cmp.Equal(want[len(want)-2:], last) {
 			t.Errorf("%d days: the last two weeks are %v, want %v", days, last, want[len(want)-2:])
+		}
+	}
+}
+
+// Many users are counted a block at a time, and the blocks add up to what is counted of
+// all of them together.
+func TestCountsOfManyUsers(t *testing.T) {
+	const users, days, weeks = 20_000, 100, 7
+	today := activity.DayOf(time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC))
+	calendar, _ := randomVisits(3, users, days, today)
+	visitors := func(first, last activity.Day) int { return calendar.Visitors("d", last, int(last-first)+1).Users }
+	oldest := today - days + 1
+	counts := calendar.Past("d", today.Start(), activity.AllDays).Counts(weeks, today, 2, 1, 7, 30)
+	for i, length := range []activity.Day{1, 7, 30} {
+		want := []int{visitors(today-length, today-1), visitors(today-length+1, today)}
+		if diff := cmp.Diff(want, counts.Visitors[i]); diff != "" {
+			t.Errorf("%d days (-want +got):\n%s", length, diff)
+		}
+	}
+	if diff := cmp.Diff(calendar.Cohorts("d", today.Start()), counts.Cohorts); diff != "" {
+		t.Errorf("cohorts (-want +got):\n%s", diff)
+	}
+	if len(counts.Weeks) != weeks {
+		t.Fatalf("%d weeks, want %d", len(counts.Weeks), weeks)
+	}
+	for _, w := range counts.Weeks {
+		monday, sunday := w.Week, w.Week+6
+		now, before, both := visitors(monday, sunday), visitors(monday-7, monday-1), visitors(monday-7, sunday)
+		fresh := visitors(oldest, sunday) - visitors(oldest, monday-1)
+		want := activity.WeekGrowth{Week: monday, Active: now, New: fresh, Back: both - before - fresh, Gone: both - now}
+		if w != want {
+			t.Errorf("%+v, want %+v", w, want)
+		}
+	}
+}
+
+// What was counted is counted again once a day that is over is another one, or is known to
+// be over, and not because of today.
+func TestKeyOfAPast(t *testing.T) {
+	noon := time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)
+	today := activity.DayOf(noon)
+	calendar, _ := randomVisits(1, 50, 90, today)
+	key := func(c *activity.Calendar, at time.Time, withToday bool) activity.PastKey {
+		return c.Past("d", at, activity.AllDays).Key(withToday)
+	}
+	for name, c := range map[string]struct {
+		change      func(c *activity.Calendar)
+		later       time.Duration
+		same, today bool // with today
+	}{
+		"nothing":            {change: func(*activity.Calendar) {}, same: true, today: true},
+		"an hour":            {change: func(*activity.Calendar) {}, later: time.Hour, same: true, today: true},
+		"a day":              {change: func(*activity.Calendar) {}, later: 24 * time.Hour},
+		"a visit today":      {change: func(c *activity.Calendar) { c.Visit([]byte("d"), []byte("new"), 1, today) }, same: true},
+		"a visit yesterday":  {change: func(c *activity.Calendar) { c.Visit([]byte("d"), []byte("new"), 1, today-1) }},
+		"an earlier visit":   {change: func(c *activity.Calendar) { c.Visit([]byte("d"), []byte("new"), 1, today-200) }},
+		"a day read again":   {change: func(c *activity.Calendar) { c.Forget([]byte("d"), today-40) }},
+		"records read today": {change: func(c *activity.Calendar) { c.Observe("d", noon) }},
+	} {
+		changed := calendar.Clone()
+		c.change(changed)
+		changed.Compact(today)
+		for withToday, want := range map[bool]bool{false: c.same, true: c.today} {
+			if got := key(changed, noon.Add(c.later), withToday).Equal(key(calendar, noon, withToday)); got != want {
+				t.Errorf("%s, with today %v: equal %v, want %v", name, withToday, got, want)
+			}
 		}
 	}
 }
