@@ -154,6 +154,24 @@ func TestHostsWithTheirOwnStorage(t *testing.T) {
 	}
 }
 
+// A virtual host whose storage cannot be read costs its own figures alone, and the reason
+// is said. Nothing is missing of guests; what lies of them elsewhere is left over.
+func TestHostsWhoseStorageCannotBeRead(t *testing.T) {
+	dataPath := t.TempDir()
+	for _, file := range []string{"a%2eexample/lastlog2/u.dat", "b%2eexample/lastlog2/u.dat", "guests%2eexample/lastlog2/u.dat"} {
+		write(t, filepath.Join(dataPath, file), login("1749988700"))
+	}
+	got, facts := figuresOf(t, at(t, dataPath, `VirtualHost "guests.example" authentication = "anonymous" storage = "memory" VirtualHost "a.example" VirtualHost "b.example" storage = "xep0227"`))
+	if diff := cmp.Diff(map[string][4]int{"a.example": {1, 1, 1, -1}, "b.example": {-1, -1, -1, -1}}, got); diff != "" || len(facts.Warnings) > 0 {
+		t.Errorf("%s, warnings %q", diff, facts.Warnings)
+	}
+	for _, d := range facts.Domains {
+		if said := strings.Contains(d.NotRecorded, `storage "xep0227" cannot be read`); said != (d.Name == "b.example") {
+			t.Errorf("%s: %q", d.Name, d.NotRecorded)
+		}
+	}
+}
+
 // password_file is for whichever database server has something, also beside files.
 func TestPasswordFileBesideFiles(t *testing.T) {
 	const server = `{ driver = "PostgreSQL", database = "d", username = "u" }`

@@ -1,6 +1,7 @@
 package prosody
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -47,7 +48,7 @@ func readProsody(o *Options, path string) (unset []string, err error) {
 		}
 		return nil, fmt.Errorf("%s: %w%s", path, err, wayAround)
 	}
-	o.Hosts, o.Recording, o.Components, o.Accounts, o.DataPath, o.Database, o.Others = found.Hosts, found.Recording, found.Components, found.Accounts, found.DataPath, found.Database, found.Others
+	o.Hosts, o.Recording, o.Components, o.Accounts, o.DataPath, o.Database, o.Others, o.Unreadable = found.Hosts, found.Recording, found.Components, found.Accounts, found.DataPath, found.Database, found.Others, found.Unreadable
 	return config.Unset, nil
 }
 
@@ -75,17 +76,23 @@ func locateRecords(c *luaconfig.Config, folder string) (Options, error) {
 		}
 		served = []luaconfig.Section{{}} // the global section alone
 	}
-	for i, h := range served {
+	var failed error
+	for _, h := range served {
 		options := hostOptions{c, h}
 		place, err := options.records(dataPath)
-		if err != nil && options.hasOwnStorage() {
-			return found, fmt.Errorf("virtual host %q has its own storage: %w", h.Name, err)
-		}
-		if err != nil {
-			return found, err
-		}
-		found.addPlace(h.Name, place, i == 0)
 		found.addAccounts(h.Name, options.accountsPlace(dataPath, place))
+		switch {
+		case err == nil:
+			found.addPlace(h.Name, place)
+		case !options.hasOwnStorage():
+			return found, err
+		default:
+			failed = cmp.Or(failed, fmt.Errorf("virtual host %q has its own storage: %w", h.Name, err))
+			found.addUnreadable(h.Name, err)
+		}
+	}
+	if found.DataPath == "" && found.Database.IsZero() {
+		return found, failed
 	}
 	if len(c.Hosts) > 0 {
 		found.Hosts = namesOf(served)

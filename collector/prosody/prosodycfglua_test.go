@@ -42,13 +42,13 @@ func TestProsodysOwnConfiguration(t *testing.T) {
 
 func TestStoragesOfProsody(t *testing.T) {
 	for content, says := range map[string]string{
-		`storage = "memory"`:                                         `storage "memory" cannot be read`,
-		`storage = { lastlog2 = "sql" }`:                             "in different storages",
-		`storage = "sql" sql = {driver = "Oracle"}`:                  `prosody.cfg.lua:1:17: sql: driver "Oracle" is none of`,
-		`VirtualHost "b" VirtualHost "a" default_storage = "memory"`: `prosody.cfg.lua:1:33: virtual host "a" has its own storage: storage "memory" cannot be read`,
-		`VirtualHost "a" storage = "sql" sql = {}`:                   `prosody.cfg.lua:1:33: virtual host "a" has its own storage: sql: no driver is named`,
-		`storage = "sql" sql = {}`:                                   "no driver is named",
-		`storage = "sql" sql = {driver = "PostgreSQL"}`:              "no database is named",
+		`storage = "memory"`:                            `storage "memory" cannot be read`,
+		`storage = { lastlog2 = "sql" }`:                "in different storages",
+		`storage = "sql" sql = {driver = "Oracle"}`:     `prosody.cfg.lua:1:17: sql: driver "Oracle" is none of`,
+		`VirtualHost "a" default_storage = "memory"`:    `prosody.cfg.lua:1:17: virtual host "a" has its own storage: storage "memory" cannot be read`,
+		`VirtualHost "a" storage = "sql" sql = {}`:      `prosody.cfg.lua:1:33: virtual host "a" has its own storage: sql: no driver is named`,
+		`storage = "sql" sql = {}`:                      "no driver is named",
+		`storage = "sql" sql = {driver = "PostgreSQL"}`: "no database is named",
 		`storage = "sql" sql = {driver = "MySQL", database = "d", host = "/run/mysqld/mysqld.sock"}`: "host is a path",
 		`data_path = { "/srv" }`:          "data_path is no text",
 		`default_storage = {}`:            "default_storage is no text",
@@ -182,6 +182,10 @@ func TestConfigurationsFoundInTheWild(t *testing.T) {
 			prosody.Options{Database: database("sqlite:/var/lib/prosody/prosody.sqlite"), Hosts: []string{"a.example", "b.example"}, Others: []prosody.HostsPlace{
 				{Place: prosody.Place{DataPath: files}, Hosts: []string{"b.example"}},
 			}},
+		},
+		"a host's own storage that cannot be read": {
+			`VirtualHost "guests.example" storage = "memory" VirtualHost "a.example" VirtualHost "b.example"`, nil,
+			prosody.Options{DataPath: files, Hosts: []string{"guests.example", "a.example", "b.example"}, Unreadable: map[string]string{"guests.example": `storage "memory" cannot be read: internal and sql can`}},
 		},
 		"a host's own storage, the same for all": {
 			`VirtualHost "example.com" storage = "sql" sql = { driver = "SQLite3", database = "/srv/x.sqlite" }`, nil,

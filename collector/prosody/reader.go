@@ -27,6 +27,9 @@ type Options struct {
 	Database sqldb.Source
 	// Others are the places of virtual hosts whose records are not there.
 	Others []HostsPlace
+	// Unreadable says of virtual hosts why their records cannot be read, while those of
+	// others can.
+	Unreadable map[string]string
 	// Hosts are the virtual hosts to read, in small letters; empty for all
 	// that have records.
 	Hosts []string
@@ -123,7 +126,7 @@ func (r *Reader) Read(ctx context.Context, _, now time.Time, rec activity.Record
 // readRecords reads what Prosody stores.
 func (r *Reader) readRecords(ctx context.Context, now time.Time, rec activity.Recorder, server *running) (collector.Facts, error) {
 	switch {
-	case len(r.options.Others) > 0:
+	case len(r.options.Others) > 0 || len(r.options.Unreadable) > 0:
 		return r.readPlaces(ctx, now, rec, server)
 	case r.options.DataPath != "":
 		return r.readFiles(ctx, now, rec, server)
