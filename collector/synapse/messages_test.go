@@ -173,7 +173,7 @@ func try(t rapid.TB, err error) {
 func messageWorlds(t *testing.T, of func(messageFigures) messageFigures, test func(t *rapid.T, w *eventWorld, check func(when string))) {
 	engines(t, synapsetest.Population{Users: 3, Days: 1, Now: noon}, func(t *testing.T, d database) {
 		db := d.open(t)
-		rapid.Check(t, func(rt *rapid.T) {
+		checkWorlds(t, func(rt *rapid.T) {
 			try(rt, exec(db, `DELETE FROM events`))
 			start := noon.Add(time.Duration(rapid.IntRange(0, 23).Draw(rt, "hour")) * time.Hour)
 			w := &eventWorld{t: rt, db: db, now: start.Add(-40 * day)}

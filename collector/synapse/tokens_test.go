@@ -288,7 +288,7 @@ func worlds(t *testing.T, check func(t *testing.T, rt *rapid.T, db database)) {
 				}
 			}
 		}
-		rapid.Check(t, func(rt *rapid.T) { check(t, rt, database{"sqlite:" + path, run}) })
+		checkWorlds(t, func(rt *rapid.T) { check(t, rt, database{"sqlite:" + path, run}) })
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		location := dbtest.PostgreSQL(t)
@@ -299,7 +299,7 @@ func worlds(t *testing.T, check func(t *testing.T, rt *rapid.T, db database)) {
 			t.Helper()
 			_ = must.Get(connection.Exec(t.Context(), strings.Join(statements, ";"), pgx.QueryExecModeSimpleProtocol))(t)
 		}
-		rapid.Check(t, func(rt *rapid.T) {
+		checkWorlds(t, func(rt *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(rt, "one world in ten, since each takes longer") == 0 {
 				check(t, rt, database{location, run})
 			}
