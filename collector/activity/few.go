@@ -19,7 +19,9 @@ const (
 // Merge says which cells of a split are merged, and how many people those are together.
 // They are all cells that are smaller than the minimum, and not empty. If they are fewer
 // people together than the minimum, the next smallest cells follow: a reader who knows
-// the total could else take the others from it. Nobody is left out, so sums stay true.
+// the total could else take the others from it. If all people are fewer than the minimum,
+// empty cells follow too: they would say in which one those are. Nobody is left out, so
+// sums stay true.
 func (m Minimum) Merge(cells []int) (merged []bool, few int) {
 	merged = make([]bool, len(cells))
 	for {
@@ -28,6 +30,9 @@ func (m Minimum) Merge(cells []int) (merged []bool, few int) {
 			if n > 0 && !merged[i] && (next < 0 || n < cells[next]) {
 				next = i
 			}
+		}
+		if next < 0 && m.Small(few) {
+			return slices.Repeat([]bool{true}, len(cells)), few
 		}
 		if next < 0 || cells[next] >= int(m) && (few == 0 || few >= int(m)) {
 			return merged, few
