@@ -83,7 +83,11 @@ func (h healthcheck) ask(ctx context.Context) (string, error) {
 		return "", &usageError{err}
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted) && *h.web.WebConfigFile == "":
+		return "", fmt.Errorf("not known: %w: give the --web.config.file of serve, which names the certificate", err)
+	case err != nil:
 		return "", fmt.Errorf("not healthy: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()

@@ -85,7 +85,7 @@ func TestHealthcheckOfAProtectedListener(t *testing.T) {
 		{"plain", "plain.yml", nil, exitOK, "healthy\n"},
 		{"TLS", "tls.yml", []string{"--web.config.file=FOLDER/tls.yml"}, exitOK, "healthy\n"},
 		{"TLS by its name", "tls.yml", []string{"--web.config.file=FOLDER/tls.yml", "--url=https://ADDRESS/-/ready"}, exitOK, "healthy\n"},
-		{"TLS without the file", "tls.yml", []string{"--url=https://ADDRESS/-/healthy"}, exitFault, "certificate"},
+		{"TLS without the file", "tls.yml", []string{"--url=https://ADDRESS/-/healthy"}, exitFault, "give the --web.config.file of serve"},
 		{"another certificate", "other.yml", []string{"--web.config.file=FOLDER/tls.yml"}, exitFault, "certificate signed by unknown authority"},
 		{"a password that is not known", "users.yml", []string{"--web.config.file=FOLDER/users.yml"}, exitOK, "healthy: it asks for a password"},
 		{"a password that nobody expects", "users.yml", nil, exitFault, "not known: the exporter asks for a password"},
