@@ -6,7 +6,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/web/chart"
 )
@@ -91,13 +90,8 @@ func (v domainView) accounts(drawer *chart.Drawer) (section, bool) {
 // dormantSentence says how many accounts sleep.
 func (v domainView) dormantSentence() string {
 	const year = 5 // the index of the first age that is a year or more
-	ages, natives := v.domain.Dormancy, 0
-	for _, a := range v.domain.Registered {
-		if a.Type == collector.Native {
-			natives = a.Users
-		}
-	}
-	sentence := "Of " + counted(natives, "account", "accounts") + " of people"
+	ages := v.domain.Dormancy
+	sentence := "Of " + counted(nativesOf(v.domain), "account", "accounts") + " of people"
 	if ages[year] == activity.Merged || ages[activity.Never] == activity.Merged {
 		return sentence + ", too few to be named have not been used for a year or never."
 	}

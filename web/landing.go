@@ -102,6 +102,7 @@ type landingView struct {
 	TelemetryPath   string
 	NodeInfo        bool
 	Regulars        string // what they are
+	Asleep          string // the same
 	Windows         []windowName
 	Totals          []figure // over all domains
 	Troubles        []landingTrouble
@@ -142,7 +143,7 @@ func (p *landingPage) view() landingView {
 	c, statuses := p.Configuration(), p.Statuses()
 	v := landingView{
 		Style: style(), Version: version.Version, TelemetryPath: p.TelemetryPath, NodeInfo: c.NodeInfo.Enabled,
-		Regulars: regularsMeaning, Windows: windowNames(c.Windows), ReloadError: c.ReloadError,
+		Regulars: regularsMeaning, Asleep: asleepMeaning, Windows: windowNames(c.Windows), ReloadError: c.ReloadError,
 	}
 	if p.Received != nil {
 		received := p.Received()

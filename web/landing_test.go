@@ -171,6 +171,46 @@ func TestLandingTotals(t *testing.T) {
 	}
 }
 
+// What is said of accounts is what is known of them, and nothing about a few.
+func TestLandingSaysWhoSleepsAndWhoIsActive(t *testing.T) {
+	natives := func(n int) []collector.Accounts {
+		return []collector.Accounts{{Type: collector.Bridged, Users: 7}, {Type: collector.Native, Users: n}}
+	}
+	kinds := []collector.KindUsers{{Kind: activity.Native, Users: 1234}, {Kind: activity.Bridged, Users: 31}, {Kind: activity.Guest}}
+	longest := activity.Monthly()
+	for name, c := range map[string]struct {
+		domain        collector.Domain
+		types, asleep string
+	}{
+		"unknown":          {domain: collector.Domain{Registered: natives(100), Active: []collector.ActiveUsers{{Window: longest, Users: 3}}}},
+		"types":            {domain: collector.Domain{Active: []collector.ActiveUsers{{Window: longest, Users: 1265, Kinds: kinds}}}, types: "1,234 native, 31 bridged"},
+		"one type":         {domain: collector.Domain{Active: []collector.ActiveUsers{{Window: longest, Users: 1234, Kinds: kinds[:1]}}}},
+		"a shorter window": {domain: collector.Domain{Active: []collector.ActiveUsers{{Window: activity.Daily(), Users: 1265, Kinds: kinds}}}},
+		"asleep":           {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{50, 9, 3, 8, 10, 12, 8, 0}}, asleep: "38 % asleep"},
+		"nobody asleep":    {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{100}}, asleep: "0 % asleep"},
+		"some unknown":     {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{50, 0, 0, 0, 0, 25, 0, 25}}, asleep: "at least 25 % asleep"},
+		"hardly known":     {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{50, 0, 0, 0, 0, 0, 0, 50}}},
+		"few":              {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{50, 9, 3, 8, activity.Merged, 12, 8, 0}, FewDormant: 10}},
+		"few awake":        {domain: collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{50, activity.Merged, activity.Merged, 8, 10, 12, 8, 0}, FewDormant: 12}, asleep: "38 % asleep"},
+		"too few accounts": {domain: collector.Domain{Dormancy: &activity.Dormancy{1}}},
+	} {
+		row := newLandingRow(collector.Status{}, windowNames([]activity.Window{activity.Daily(), longest})).forDomain(c.domain, changes{})
+		if got := row.Active[0].Types + row.Active[1].Types; got != c.types || row.Asleep != c.asleep {
+			t.Errorf("%s: %q, %q; want %q, %q", name, got, row.Asleep, c.types, c.asleep)
+		}
+	}
+	var s sums
+	known := collector.Domain{Registered: natives(100), Dormancy: &activity.Dormancy{62, 0, 0, 38}}
+	s.add(known)
+	s.add(known)
+	if all := s.figures(nil); len(all) != 1 || all[0].Change != "38 % asleep" {
+		t.Errorf("all domains: %v", all)
+	}
+	if s.add(collector.Domain{Registered: natives(9)}); s.figures(nil)[0].Change != "" {
+		t.Error("all domains, of which one is not known, are asleep or not")
+	}
+}
+
 // What the configuration is in trouble with is on top.
 func TestLandingSaysThatAReloadFailed(t *testing.T) {
 	s := site{configuration: Configuration{ReloadError: "active_users.yml:3:1: <mistake>"}}

@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -42,6 +44,7 @@ type landingRow struct {
 	Page                       string // of the domain; empty if there is none
 	Active                     []landingFigure
 	Retained, Accounts, Online string
+	Asleep                     string // of the accounts; empty if it is not known
 	Growth, GrowthParts        string
 	Daily                      *sparkline // nil without a history
 }
@@ -50,6 +53,7 @@ type landingRow struct {
 type landingFigure struct {
 	windowName
 	Users, Change string
+	Types         string // of accounts, in the longest window; empty if they are not known
 }
 
 func newLandingRow(s collector.Status, windows []windowName) landingRow {
@@ -78,11 +82,17 @@ func (l landingRow) forDomain(d collector.Domain, c changes) landingRow {
 			l.Active[i].Users, l.Active[i].Change = humanize.Comma(int64(a.Users)), shortened(c.forWindow(a.Window))
 		}
 	}
+	if last := len(l.Active) - 1; last >= 0 && len(d.Active) > 0 && d.Active[len(d.Active)-1].Window == l.Active[last].Window {
+		l.Active[last].Types = typesOf(d.Active[len(d.Active)-1])
+	}
 	if d.Retention != nil {
 		l.Retained = humanize.Comma(int64(d.Retention.Users))
 	}
 	if total, known := d.Accounts(); known {
 		l.Accounts = humanize.Comma(int64(total))
+	}
+	if a, known := asleepOf(d); known {
+		l.Asleep = a.String()
 	}
 	if d.Online.Known {
 		l.Online = humanize.Comma(int64(d.Online.Number))
@@ -92,6 +102,70 @@ func (l landingRow) forDomain(d collector.Domain, c changes) landingRow {
 	}
 	l.Daily = newSparkline(d.Daily)
 	return l
+}
+
+// typesOf writes the types of account of active users; nothing if they are not known, or
+// if there can be one alone.
+func typesOf(a collector.ActiveUsers) string {
+	var types []string
+	for _, k := range a.Kinds {
+		if k.Users > 0 {
+			types = append(types, humanize.Comma(int64(k.Users))+" "+k.Kind.String())
+		}
+	}
+	if len(a.Kinds) < 2 || len(types) == 0 {
+		return ""
+	}
+	return strings.Join(types, ", ")
+}
+
+// asleep is how many of the accounts of people sleep.
+type asleep struct {
+	sleeping, accounts int
+	unsure             bool // whether for some it is not known
+}
+
+// asleepMeaning says what that is.
+const asleepMeaning = "accounts of people who were last seen 90 or more days ago, or never"
+
+// asleepOf returns those of a domain, false if it is not known, or if too few to be named
+// are among them.
+func asleepOf(d collector.Domain) (a asleep, known bool) {
+	const ninetyDays = 3 // the index of the first age that is so long
+	if d.Dormancy == nil {
+		return a, false
+	}
+	for _, n := range d.Dormancy[ninetyDays : activity.Never+1] {
+		if n == activity.Merged {
+			return a, false
+		}
+		a.sleeping += n
+	}
+	a.accounts, a.unsure = nativesOf(d), d.Dormancy[activity.Unremembered] != 0
+	return a, a.accounts > 0
+}
+
+// String writes "38 % asleep", or nothing if that would say nothing.
+func (a asleep) String() string {
+	percent := percentOf(a.sleeping, a.accounts)
+	text := strconv.Itoa(percent) + " % asleep"
+	switch {
+	case a.unsure && percent == 0:
+		return ""
+	case a.unsure:
+		return "at least " + text
+	}
+	return text
+}
+
+// nativesOf returns the number of accounts of people, 0 if it is not shown.
+func nativesOf(d collector.Domain) int {
+	for _, a := range d.Registered {
+		if a.Type == collector.Native {
+			return a.Users
+		}
+	}
+	return 0
 }
 
 // growthOf writes the growth of 30 days, and what it is made of.
@@ -120,6 +194,8 @@ type sums struct {
 	active                              map[activity.Window]int
 	retained, accounts, online          int
 	anyRetained, anyAccounts, anyOnline bool
+	asleep                              asleep
+	awakeUnknown                        bool // whether it is not known how many sleep
 }
 
 func (s *sums) add(d collector.Domain) {
@@ -135,10 +211,20 @@ func (s *sums) add(d collector.Domain) {
 	}
 	if total, known := d.Accounts(); known {
 		s.accounts, s.anyAccounts = s.accounts+total, true
+		s.addAsleep(d)
 	}
 	if d.Online.Known {
 		s.online, s.anyOnline = s.online+d.Online.Number, true
 	}
+}
+
+// addAsleep adds the accounts that sleep.
+func (s *sums) addAsleep(d collector.Domain) {
+	a, known := asleepOf(d)
+	s.asleep.sleeping += a.sleeping
+	s.asleep.accounts += a.accounts
+	s.asleep.unsure = s.asleep.unsure || a.unsure
+	s.awakeUnknown = s.awakeUnknown || !known
 }
 
 // figures returns the totals, none unless there are several domains to add up.
@@ -158,5 +244,8 @@ func (s *sums) figures(windows []windowName) (all []figure) {
 	add(s.anyRetained, "Regulars", regularsMeaning, s.retained)
 	add(s.anyOnline, "Online", "people connected at the last refresh", s.online)
 	add(s.anyAccounts, "Accounts", "accounts that exist", s.accounts)
+	if s.anyAccounts && !s.awakeUnknown {
+		all[len(all)-1].Change = s.asleep.String()
+	}
 	return all
 }
