@@ -24,7 +24,7 @@ func (b *bars) add(s *section, name, short string, n int) {
 
 func (b *bars) draw(s *section, drawer *chart.Drawer) {
 	s.draw(func(a chart.About, size chart.Size) template.HTML {
-		size.Ticks = len(b.names)
+		size.Ticks = min(len(b.names), size.Names(b.names))
 		return drawer.Bars(a, size, b.names, chart.Series{Class: "daily", Values: b.values})
 	})
 }

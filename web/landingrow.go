@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -104,19 +103,19 @@ func (l landingRow) forDomain(d collector.Domain, c changes) landingRow {
 	return l
 }
 
-// typesOf writes the types of account of active users; nothing if they are not known, or
-// if there can be one alone.
+// typesOf writes how many active users have accounts of people; nothing if it is not known,
+// or if there can be no others. A number and its word stay on one line.
 func typesOf(a collector.ActiveUsers) string {
-	var types []string
-	for _, k := range a.Kinds {
-		if k.Users > 0 {
-			types = append(types, humanize.Comma(int64(k.Users))+" "+k.Kind.String())
-		}
-	}
-	if len(a.Kinds) < 2 || len(types) == 0 {
+	const space = "\u00a0"
+	i := slices.IndexFunc(a.Kinds, func(k collector.KindUsers) bool { return k.Kind == activity.Native })
+	if i < 0 || len(a.Kinds) < 2 {
 		return ""
 	}
-	return strings.Join(types, ", ")
+	natives := a.Kinds[i].Users
+	if natives == a.Users {
+		return "all" + space + "native"
+	}
+	return humanize.Comma(int64(natives)) + space + "native, " + humanize.Comma(int64(a.Users-natives)) + space + "others"
 }
 
 // asleep is how many of the accounts of people sleep.
@@ -148,12 +147,12 @@ func asleepOf(d collector.Domain) (a asleep, known bool) {
 // String writes "38 % asleep", or nothing if that would say nothing.
 func (a asleep) String() string {
 	percent := percentOf(a.sleeping, a.accounts)
-	text := strconv.Itoa(percent) + " % asleep"
+	text := strconv.Itoa(percent) + "\u00a0% asleep"
 	switch {
 	case a.unsure && percent == 0:
 		return ""
 	case a.unsure:
-		return "at least " + text
+		return "at\u00a0least " + text
 	}
 	return text
 }

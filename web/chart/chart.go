@@ -40,6 +40,16 @@ func Wide() Size { return Size{"wide", 1056, 280, 10} }
 // Narrow is for phones.
 func Narrow() Size { return Size{"narrow", 400, 240, 4} }
 
+// Names returns how many of these names have room below the axis.
+func (s Size) Names(names []string) int {
+	const letter, gap = 6.5, 6
+	longest := 1
+	for _, name := range names {
+		longest = max(longest, len(name))
+	}
+	return max(1, int(float64(s.Width-left-right)/(letter*float64(longest)+gap)))
+}
+
 // The room around the plot, for the names of the axes.
 const (
 	left, right, top, bottom = 48, 8, 8, 24

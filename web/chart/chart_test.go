@@ -153,3 +153,11 @@ func TestDrawingsAreSmall(t *testing.T) {
 		t.Errorf("%d bytes", len(drawing))
 	}
 }
+
+// Names below the axis do not run into each other.
+func TestNamesHaveRoom(t *testing.T) {
+	names := []string{"native", "bridged", "deactivated"}
+	if wide, narrow := chart.Wide().Names(names), chart.Narrow().Names(names); wide < 10 || narrow != 4 {
+		t.Errorf("room for %d and %d names of eleven letters, want at least 10, and 4", wide, narrow)
+	}
+}
