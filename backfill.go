@@ -12,7 +12,6 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/metric"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/usagereport"
@@ -82,14 +81,11 @@ func (b backfill) run(ctx context.Context) error {
 	for date := b.first; date <= b.last; date++ {
 		days[date] = &metric.Past[collector.Status]{At: (date + 1).Start()}
 	}
-	store := pastHistory(b.config.Storage)
-	if store != nil {
-		defer func() { _ = store.Close() }()
-	}
-	for _, s := range b.config.Servers {
-		if err := b.server(ctx, s, store, days); err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
+	err := eachPast(ctx, b.environment, b.config, func(s config.Server, calendar *activity.Calendar, facts collector.Facts) {
+		b.server(s, calendar, facts, days)
+	})
+	if err != nil {
+		return err
 	}
 	var moments []metric.Past[collector.Status]
 	for date := b.first; date <= b.last; date++ {
@@ -114,23 +110,8 @@ func (b backfill) run(ctx context.Context) error {
 	return out.Flush()
 }
 
-// pastHistory opens the history to look at the past; nil if there is none.
-func pastHistory(s config.Storage) *history.Store {
-	if !s.Location.Shared() && !history.Exists(s.Location) {
-		return nil
-	}
-	return history.NewReader(s.Location, s.KeyFile)
-}
-
-// mostReads is how many times a server is read until all of its past is known.
-const mostReads = 100
-
 // server adds what is known of one chat server to the days.
-func (b backfill) server(ctx context.Context, s config.Server, store *history.Store, days map[activity.Day]*metric.Past[collector.Status]) error {
-	calendar, facts, err := readPast(ctx, b.environment, b.config, s, store)
-	if err != nil {
-		return err
-	}
+func (b backfill) server(s config.Server, calendar *activity.Calendar, facts collector.Facts, days map[activity.Day]*metric.Past[collector.Status]) {
 	for date := b.first; date <= b.last; date++ {
 		b.progress("%s: %s", s.Name, date)
 		snapshot := &collector.Snapshot{At: days[date].At}
@@ -139,42 +120,6 @@ func (b backfill) server(ctx context.Context, s config.Server, store *history.St
 		}
 		days[date].Subjects = append(days[date].Subjects, collector.Status{Server: s.Name, Software: s.Software, Snapshot: snapshot})
 	}
-	b.progress("%s: done\n", s.Name)
-	return nil
-}
-
-// readPast returns all visits of one chat server that are known, from the history and
-// from the server itself, and the facts of the server. The history may be nil.
-func readPast(ctx context.Context, e environment, c *config.Config, s config.Server, store *history.Store) (*activity.Calendar, collector.Facts, error) {
-	reader := s.Source.NewReader(c.Clients)
-	defer func() { _ = reader.Close() }()
-	key := activity.Key{} // nothing of it is kept
-	if store != nil {
-		key = store.Key()
-	}
-	calendar := activity.NewCalendar(key, c.Clients)
-	if store != nil {
-		if _, err := store.Load(ctx, s.Name, calendar, c.Clients); err != nil {
-			return nil, collector.Facts{}, err
-		}
-	}
-	var facts collector.Facts
-	for read := range mostReads {
-		e.progress("%s: reading (%d)", s.Name, read+1)
-		var err error
-		if facts, err = reader.Read(ctx, time.Time{}, e.clock(), calendar); err != nil {
-			return nil, collector.Facts{}, err
-		}
-		if !slices.ContainsFunc(facts.Domains, func(d collector.DomainFacts) bool { return d.KeepsVisits && !d.AllVisits }) {
-			break
-		}
-	}
-	for _, d := range facts.Domains {
-		if d.AllAccounts {
-			calendar.AllReported(d.Name)
-		}
-	}
-	return calendar, facts, nil
 }
 
 // reports returns the stored usage reports of the days.

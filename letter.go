@@ -23,21 +23,15 @@ func writeLetter(ctx context.Context, e environment, source config.Source, month
 		return &usageError{err}
 	}
 	logWarnings(e.logger, c)
-	store := pastHistory(c.Storage)
-	if store != nil {
-		defer func() { _ = store.Close() }()
-	}
 	letter := web.Letter{Period: period}
-	for _, s := range c.Servers {
-		calendar, facts, err := readPast(ctx, e, c, s, store)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		e.progress("%s: done\n", s.Name)
+	err = eachPast(ctx, e, c, func(s config.Server, calendar *activity.Calendar, facts collector.Facts) {
 		letter.Statuses = append(letter.Statuses, collector.Status{
 			Server: s.Name, Software: s.Software,
 			Snapshot: collector.PastSnapshot(period.Last, facts, calendar, c.Windows, c.Clients, c.Minimum),
 		})
+	})
+	if err != nil {
+		return err
 	}
 	if asHTML {
 		err = letter.WriteHTML(e.stdout)

@@ -48,16 +48,7 @@ func reportMonth(ctx context.Context, e environment, source config.Source, flags
 		return &usageError{err}
 	}
 	logWarnings(e.logger, c)
-	store := pastHistory(c.Storage)
-	if store != nil {
-		defer func() { _ = store.Close() }()
-	}
-	for _, s := range c.Servers {
-		calendar, facts, err := readPast(ctx, e, c, s, store)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		e.progress("%s: done\n", s.Name)
+	err = eachPast(ctx, e, c, func(s config.Server, calendar *activity.Calendar, facts collector.Facts) {
 		server := monthServer{name: s.Name}
 		for _, f := range facts.Domains {
 			if f.HasLastSeen && !f.KeepsVisits { // as a refresh does: who came since the last one
@@ -67,6 +58,9 @@ func reportMonth(ctx context.Context, e environment, source config.Source, flags
 			server.domains = append(server.domains, collector.UsersOfMonth(first, r.minDays, now, f, calendar, c.Minimum))
 		}
 		r.servers = append(r.servers, server)
+	})
+	if err != nil {
+		return err
 	}
 	write := r.writeTable
 	if *flags.output == "json" {
