@@ -189,35 +189,20 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 		save(t, s, cal, "d")
 		want := figures(cal, "d")
 		must.Succeed(t, s.Close())
-		db, err := sqldb.CreateSQLite(filepath.Join(folder, "history.db"))
-		must.Succeed(t, err)
-		flips := 0
-		for table, column := range map[string]string{"history_users": "users", "history_last_seen": "moments", "history_visits": "users"} {
-			for _, blob := range blobs(t, db, table, column) {
-				for bit := 0; bit < 8*len(blob.content); bit += 13 {
-					flips++
-					flipped := append([]byte{}, blob.content...)
-					flipped[bit/8] ^= 1 << (bit % 8)
-					put(t, db, table, column, blob.rowid, flipped)
-					store := history.New(storage.Folder(folder), "")
-					got, loaded := load(t, store)
-					must.Succeed(t, store.Close())
-					if len(loaded.Damage) == 0 {
-						t.Fatalf("bit %d of %s is flipped, and nothing said", bit, table)
-					}
-					switch {
-					case !recorded && table != "history_visits" && (!loaded.At.IsZero() || isKnown(got, "d")):
-						t.Fatalf("%s is damaged, and the rest is used: %v", table, loaded)
-					case !recorded && table == "history_visits" && cmp.Equal(want, figures(got, "d")):
-						t.Fatal("a damaged day counts")
-					case recorded && !strings.Contains(loaded.Damage[0], "lost"):
-						t.Fatalf("%q does not say that something is lost", loaded.Damage)
-					}
+		flips := flipBits(t, folder, 13, map[string]string{"history_users": "users", "history_last_seen": "moments", "history_visits": "users"},
+			func(table string, bit int, got *activity.Calendar, loaded history.Loaded) {
+				if len(loaded.Damage) == 0 {
+					t.Fatalf("bit %d of %s is flipped, and nothing said", bit, table)
 				}
-				put(t, db, table, column, blob.rowid, blob.content)
-			}
-		}
-		must.Succeed(t, db.Close())
+				switch {
+				case !recorded && table != "history_visits" && (!loaded.At.IsZero() || isKnown(got, "d")):
+					t.Fatalf("%s is damaged, and the rest is used: %v", table, loaded)
+				case !recorded && table == "history_visits" && cmp.Equal(want, figures(got, "d")):
+					t.Fatal("a damaged day counts")
+				case recorded && !strings.Contains(loaded.Damage[0], "lost"):
+					t.Fatalf("%q does not say that something is lost", loaded.Damage)
+				}
+			})
 		if flips < 200 {
 			t.Errorf("only %d flips", flips)
 		}
@@ -227,6 +212,30 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 			t.Errorf("after all is well again: %+v", loaded)
 		}
 	}
+}
+
+// flipBits flips every so many bits of columns by table, one at a time, calls check with
+// what is then loaded, and returns how many there were. At the end all are as before.
+func flipBits(t *testing.T, folder string, stride int, columns map[string]string, check func(table string, bit int, got *activity.Calendar, loaded history.Loaded)) (flips int) {
+	t.Helper()
+	db := must.Get(sqldb.CreateSQLite(filepath.Join(folder, "history.db")))(t)
+	defer func() { must.Succeed(t, db.Close()) }()
+	for table, column := range columns {
+		for _, blob := range blobs(t, db, table, column) {
+			for bit := 0; bit < 8*len(blob.content); bit += stride {
+				flips++
+				flipped := append([]byte{}, blob.content...)
+				flipped[bit/8] ^= 1 << (bit % 8)
+				put(t, db, table, column, blob.rowid, flipped)
+				store := history.New(storage.Folder(folder), "")
+				got, loaded := load(t, store)
+				must.Succeed(t, store.Close())
+				check(table, bit, got, loaded)
+			}
+			put(t, db, table, column, blob.rowid, blob.content)
+		}
+	}
+	return flips
 }
 
 type blob struct {
