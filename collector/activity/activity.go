@@ -68,3 +68,15 @@ type Recorder interface {
 	// Messages returns what is known of the messages of a domain, to be added to.
 	Messages(domain []byte) *Messages
 }
+
+// NewestWithRows returns the newest of some days, the last excluded, that has rows, and
+// how many: a backup that is restored lacks the newest rows. It returns end and 0 if none
+// of them has any.
+func NewestWithRows(rec Recorder, domain []byte, from, end Day) (newest Day, rows int) {
+	for date := end - 1; date >= from; date-- {
+		if n, _ := rec.Rows(domain, date); n > 0 {
+			return date, n
+		}
+	}
+	return end, 0
+}

@@ -143,18 +143,14 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 // written.
 func (r *reading) kindsOf(ctx context.Context, condition string) error {
 	never := int64(0)
-	oldest, err := r.oldestVisit(ctx)
-	if err != nil {
-		return err
-	}
-	if oldest != nil {
-		never = max(*oldest, activity.FirstDay(r.now, activity.MaxWindow).Start().UnixMilli())
+	if r.visitsSince != nil {
+		never = max(*r.visitsSince, activity.FirstDay(r.now, activity.MaxWindow).Start().UnixMilli())
 	}
 	query := `SELECT localpart, account_type, ` + ofService + `, ` + isDeactivated + `, created_ts FROM userapi_accounts WHERE server_name = ` + r.literal() + ` AND ` + condition
 	return r.Stream(ctx, query, 5, func(row *sqldb.Row) {
 		g := accountGroup{Type: int(row.Integer(1)), Service: row.Integer(2) == 1, Deactivated: row.Integer(3) == 1}
 		age := activity.Unremembered
-		if oldest != nil && row.Integer(4) >= never {
+		if r.visitsSince != nil && row.Integer(4) >= never {
 			age = activity.Never
 		}
 		r.rec.Account(r.server, row.Text(0), g.kind(), age)

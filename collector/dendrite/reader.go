@@ -63,6 +63,9 @@ type reading struct {
 	access     access
 	// countsMessages is that of Options.
 	countsMessages bool
+	// visitsSince is the time of the oldest visit of any server name, in milliseconds; nil
+	// if there is none.
+	visitsSince *int64
 }
 
 // Read implements collector.Reader. All figures about users come from one
@@ -104,11 +107,15 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 	if r.options.Rooms.IsZero() && found.hasTable(parts()[roomsPart].table) { // else the room server has a database of its own
 		facts.Warnings = append(facts.Warnings, found.warnings(roomsPart)...)
 	}
+	oldest, err := oldestVisit(ctx, view)
+	if err != nil {
+		return facts, nil, fmt.Errorf("read visits from userapi_daily_visits: %w", err)
+	}
 	classify := r.classes.Classifier()
 	for _, name := range names {
 		reading := reading{
 			View: view, since: since, now: now, server: []byte(name), several: len(names) > 1,
-			rec: rec, classify: classify, access: found, countsMessages: r.options.CountsMessages,
+			rec: rec, classify: classify, access: found, countsMessages: r.options.CountsMessages, visitsSince: oldest,
 		}
 		domain, err := reading.domain(ctx)
 		if err != nil {

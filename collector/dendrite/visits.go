@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"active_users_exporter/collector"
@@ -63,13 +62,10 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 	for date := range before {
 		stale[date] = true
 	}
-	if err := r.countSettled(ctx, settled, first, before, stale); err != nil {
+	if err := r.countSettled(ctx, settled, first, changed, before, stale); err != nil {
 		return false, err
 	}
-	older, err := r.unknownPast(ctx, first)
-	if err != nil {
-		return false, err
-	}
+	older := r.unknownPast(first)
 	if len(stale)+len(older) >= scanDays {
 		wanted := maps.Clone(stale)
 		for _, date := range older {
@@ -92,10 +88,12 @@ func (r *reading) visits(ctx context.Context) (all bool, err error) {
 
 // countSettled adds to stale those of the settled days that have to be read again, and to
 // before the newest one that has visits, which may not have lost any.
-func (r *reading) countSettled(ctx context.Context, settled []activity.Day, first activity.Day, before map[activity.Day]int, stale map[activity.Day]bool) error {
+func (r *reading) countSettled(ctx context.Context, settled []activity.Day, first, changed activity.Day, before map[activity.Day]int, stale map[activity.Day]bool) error {
 	if !r.since.IsZero() {
-		newest, rows := r.newestWithRows(settled)
-		before[newest] = rows
+		newest, rows := activity.NewestWithRows(r.rec, r.server, first, changed)
+		if rows > 0 {
+			before[newest] = rows
+		}
 		_, err := r.verify(ctx, r.toVerify(settled, newest), stale)
 		return err
 	}
@@ -139,14 +137,8 @@ func (r *reading) keptRows(before map[activity.Day]int) error {
 // continues returns ErrStartOver if visits that were read before are newer than any
 // that there is now, as after the restore of a backup: Dendrite deletes none.
 func (r *reading) continues(ctx context.Context, first, end activity.Day) error {
-	newest := end - 1
-	for newest >= first {
-		if rows, _ := r.rec.Rows(r.server, newest); rows > 0 {
-			break
-		}
-		newest--
-	}
-	if newest < first {
+	newest, rows := activity.NewestWithRows(r.rec, r.server, first, end)
+	if rows == 0 {
 		return nil // none were read before
 	}
 	var latest *int64
@@ -158,17 +150,6 @@ func (r *reading) continues(ctx context.Context, first, end activity.Day) error 
 		return collector.ErrStartOver
 	}
 	return nil
-}
-
-// newestWithRows returns the newest of some days, which are in order, that has rows, and
-// how many: a backup that is restored lacks the newest rows. It is 0 if there is none.
-func (r *reading) newestWithRows(days []activity.Day) (newest activity.Day, rows int) {
-	for _, date := range slices.Backward(days) {
-		if rows, _ := r.rec.Rows(r.server, date); rows > 0 {
-			return date, rows
-		}
-	}
-	return 0, 0
 }
 
 // toVerify chooses from the days that are settled: yesterday while visits of it may
@@ -227,26 +208,25 @@ const (
 )
 
 // oldestVisit returns the time of the oldest visit in milliseconds, nil if there is none.
-func (r *reading) oldestVisit(ctx context.Context) (oldest *int64, err error) {
+func oldestVisit(ctx context.Context, view sqldb.View) (oldest *int64, err error) {
 	// The end of index userapi_daily_visits_timestamp_idx (timestamp).
-	err = r.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`)
+	err = view.GetContext(ctx, &oldest, `SELECT MIN(timestamp) FROM userapi_daily_visits`)
 	return oldest, err
 }
 
 // unknownPast returns the days before those of r30v2, back to MaxWindow, that may have
 // visits and were not read yet, the newest first.
-func (r *reading) unknownPast(ctx context.Context, end activity.Day) (days []activity.Day, err error) {
-	oldest, err := r.oldestVisit(ctx)
-	if err != nil || oldest == nil {
-		return nil, err
+func (r *reading) unknownPast(end activity.Day) (days []activity.Day) {
+	if r.visitsSince == nil {
+		return nil
 	}
-	first := max(visitDay(*oldest), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
+	first := max(visitDay(*r.visitsSince), activity.DayOf(r.now.Add(-activity.MaxWindow))+1)
 	for date := end - 1; date >= first; date-- {
 		if _, known := r.rec.Rows(r.server, date); !known {
 			days = append(days, date)
 		}
 	}
-	return days, nil
+	return days
 }
 
 // past reports the visits of such days, as many as one refresh should read. It says

@@ -75,7 +75,8 @@ func (r *reading) visitDays() visitDays {
 	if !r.since.IsZero() {
 		last := r.lastKnown().Add(-writeDelay)
 		from, changed = first, min(today, activity.DayOf(last))
-		recent = min(activity.DayOf(last.Add(-maxLag)), r.newestWithRows(first, changed))
+		newest, _ := activity.NewestWithRows(r.rec, r.server, first, changed)
+		recent = min(activity.DayOf(last.Add(-maxLag)), newest)
 		counted = recent
 	}
 	if r.restored { // so that none of them has as many rows as the database
@@ -105,17 +106,6 @@ func (r *reading) forgetDays(from, to activity.Day) {
 	for date := from; date < to; date++ {
 		r.rec.Forget(r.server, date)
 	}
-}
-
-// newestWithRows returns the newest of some days, the last excluded, whose rows are
-// known, or that end if there is none.
-func (r *reading) newestWithRows(from, end activity.Day) activity.Day {
-	for date := end - 1; date >= from; date-- {
-		if n, _ := r.rec.Rows(r.server, date); n > 0 {
-			return date
-		}
-	}
-	return end
 }
 
 // A run is some days in a row, the last excluded.
