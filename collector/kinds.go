@@ -35,9 +35,10 @@ func (f DomainFacts) kinds(users int, counts activity.KindCounts, listed []activ
 		return nil
 	case !f.KeepsVisits:
 		stranger, listed = activity.Anonymous, []activity.Kind{activity.Native, activity.Anonymous}
-	case !f.MarksBots:
-		listed = slices.DeleteFunc(listed, func(k activity.Kind) bool { return k == activity.Bot || k == activity.Support })
 	}
+	listed = slices.DeleteFunc(listed, func(k activity.Kind) bool {
+		return k == activity.Bot && !f.MarksBots || k == activity.Support && !f.MarksSupport
+	})
 	counts[stranger] += counts[activity.NoAccount]
 	counts[activity.NoAccount] = 0
 	for kind, n := range counts {

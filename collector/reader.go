@@ -95,7 +95,9 @@ type Facts struct {
 //	LastSeenSince      always              –
 //	ClientsSince       Synapse             –
 //	AllAccounts        if readable         if accounts can be listed
-//	MarksBots          Synapse             –
+//	MarksBots          Synapse; Dendrite   –
+//	                   by configuration
+//	MarksSupport       Synapse             –
 //	Guests             –                   where SASL ANONYMOUS lets people in
 //	LogoutsUnrecorded  –                   ejabberd and MongooseIM, if they say who is online
 //	ActiveByServer     –                   Prosody, with metrics_url
@@ -129,8 +131,9 @@ type DomainFacts struct {
 	AllVisits bool
 	// AllAccounts says that all accounts there are have been reported with Account.
 	AllAccounts bool
-	// MarksBots says that accounts can be marked as those of bots, and of support.
-	MarksBots bool
+	// MarksBots says that accounts can be marked as those of bots, MarksSupport as those
+	// of support.
+	MarksBots, MarksSupport bool
 	// Guests says who gets in without an account.
 	Guests Guests
 	// LogoutsUnrecorded says that people who are online may leave without a

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/ejabberd"
 	"active_users_exporter/collector/mongooseim"
 	"active_users_exporter/collector/prosody"
@@ -72,7 +73,7 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 				Database:     configtest.Source(t, "postgres://exporter:hunter2@db.example.org/synapse?sslmode=disable"),
 				PasswordFile: "testdata/secrets/synapse",
 			}},
-			{Name: "synapse", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:testdata/data/homeserver.db")}},
+			{Name: "synapse", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:testdata/data/homeserver.db"), Bots: chatserver.Bots{"*-bot", "bot.*", "wetter_?"}}},
 			{Name: "synapse-2", Software: "synapse", Source: synapse.Options{Database: configtest.Source(t, "sqlite:/var/lib/100% ${real}?.db")}},
 			{Name: "xmpp – \"München\"", Software: "prosody", Source: prosody.Options{
 				DataPath: "/var/lib/prosody", StatusURL: "http://127.0.0.1:5280/status", RequiredModules: []string{"mam", "example.org/smacks"},

@@ -23,6 +23,7 @@ const (
 type accountGroup struct {
 	Type                 int
 	Service              bool // belongs to an application service (a bridge)
+	Bot                  bool // by its name, as configured
 	Deactivated, Created bool // created in the last 24 hours
 	Accounts             int
 }
@@ -42,7 +43,8 @@ func (g accountGroup) accountType() (t collector.AccountType, known bool) {
 	return "", false
 }
 
-// kind is the same as a kind, which a deactivated account has for itself.
+// kind is the same as a kind, which a deactivated account has for itself, and so has a
+// native one of a bot.
 func (g accountGroup) kind() activity.Kind {
 	t, known := g.accountType()
 	switch {
@@ -54,6 +56,8 @@ func (g accountGroup) kind() activity.Kind {
 		return activity.Bridged
 	case t == collector.Guest:
 		return activity.Guest
+	case g.Bot:
+		return activity.Bot
 	}
 	return activity.Native
 }
@@ -64,6 +68,11 @@ const (
 	isDeactivated = `CASE WHEN is_deactivated THEN 1 ELSE 0 END`
 )
 
+// isBot is whether the configuration says so.
+func (r *reading) isBot() string {
+	return `CASE WHEN ` + r.bots.Match("localpart", "", "", r.Engine) + ` THEN 1 ELSE 0 END`
+}
+
 // accountGroups counts all accounts there are.
 func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err error) {
 	// A scan of the table: no index knows these columns.
@@ -72,8 +81,9 @@ func (r *reading) accountGroups(ctx context.Context) (groups []accountGroup, err
 		       ` + ofService + ` AS service,
 		       ` + isDeactivated + ` AS deactivated,
 		       CASE WHEN created_ts > ? THEN 1 ELSE 0 END AS created,
+		       ` + r.isBot() + ` AS bot,
 		       COUNT(*) AS accounts
-		FROM userapi_accounts WHERE server_name = ? GROUP BY 1, 2, 3, 4`)
+		FROM userapi_accounts WHERE server_name = ? GROUP BY 1, 2, 3, 4, 5`)
 	err = r.SelectContext(ctx, &groups, query, r.now.Add(-24*time.Hour).UnixMilli(), string(r.server))
 	return groups, err
 }
@@ -146,11 +156,11 @@ func (r *reading) kindsOf(ctx context.Context, condition string) error {
 	if r.visitsSince != nil {
 		never = max(*r.visitsSince, activity.FirstDay(r.now, activity.MaxWindow).Start().UnixMilli())
 	}
-	query := `SELECT localpart, account_type, ` + ofService + `, ` + isDeactivated + `, created_ts FROM userapi_accounts WHERE server_name = ` + r.literal() + ` AND ` + condition
-	return r.Stream(ctx, query, 5, func(row *sqldb.Row) {
-		g := accountGroup{Type: int(row.Integer(1)), Service: row.Integer(2) == 1, Deactivated: row.Integer(3) == 1}
+	query := `SELECT localpart, account_type, ` + ofService + `, ` + isDeactivated + `, ` + r.isBot() + `, created_ts FROM userapi_accounts WHERE server_name = ` + r.literal() + ` AND ` + condition
+	return r.Stream(ctx, query, 6, func(row *sqldb.Row) {
+		g := accountGroup{Type: int(row.Integer(1)), Service: row.Integer(2) == 1, Deactivated: row.Integer(3) == 1, Bot: row.Integer(4) == 1}
 		age := activity.Unremembered
-		if r.visitsSince != nil && row.Integer(4) >= never {
+		if r.visitsSince != nil && row.Integer(5) >= never {
 			age = activity.Never
 		}
 		r.rec.Account(r.server, row.Text(0), g.kind(), age)

@@ -16,7 +16,7 @@ import (
 func Kind() chatserver.Kind {
 	return chatserver.Kind{
 		Name: "dendrite", Title: "Dendrite", Protocol: "matrix", ConfigFile: "dendrite.yaml",
-		Keys:      []string{"password_file"},
+		Keys:      []string{"password_file", "bots"},
 		Configure: configure, Collector: NewCollector,
 	}
 }
@@ -26,7 +26,7 @@ func (o Options) NewReader(classes *activity.Classes) collector.Reader { return 
 
 // Reads implements chatserver.Source.
 func (o Options) Reads() []string {
-	lines := slices.Concat(chatserver.Line("database", o.Database.Describe()), chatserver.Line("domain", o.ServerName))
+	lines := slices.Concat(chatserver.Line("database", o.Database.Describe()), chatserver.Line("domain", o.ServerName), chatserver.Line("bots", o.Bots...))
 	if !o.Rooms.IsZero() {
 		lines = append(lines, chatserver.Line("rooms", o.Rooms.Describe())...)
 	}
@@ -36,6 +36,7 @@ func (o Options) Reads() []string {
 func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(o.locate)
+	o.Bots = item.Bots()
 	o.PasswordFile = item.DatabasePasswordFile(item.Values["password_file"], o.Database)
 	return o
 }

@@ -2,6 +2,7 @@ package dendrite_test
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ room_server: {database: {<<: *mine}}`,
 				if c.rooms != "" {
 					want.Rooms = configtest.Source(t, c.rooms)
 				}
-				if got != want {
+				if !reflect.DeepEqual(got, want) {
 					t.Errorf("%+v, want %+v", got, want)
 				}
 			}
@@ -149,7 +150,7 @@ func TestLocations(t *testing.T) {
 		"file:/var/lib/dendrite/dendrite_userapi.db":   "sqlite:/var/lib/dendrite/dendrite_userapi.db",
 		"postgres://exporter@db/dendrite":              "postgres://exporter@db/dendrite",
 	} {
-		if o, err := located(location); err != nil || o != (dendrite.Options{Database: configtest.Source(t, want)}) {
+		if o, err := located(location); err != nil || !reflect.DeepEqual(o, dendrite.Options{Database: configtest.Source(t, want)}) {
 			t.Errorf("%s: %+v, error %v", location, o, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/dendrite"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
@@ -80,6 +81,9 @@ func TestRandomWorlds(t *testing.T) {
 				w := newWorld(seed, noon, 75, 40)
 				db := c.database(t)
 				options := dendrite.Options{Database: source(t, db.location)}
+				if seed%2 == 0 {
+					w.botsEndWith, options.Bots = "5", chatserver.Bots{"*5", "no_body-?"}
+				}
 				resumed := newRefresher(options, &w.now)
 				var remembered evidence
 				var full time.Time // when everything was read
@@ -109,7 +113,7 @@ func TestRandomWorlds(t *testing.T) {
 						}
 					}
 				}
-				if want := w.figures(make(evidence), w.dailyVisits()); want["r30v2"] == 0 || want["growth retained"] == 0 || want["growth churned"] == 0 {
+				if want := w.figures(make(evidence), w.dailyVisits()); want["r30v2"] == 0 || want["growth retained"] == 0 || want["growth churned"] == 0 || (want["r30v2type bot"] == 0) != (seed%2 == 1) {
 					t.Errorf("figures %v: the world is too quiet to show anything", want)
 				}
 			})

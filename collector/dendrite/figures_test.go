@@ -2,6 +2,7 @@ package dendrite_test
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"active_users_exporter/collector"
@@ -97,7 +98,7 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 			for _, window := range activity.DefaultWindows() {
 				is := !last.IsZero() && last.After(window.Since(w.now))
 				count("active "+name+window.String(), is)
-				count("type "+kind(p)+" "+window.String(), is && name == "")
+				count("type "+w.kind(p)+" "+window.String(), is && name == "")
 			}
 		}
 		names := classes.Names()
@@ -109,7 +110,7 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 			days = append(days, visits[p.name][client]...)
 		}
 		count("r30v2", returned(days, w.now))
-		count("r30v2type "+kind(p), returned(days, w.now))
+		count("r30v2type "+w.kind(p), returned(days, w.now))
 		w.countDays(days, count)
 	}
 	oldest := w.now
@@ -127,7 +128,7 @@ func (w *world) figures(seen, visits evidence) map[string]int {
 }
 
 // kind is the label "type" of somebody who is active.
-func kind(p *person) string {
+func (w *world) kind(p *person) string {
 	switch {
 	case p.deactivated:
 		return "deactivated"
@@ -135,6 +136,8 @@ func kind(p *person) string {
 		return "guest"
 	case p.service:
 		return "bridged"
+	case w.botsEndWith != "" && strings.HasSuffix(p.name, w.botsEndWith):
+		return "bot"
 	}
 	return "native"
 }
@@ -142,7 +145,7 @@ func kind(p *person) string {
 // countAge counts a native account by the UTC day on which it was seen last. If it never
 // was, what matters is whether it was created before Dendrite wrote the first visit.
 func (w *world) countAge(p *person, seen, visits evidence, count func(string, bool)) {
-	if kind(p) != "native" {
+	if kind := w.kind(p); kind != "native" && kind != "bot" {
 		return
 	}
 	var last time.Time

@@ -16,6 +16,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/failure"
 	"active_users_exporter/collector/sqldb"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	// Hint and RoomsHint are added to the error if the database cannot be read, "" for
 	// nothing.
 	Hint, RoomsHint string
+	// Bots are patterns of the names of accounts that are those of bots.
+	Bots chatserver.Bots
 	// PasswordFile is that of sqldb.Options.
 	PasswordFile string
 	// CountsMessages says that report_stats is enabled in Dendrite's configuration:
@@ -61,6 +64,7 @@ type reading struct {
 	rec        activity.Recorder
 	classify   *activity.Classifier
 	access     access
+	bots       chatserver.Bots // see Options
 	// countsMessages is that of Options.
 	countsMessages bool
 	// visitsSince is the time of the oldest visit of any server name, in milliseconds; nil
@@ -115,7 +119,7 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 	for _, name := range names {
 		reading := reading{
 			View: view, since: since, now: now, server: []byte(name), several: len(names) > 1,
-			rec: rec, classify: classify, access: found, countsMessages: r.options.CountsMessages, visitsSince: oldest,
+			rec: rec, classify: classify, access: found, bots: r.options.Bots, countsMessages: r.options.CountsMessages, visitsSince: oldest,
 		}
 		domain, err := reading.domain(ctx)
 		if err != nil {
@@ -154,7 +158,7 @@ func lastSeenSince(now time.Time) time.Time { return now.Add(24 * time.Hour) }
 // domain reads who was active under one server name.
 func (r *reading) domain(ctx context.Context) (collector.DomainFacts, error) {
 	domain := collector.DomainFacts{
-		Name: string(r.server), HasLastSeen: true, Clients: true, KeepsVisits: true,
+		Name: string(r.server), HasLastSeen: true, Clients: true, KeepsVisits: true, MarksBots: len(r.bots) > 0,
 		LastSeenSince: lastSeenSince(r.now),
 	}
 	// Visits come first, for they come in the order of days: users then have numbers

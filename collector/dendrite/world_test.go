@@ -22,6 +22,9 @@ type world struct {
 	written map[visitKey]bool
 	updated time.Time // when visits were last written
 	names   int
+	// botsEndWith is the end of names that the configuration says are those of bots, "" if
+	// it does not.
+	botsEndWith string
 }
 
 type person struct {

@@ -47,11 +47,24 @@ type accountGroup struct {
 	Accounts             int
 }
 
-// kindColumn is the kind of an account: the types of chat_registered_users, with
-// natives by what administrators have made of them (users.user_type). Synapse lets
-// them invent other types, which are natives here.
-const kindColumn = `CASE WHEN deactivated <> 0 THEN 6 WHEN is_guest = 1 THEN 3 WHEN appservice_id <> '' THEN 2
-	WHEN user_type = 'bot' THEN 4 WHEN user_type = 'support' THEN 5 ELSE 1 END`
+// kindColumn is the kind of an account, with natives by what has been made of them: the
+// types of chat_registered_users know none of that.
+func kindColumn(made string) string {
+	return `CASE WHEN deactivated <> 0 THEN 6 WHEN is_guest = 1 THEN 3 WHEN appservice_id <> '' THEN 2
+	ELSE CASE ` + made + ` WHEN 'bot' THEN 4 WHEN 'support' THEN 5 ELSE 1 END END`
+}
+
+// made is what administrators have made of an account (users.user_type), or else the
+// configuration by the account's name. Synapse lets administrators invent types, which make
+// nothing else of it here.
+func (r *reading) made() string {
+	if len(r.bots) == 0 {
+		return "user_type"
+	}
+	// Names are compared only where it matters.
+	return `CASE WHEN user_type IN ('bot', 'support') OR deactivated <> 0 OR is_guest = 1 OR appservice_id <> '' THEN user_type
+		WHEN ` + r.bots.Match("name", "@", ":"+string(r.server), r.Engine) + ` THEN 'bot' END`
+}
 
 // accountCount is what a scan of users gave: the accounts that were created up to a
 // moment, in Unix seconds, and how many others there were.
@@ -120,16 +133,16 @@ func (r *reading) accountGroups(ctx context.Context, where string) (groups []acc
 	if !r.extras.created.readable {
 		created = "0"
 	}
-	kind, userType := kindColumn, "user_type"
+	kind, made := kindColumn("made"), r.made()
 	if !r.extras.kinds.readable {
-		kind, userType = "0", "NULL"
+		kind, made = "0", "NULL"
 	}
 	err = r.SelectContext(ctx, &groups, `
 		SELECT COALESCE(is_guest, 0) AS guest,
 		       CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 1 ELSE 2 END AS service,
 		       CASE WHEN deactivated <> 0 THEN 1 ELSE 0 END AS deactivated,
 		       created, `+kind+` AS kind, accounts
-		FROM (SELECT is_guest, appservice_id, deactivated, `+userType+` AS user_type, `+created+` AS created, COUNT(*) AS accounts
+		FROM (SELECT is_guest, appservice_id, deactivated, `+made+` AS made, `+created+` AS created, COUNT(*) AS accounts
 		      FROM users `+where+` GROUP BY 1, 2, 3, 4, 5) AS alike`)
 	return groups, err
 }

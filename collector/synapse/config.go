@@ -18,7 +18,7 @@ import (
 func Kind() chatserver.Kind {
 	return chatserver.Kind{
 		Name: "synapse", Title: "Matrix Synapse", Protocol: "matrix", ConfigFile: "homeserver.yaml",
-		Keys:      []string{"password_file", "mas", "mas_password_file"},
+		Keys:      []string{"password_file", "mas", "mas_password_file", "bots"},
 		Configure: configure, Collector: mas.NewCollector,
 	}
 }
@@ -28,7 +28,7 @@ func (o Options) NewReader(classes *activity.Classes) collector.Reader { return 
 
 // Reads implements chatserver.Source.
 func (o Options) Reads() []string {
-	lines := slices.Concat(chatserver.Line("database", o.Database.Describe()), chatserver.Line("domain", o.ServerName))
+	lines := slices.Concat(chatserver.Line("database", o.Database.Describe()), chatserver.Line("domain", o.ServerName), chatserver.Line("bots", o.Bots...))
 	if !o.MAS.IsZero() {
 		lines = append(lines, chatserver.Line("mas", o.MAS.Database.Describe())...)
 	}
@@ -39,7 +39,7 @@ func configure(item *chatserver.Item) chatserver.Source {
 	var o Options
 	item.Locate(func(location, folder string) error { return o.locate(location, folder, item.Warn) })
 	o.PasswordFile = item.DatabasePasswordFile(item.Values["password_file"], o.Database)
-	o.MAS = configureMAS(item)
+	o.MAS, o.Bots = configureMAS(item), item.Bots()
 	return o
 }
 

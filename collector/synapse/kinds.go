@@ -56,7 +56,7 @@ func (r *reading) kindsOf(ctx context.Context, condition string) error {
 		first := max(*r.visitsSince/time.Second.Milliseconds(), activity.FirstDay(r.now, activity.MaxWindow).Start().Unix())
 		traced = fmt.Sprintf(`CASE WHEN creation_ts >= %d THEN 1 ELSE 0 END`, first)
 	}
-	return r.Stream(ctx, `SELECT name, `+kindColumn+`, `+traced+` FROM users WHERE `+condition, 3, func(row *sqldb.Row) {
+	return r.Stream(ctx, `SELECT name, `+kindColumn(r.made())+`, `+traced+` FROM users WHERE `+condition, 3, func(row *sqldb.Row) {
 		age := activity.Unremembered
 		if row.Integer(2) == 1 {
 			age = activity.Never

@@ -13,6 +13,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/synapse/mas"
 	"active_users_exporter/collector/usagereport"
@@ -27,6 +28,9 @@ type Options struct {
 	PasswordFile string
 	// Configured is what its own configuration says, nil if that is not read.
 	Configured *Configured
+	// Bots are patterns of the names of accounts that are those of bots, although
+	// Synapse's administrators have not said so.
+	Bots chatserver.Bots
 	// MAS is the Matrix Authentication Service beside it, zero if there is none.
 	MAS mas.Options
 }
@@ -75,6 +79,7 @@ type reading struct {
 	rec         activity.Recorder
 	classify    *activity.Classifier
 	extras      extras
+	bots        chatserver.Bots // see Options
 	limits      limits
 	ends        ends
 	density     density
@@ -95,7 +100,7 @@ type reading struct {
 // of the database.
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), limits: r.limits.afterFailures(r.failures), restored: r.restored}
+	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures), restored: r.restored}
 	end := r.last
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
@@ -203,7 +208,7 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		return facts, err
 	}
 	domain := collector.DomainFacts{
-		Name: server, KeepsVisits: true, MarksBots: true, Clients: reading.extras.agents.readable, LastSeenSince: reading.ends.kept(reading.now),
+		Name: server, KeepsVisits: true, MarksBots: true, MarksSupport: true, Clients: reading.extras.agents.readable, LastSeenSince: reading.ends.kept(reading.now),
 	}
 	if err := reading.activity(ctx); err != nil {
 		return facts, err

@@ -44,6 +44,9 @@ func invalidYAML(file string, err error) error {
 	if place := yamlPlace.FindStringSubmatch(text); place != nil {
 		return fmt.Errorf("%s:%s: no valid YAML: %s", file, place[1], place[2])
 	}
+	if strings.HasPrefix(text, "unknown anchor") {
+		text += ": put a value that begins with * between quotation marks"
+	}
 	return fmt.Errorf("%s: no valid YAML: %s", file, text)
 }
 
