@@ -227,12 +227,21 @@ func (m *Messages) clone() *Messages {
 	return &copied
 }
 
-// purge forgets the rooms and senders whose newest message is older than a day.
+// quietDays is for how many days a server has no events at most while the clock is right
+// by which its messages are old.
+const quietDays = 30
+
+// purge forgets the rooms and senders whose newest message is older than a day. If they are
+// younger than MaxWindow by the server's own clock, ours is ahead: so that the reader finds
+// them again, no message is then taken for known.
 func (m *Messages) purge(before Day) {
 	if m == nil {
 		return
 	}
 	oldest := before.Start().UnixMilli()
+	if m.Last > 0 && before > FirstDay(time.UnixMilli(m.Arrived), MaxWindow)+quietDays {
+		m.Since, m.Oldest = max(m.Since, oldest), m.Last
+	}
 	m.rooms = m.rooms.without(func(values []int64) bool {
 		return max(values[roomMoment], values[roomColumns+roomMoment]) < oldest
 	})

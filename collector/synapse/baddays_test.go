@@ -306,6 +306,38 @@ func TestAClockThatWasAheadBeforeARestart(t *testing.T) {
 	}
 }
 
+// A clock that is ahead while the exporter starts for the first time makes all messages
+// old. With the right clock they count again at once.
+func TestAClockAheadLosesNoMessages(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 20 * day, 380 * day, 410 * day, 900 * day} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			h := newHomeserver(t)
+			folder := t.TempDir()
+			for n := range 40 {
+				h.visit("a", noon.Add(time.Duration(n-40)*day))
+				h.message(noon.Add(time.Duration(n-40) * day))
+			}
+			h.run(`UPDATE events SET room_id = room_id || stream_ordering`) // a room for each
+			now := noon.Add(ahead)
+			for range 3 { // with a restart
+				r, stop := h.refresher(folder, &now)
+				h.figures(r)
+				now = now.Add(time.Hour)
+				h.figures(r)
+				stop()
+			}
+			now = noon.Add(5 * time.Hour)
+			r, stop := h.refresher(folder, &now)
+			got := h.figures(r)
+			stop()
+			h.same("with the right clock", got, now)
+			if len(got.Messages) != 3 || got.Messages[2].Rooms != 29 {
+				t.Errorf("messages: %+v, want 29 rooms in 30 days", got.Messages)
+			}
+		})
+	}
+}
+
 // rowWatcher is a reader that notes how many rows are known of some days.
 type rowWatcher struct {
 	collector.Reader
