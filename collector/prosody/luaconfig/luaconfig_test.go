@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,6 +149,30 @@ func TestConfigurationsThatCannotBeRead(t *testing.T) {
 	}
 	if _, err := luaconfig.Read("/nonexistent/prosody.cfg.lua", around()); err == nil {
 		t.Error("no error without a file")
+	}
+}
+
+// A pipe is not waited for, neither as a configuration nor as a file that it reads.
+func TestPipesAreNotRead(t *testing.T) {
+	configuration := folder(t, map[string]string{"prosody.cfg.lua": "Include 'pipe.lua'"})
+	pipe := filepath.Join(filepath.Dir(configuration), "pipe.lua")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{configuration, pipe} {
+		said := make(chan error, 1)
+		go func() {
+			_, err := luaconfig.Read(path, around())
+			said <- err
+		}()
+		select {
+		case err := <-said:
+			if err == nil || !strings.Contains(err.Error(), pipe+": it is no regular file") {
+				t.Errorf("%s: error %v, want that the pipe is no file", path, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: it waits for the pipe", path)
+		}
 	}
 }
 
