@@ -31,7 +31,7 @@ func addReport(app *kingpin.Application) command {
 	addReportsFlag(cmd, source)
 	var r reportFlags
 	r.output = enved{cmd}.Choice("output", "Format: table, json or openmetrics; html or text is a letter to people about a month or a week.", "table", "json", "openmetrics", "html", "text")
-	enved{cmd}.Flag("long", "With a table: all figures of each domain, one in a line.").BoolVar(&r.long)
+	enved{cmd}.Flag("long", "With a table: all figures chat_* of each domain, one in a line. What only one chat server has, such as usage reports, is in json and openmetrics.").BoolVar(&r.long)
 	cmd.Flag("month", "A month (UTC), as in 2026-11: as a table or as JSON, how many people were active in it, by kind of account; else the month of the letter, the last one that is over if not set.").PlaceHolder("MONTH").StringVar(&r.month)
 	cmd.Flag("min-days", "With --month: on how many days of it a person was active at least; 1 if not set.").PlaceHolder("DAYS").IntVar(&r.minDays)
 	cmd.Flag("week", "The week (UTC, ISO 8601) of the letter, as in 2026-W45, instead of a month.").PlaceHolder("WEEK").StringVar(&r.week)

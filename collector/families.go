@@ -157,7 +157,7 @@ func habits() []metric.Family[Status] {
 					for days, users := range d.Habit {
 						count += uint64(users)
 						sum += float64(days * users)
-						if slices.Contains(habitBounds(), float64(days)) {
+						if slices.Contains(HabitBounds(), days) {
 							buckets[float64(days)] = count
 						}
 					}
@@ -191,8 +191,8 @@ func habits() []metric.Family[Status] {
 	}
 }
 
-// habitBounds are the upper bounds of chat_l28_activity, in days.
-func habitBounds() []float64 { return []float64{1, 2, 3, 5, 7, 10, 14, 21, 28} }
+// HabitBounds are the upper bounds of chat_l28_activity, in days.
+func HabitBounds() []int { return []int{1, 2, 3, 5, 7, 10, 14, 21, 28} }
 
 // registered are the families about those who may come.
 func registered() []metric.Family[Status] {

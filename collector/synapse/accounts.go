@@ -51,7 +51,7 @@ type accountGroup struct {
 // types of chat_registered_users know none of that.
 func kindColumn(made string) string {
 	return `CASE WHEN deactivated <> 0 THEN 6 WHEN is_guest = 1 THEN 3 WHEN appservice_id <> '' THEN 2
-	ELSE CASE ` + made + ` WHEN 'bot' THEN 4 WHEN 'support' THEN 5 ELSE 1 END END`
+	ELSE (CASE ` + made + ` WHEN 'bot' THEN 4 WHEN 'support' THEN 5 ELSE 1 END) END`
 }
 
 // made is what administrators have made of an account (users.user_type), or else the

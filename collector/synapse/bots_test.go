@@ -236,9 +236,22 @@ func TestPatternsMean(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"*-bot", "ada-bot", true}, {"*-bot", "-bot", true}, {"*-bot", "ada-bots", false}, {"bot.*", "bot.x", true}, {"bot.*", "botx", false},
-		{"a_b", "axb", false}, {"a_b", "a_b", true}, {"a?b", "axb", true}, {"a?b", "aäb", true}, {"a?b", "ab", false}, {"bot*", "Bot1", false},
-		{"a*", "a%", true}, {"*b", "[b]", false}, {"b?", "b!", true}, {"a", "a", true}, {"a", "aa", false},
+		{"*-bot", "ada-bot", true},
+		{"*-bot", "-bot", true},
+		{"*-bot", "ada-bots", false},
+		{"bot.*", "bot.x", true},
+		{"bot.*", "botx", false},
+		{"a_b", "axb", false},
+		{"a_b", "a_b", true},
+		{"a?b", "axb", true},
+		{"a?b", "aäb", true},
+		{"a?b", "ab", false},
+		{"bot*", "Bot1", false},
+		{"a*", "a%", true},
+		{"*b", "[b]", false},
+		{"b?", "b!", true},
+		{"a", "a", true},
+		{"a", "aa", false},
 	} {
 		for _, location := range []string{"sqlite:" + t.TempDir() + "/x.db", dbtest.PostgreSQL(t)} {
 			db := database{location: location}.open(t)
