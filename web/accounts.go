@@ -89,13 +89,12 @@ func (v domainView) accounts(drawer *chart.Drawer) (section, bool) {
 
 // dormantSentence says how many accounts sleep.
 func (v domainView) dormantSentence() string {
-	const year = 5 // the index of the first age that is a year or more
 	ages := v.domain.Dormancy
 	sentence := "Of " + counted(nativesOf(v.domain), "account", "accounts") + " of people"
-	if ages[year] == activity.Merged || ages[activity.Never] == activity.Merged {
+	if ages[activity.Year] == activity.Merged || ages[activity.Never] == activity.Merged {
 		return sentence + ", too few to be named have not been used for a year or never."
 	}
-	sentence += fmt.Sprintf(", %s have not been used for a year or more, and %s never", humanize.Comma(int64(ages[year])), humanize.Comma(int64(ages[activity.Never])))
+	sentence += fmt.Sprintf(", %s have not been used for a year or more, and %s never", humanize.Comma(int64(ages[activity.Year])), humanize.Comma(int64(ages[activity.Never])))
 	if unknown := ages[activity.Unremembered]; unknown > 0 {
 		sentence += fmt.Sprintf("; for %s it is not known", humanize.Comma(int64(unknown)))
 	}

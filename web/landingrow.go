@@ -130,11 +130,10 @@ const asleepMeaning = "accounts of people who were last seen 90 or more days ago
 // asleepOf returns those of a domain, false if it is not known, or if too few to be named
 // are among them.
 func asleepOf(d collector.Domain) (a asleep, known bool) {
-	const ninetyDays = 3 // the index of the first age that is so long
 	if d.Dormancy == nil {
 		return a, false
 	}
-	for _, n := range d.Dormancy[ninetyDays : activity.Never+1] {
+	for _, n := range d.Dormancy[activity.NinetyDays : activity.Never+1] {
 		if n == activity.Merged {
 			return a, false
 		}
@@ -187,33 +186,37 @@ func signed(n int) string {
 	return "0"
 }
 
-// sums are totals over all domains. A figure that is known of no domain is not known.
+// sum is a total over the domains that tell. A figure that none tells is not known.
+type sum struct{ users, domains int }
+
+func (s sum) plus(n int) sum { return sum{s.users + n, s.domains + 1} }
+
+// sums are totals.
 type sums struct {
-	domains                             int
-	active                              map[activity.Window]int
-	retained, accounts, online          int
-	anyRetained, anyAccounts, anyOnline bool
-	asleep                              asleep
-	awakeUnknown                        bool // whether it is not known how many sleep
+	domains                    int // those that tell and those that do not
+	active                     map[activity.Window]sum
+	retained, accounts, online sum
+	asleep                     asleep
+	awakeUnknown               bool // whether it is not known how many sleep
 }
 
 func (s *sums) add(d collector.Domain) {
 	s.domains++
 	if s.active == nil {
-		s.active = make(map[activity.Window]int)
+		s.active = make(map[activity.Window]sum)
 	}
 	for _, a := range d.Active {
-		s.active[a.Window] += a.Users
+		s.active[a.Window] = s.active[a.Window].plus(a.Users)
 	}
 	if d.Retention != nil {
-		s.retained, s.anyRetained = s.retained+d.Retention.Users, true
+		s.retained = s.retained.plus(d.Retention.Users)
 	}
 	if total, known := d.Accounts(); known {
-		s.accounts, s.anyAccounts = s.accounts+total, true
+		s.accounts = s.accounts.plus(total)
 		s.addAsleep(d)
 	}
 	if d.Online.Known {
-		s.online, s.anyOnline = s.online+d.Online.Number, true
+		s.online = s.online.plus(d.Online.Number)
 	}
 }
 
@@ -226,25 +229,30 @@ func (s *sums) addAsleep(d collector.Domain) {
 	s.awakeUnknown = s.awakeUnknown || !known
 }
 
-// figures returns the totals, none unless there are several domains to add up.
+// figures returns the totals, none unless there are several domains to add up. Each says if
+// it is not that of all domains.
 func (s *sums) figures(windows []windowName) (all []figure) {
 	if s.domains < 2 {
 		return nil
 	}
-	add := func(known bool, name, meaning string, n int) {
-		if known {
-			all = append(all, figure{Name: name, Value: humanize.Comma(int64(n)), Meaning: meaning})
+	add := func(name, meaning string, total sum, more string) {
+		if total.domains == 0 {
+			return
 		}
+		if total.domains < s.domains {
+			meaning += fmt.Sprintf(", in %d of %d domains; the others do not tell", total.domains, s.domains)
+		}
+		all = append(all, figure{name, humanize.Comma(int64(total.users)), more, meaning})
 	}
 	for _, w := range windows {
-		n, known := s.active[w.Window]
-		add(known, w.Name, w.Meaning, n)
+		add(w.Name, w.Meaning, s.active[w.Window], "")
 	}
-	add(s.anyRetained, "Regulars", regularsMeaning, s.retained)
-	add(s.anyOnline, "Online", "people connected at the last refresh", s.online)
-	add(s.anyAccounts, "Accounts", "accounts that exist", s.accounts)
-	if s.anyAccounts && !s.awakeUnknown {
-		all[len(all)-1].Change = s.asleep.String()
+	add("Regulars", regularsMeaning, s.retained, "")
+	add("Online", "people connected at the last refresh", s.online, "")
+	sleeping := ""
+	if !s.awakeUnknown {
+		sleeping = s.asleep.String()
 	}
+	add("Accounts", "accounts that exist", s.accounts, sleeping)
 	return all
 }

@@ -15,6 +15,13 @@ const ages = 6 // 0-7d to 365d-
 type Age uint8
 
 const (
+	// NinetyDays is the first age of those who have been away for at least so long: 90-180d.
+	NinetyDays Age = 3
+	// Year is the age of those who have been away for a year or more: 365d-.
+	Year Age = 5
+)
+
+const (
 	// Never is the age of accounts whose activity is all known: there is none.
 	Never Age = ages + iota
 	// Unremembered is the age of other accounts without activity that is known.

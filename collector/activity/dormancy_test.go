@@ -356,3 +356,16 @@ func TestMemoryOfAccounts(t *testing.T) {
 	}
 	runtime.KeepAlive(cal)
 }
+
+func TestAgesThatHaveNames(t *testing.T) {
+	for age, want := range map[activity.Age]string{activity.NinetyDays: "90-180d", activity.Year: "365d-", activity.Never: "never", activity.Unremembered: "unknown"} {
+		if got := activity.DormancyAges()[age]; got != want {
+			t.Errorf("age %d is %s, want %s", age, got, want)
+		}
+	}
+	for days, want := range map[int]activity.Age{89: activity.NinetyDays - 1, 90: activity.NinetyDays, 364: activity.Year - 1, 365: activity.Year} {
+		if got := activity.AgeOf(noon, noon.AddDate(0, 0, -days)); got != want {
+			t.Errorf("who was seen %d days ago is of age %d, want %d", days, got, want)
+		}
+	}
+}
