@@ -173,6 +173,16 @@ func TestLandingTotals(t *testing.T) {
 	}
 }
 
+// Domains without figures have no sums.
+func TestLandingTotalsOfNothing(t *testing.T) {
+	var s sums
+	s.add(collector.Domain{})
+	s.add(collector.Domain{})
+	if got := s.figures(windowNames(activity.DefaultWindows())); got != nil {
+		t.Errorf("sums %v", got)
+	}
+}
+
 // What is said of accounts is what is known of them, and nothing about a few.
 func TestLandingSaysWhoSleepsAndWhoIsActive(t *testing.T) {
 	natives := func(n int) []collector.Accounts {

@@ -250,7 +250,7 @@ func (s *sums) figures(windows []windowName) (all []figure) {
 	add("Regulars", regularsMeaning, s.retained, "")
 	add("Online", "people connected at the last refresh", s.online, "")
 	sleeping := ""
-	if !s.awakeUnknown {
+	if s.asleep.accounts > 0 && !s.awakeUnknown {
 		sleeping = s.asleep.String()
 	}
 	add("Accounts", "accounts that exist", s.accounts, sleeping)
