@@ -139,10 +139,11 @@ func (w *eventWorld) pass() {
 	w.commit()
 }
 
-// restore brings the events back to what they were some positions ago.
+// restore brings the events back to what they were some positions ago. That takes time: no
+// event has the moment of a lost one.
 func (w *eventWorld) restore() {
 	w.position -= min(w.position, rapid.Int64Range(0, 60).Draw(w.t, "lost positions"))
-	w.pending = nil
+	w.pending, w.now = nil, w.now.Add(time.Minute)
 	try(w.t, exec(w.db, `DELETE FROM events WHERE ABS(stream_ordering) > ?`, w.position))
 }
 
@@ -190,8 +191,8 @@ func messageWorlds(t *testing.T, of func(messageFigures) messageFigures, test fu
 				if r == nil || rapid.IntRange(0, 3).Draw(rt, "restart") == 0 {
 					stop()
 					store := history.New(storage.Folder(folder), "")
-					stop = func() { _ = store.Close() }
 					r = newRefresher(t, d.location, &now, func(o *collector.RefresherOptions) { o.History, o.Key, o.Cache = store, store.Key(), true })
+					stop = func() { r.Close(); _ = store.Close() }
 				}
 				try(rt, r.Refresh(t.Context()))
 				if diff := cmp.Diff(of(messageOracle(rt, db, synapsetest.Server, now)), of(messagesShown(figuresOf(t, r)))); diff != "" {
