@@ -51,14 +51,6 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if err != nil {
 		return failure.New(failure.Unexpected, "%s", withoutLocation(err))
 	}
-	if config.Password, err = o.password(config.Password); err != nil {
-		return err
-	}
-	if s.authorities != "" {
-		if config.TLSConfig, err = trusting(s.authorities); err != nil {
-			return err
-		}
-	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
@@ -66,9 +58,18 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	// Named prepared statements do not survive a transaction-level pooler.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 
-	db := sqlx.NewDb(stdlib.OpenDB(*config), "postgres")
-	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1)
+	kept := o.Kept
+	if kept == nil {
+		kept = &Kept{}
+		defer func() { _ = kept.Close() }()
+	}
+	db := kept.open(func() *sqlx.DB {
+		db := sqlx.NewDb(stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, config *pgx.ConnConfig) error {
+			return s.readSecrets(o, config)
+		}), stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return true })), "postgres")
+		db.SetMaxOpenConns(1)
+		return db
+	})
 
 	conn, err := db.Connx(ctx)
 	if err != nil {
@@ -103,6 +104,14 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		view.conn = conn.Conn
 	}
 	return read(ctx, view)
+}
+
+// readSecrets sets what files may say otherwise at each connection.
+func (s Source) readSecrets(o Options, config *pgx.ConnConfig) (err error) {
+	if config.Password, err = o.password(config.Password); err == nil && s.authorities != "" {
+		config.TLSConfig, err = trusting(s.authorities)
+	}
+	return err
 }
 
 // IsCockroachDB says whether a server with PostgreSQL's protocol is CockroachDB: it

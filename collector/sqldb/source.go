@@ -146,11 +146,14 @@ type Options struct {
 	// read at each connection, so that it can be changed under a running
 	// exporter; a line end behind the password is dropped.
 	PasswordFile string
+	// Kept, if not nil, keeps the connection of a PostgreSQL for the next Read. The
+	// Source and the other options must then always be the same.
+	Kept *Kept
 }
 
-// Read connects, calls read with a consistent view, and disconnects. Nothing
-// stays open in between, so a refresh an hour costs the server nothing in the
-// meantime.
+// Read connects, calls read with a consistent view, and disconnects, unless
+// Options.Kept says otherwise. Nothing stays open for long, so a refresh an hour costs
+// the server nothing in the meantime.
 //
 // Its errors are safe to print, and failure.Of finds their reason. An SQLite
 // file that was written to while being read is failure.Locked, too: what read has

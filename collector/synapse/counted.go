@@ -30,11 +30,19 @@ type counted[T any] struct {
 }
 
 // changes are how many rows of a table have been inserted, updated and deleted since the
-// database server began to count, as far as that is known. It counts transactions that
-// were taken back as well.
+// database server began to count, as far as that is known, and in which file the table
+// is. Transactions that were taken back are counted as well. A table that was restored,
+// emptied or rewritten is in another file.
 type changes struct {
 	known                      bool
+	file                       int64
 	inserted, updated, deleted int64
+}
+
+// only says that since some earlier changes, rows were inserted and nothing else.
+func (c changes) only(earlier changes) bool {
+	earlier.inserted = c.inserted
+	return c.known && c == earlier
 }
 
 // expired says that a table must be scanned again: the database server says that it has
@@ -73,8 +81,8 @@ func (r *reading) lookUpChanges(ctx context.Context) error {
 		return nil
 	}
 	var selects []string
-	for _, table := range []string{"users", "rooms", "room_stats_current", "destinations"} {
-		selects = append(selects, fmt.Sprintf(`SELECT '%[1]s', pg_stat_get_tuples_inserted(to_regclass('%[1]s')), pg_stat_get_tuples_updated(to_regclass('%[1]s')), pg_stat_get_tuples_deleted(to_regclass('%[1]s'))
+	for _, table := range []string{"users", "rooms", "room_stats_current", "destinations", "user_daily_visits"} {
+		selects = append(selects, fmt.Sprintf(`SELECT '%[1]s', pg_relation_filenode(to_regclass('%[1]s')), pg_stat_get_tuples_inserted(to_regclass('%[1]s')), pg_stat_get_tuples_updated(to_regclass('%[1]s')), pg_stat_get_tuples_deleted(to_regclass('%[1]s'))
 			WHERE to_regclass('%[1]s') IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`, table))
 	}
 	rows, err := r.QueryContext(ctx, strings.Join(selects, " UNION ALL "))
@@ -85,7 +93,7 @@ func (r *reading) lookUpChanges(ctx context.Context) error {
 	for rows.Next() {
 		var table string
 		c := changes{known: true}
-		if err := rows.Scan(&table, &c.inserted, &c.updated, &c.deleted); err != nil {
+		if err := rows.Scan(&table, &c.file, &c.inserted, &c.updated, &c.deleted); err != nil {
 			return err
 		}
 		r.changes[table] = c

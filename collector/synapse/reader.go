@@ -62,12 +62,15 @@ type Reader struct {
 	activeInMAS time.Time
 	// counts are what was counted by scans at Reads before.
 	counts counts
+	// visitsEnd is where the visits ended at the last Read.
+	visitsEnd  visitsEnd
+	connection *sqldb.Kept
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
 // to nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	return &Reader{options: o, classes: classes, limits: defaultLimits()}
+	return &Reader{options: o, classes: classes, limits: defaultLimits(), connection: &sqldb.Kept{}}
 }
 
 // A reading is one Read under way.
@@ -89,6 +92,7 @@ type reading struct {
 	positionsRead int64
 	changes       map[string]changes // of tables, by name
 	counts        counts             // see Reader
+	visitsEnd     visitsEnd          // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -100,9 +104,12 @@ type reading struct {
 // of the database.
 func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
 	var facts collector.Facts
-	read := &reading{since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures), restored: r.restored}
+	read := &reading{
+		since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures),
+		restored: r.restored, visitsEnd: r.visitsEnd,
+	}
 	end := r.last
-	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
 		read.View = view
 		facts, err = r.readView(ctx, &end, read)
@@ -114,7 +121,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		facts.Resumable, r.last = false, mark{}
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
-		r.last, r.restored = end, read.restored
+		r.last, r.restored, r.visitsEnd = end, read.restored, read.visitsEnd
 	}
 	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
 		r.failures = 0
@@ -259,5 +266,5 @@ func (r *reading) further(ctx context.Context, domain *collector.DomainFacts) (e
 	return nil
 }
 
-// Close implements collector.Reader; nothing is open between two Reads.
-func (r *Reader) Close() error { return nil }
+// Close implements collector.Reader.
+func (r *Reader) Close() error { return r.connection.Close() }

@@ -81,7 +81,9 @@ func newRefresher(t *testing.T, location string, now *time.Time, options ...func
 	for _, set := range options {
 		set(&o)
 	}
-	return collector.NewRefresher(o)
+	r := collector.NewRefresher(o)
+	t.Cleanup(r.Close)
+	return r
 }
 
 func TestFiguresEqualSynapsesOwn(t *testing.T) {

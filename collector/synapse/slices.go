@@ -24,12 +24,14 @@ type limits struct {
 	users   int   // users of a statement that skips from user to user
 	refresh int64 // rows of slices in one refresh; the time below ends it as well
 	time    time.Duration
+	// wholeDay is how many visits of a day are read again rather than asking what is new.
+	wholeDay int64
 }
 
 // defaultLimits let no statement work for more than about a second, and let the slices
 // of a refresh take some.
 func defaultLimits() limits {
-	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second}
+	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 10_000}
 }
 
 // afterFailures are smaller with each Read in a row that failed: what a line or a standby

@@ -88,6 +88,9 @@ func TestRefreshesUseIndexes(t *testing.T) {
 		} {
 			checkPlan(t, ctx, r, what, c.query, c.sqlite, c.postgresql)
 		}
+		if r.Engine == sqldb.PostgreSQL {
+			checkPlan(t, ctx, r, "the last pages of visits", visitsFrom("ctid", 1000), "", "Tid Range Scan on user_daily_visits")
+		}
 		if err := r.preferBitmaps(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -138,7 +138,7 @@ func (w *tokenWorld) start(rt *rapid.T) {
 		Server: "matrix", Software: "synapse", Reader: w.reader, Interval: time.Hour, StaleAfter: 300 * day, Windows: activity.DefaultWindows(),
 		Classes: classes, Key: store.Key(), History: store, Cache: true, Now: func() time.Time { return w.now }, Logger: log.NewNopLogger(),
 	})
-	w.stop = func() { must.Succeed(w.t, store.Close()) }
+	w.stop = func() { w.r.Close(); must.Succeed(w.t, store.Close()) }
 }
 
 // A faultyReader loses its database after some rows of last-seen times.
@@ -259,6 +259,7 @@ func TestTokensOfFiveMinutes(t *testing.T) {
 			}
 		}
 		fresh := newRefresher(t, db.location, &w.now)
+		defer fresh.Close()
 		if diff := cmp.Diff(shown(refresh(t, fresh)), shown(figuresOf(t, w.r))); diff != "" || w.r.Status().Snapshot.Unfinished {
 			rt.Fatalf("in the end, unfinished: %v (-read at once +ours):\n%s", w.r.Status().Snapshot.Unfinished, diff)
 		}
@@ -297,7 +298,8 @@ func worlds(t *testing.T, check func(t *testing.T, rt *rapid.T, db database)) {
 		t.Cleanup(func() { _ = connection.Close(context.Background()) })
 		run := func(statements ...string) {
 			t.Helper()
-			_ = must.Get(connection.Exec(t.Context(), strings.Join(statements, ";"), pgx.QueryExecModeSimpleProtocol))(t)
+			// Else the server's statistics know of it some seconds later.
+			_ = must.Get(connection.Exec(t.Context(), strings.Join(statements, ";")+";SELECT pg_stat_force_next_flush()", pgx.QueryExecModeSimpleProtocol))(t)
 		}
 		checkWorlds(t, func(rt *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(rt, "one world in ten, since each takes longer") == 0 {

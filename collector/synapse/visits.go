@@ -40,7 +40,11 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
 		return err
 	}
-	days := r.visitDays()
+	all, err := r.newVisits(ctx)
+	if err != nil {
+		return err
+	}
+	days := r.visitDays(all)
 	if err := r.verify(ctx, days.counted, days.stale); err != nil {
 		return err
 	}
@@ -54,7 +58,10 @@ func (r *reading) visits(ctx context.Context) error {
 			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
 		}
 	}
-	return nil
+	if all {
+		return nil
+	}
+	return r.lookUpVisitsEnd(ctx)
 }
 
 // visitDays are the days of visits that a Read looks at.
@@ -64,7 +71,9 @@ type visitDays struct {
 	rows    map[activity.Day]int  // how many are known of those that may not lose any
 }
 
-func (r *reading) visitDays() visitDays {
+// visitDays returns the days to look at; if nothing but what was already reported has
+// changed, only those that are not known or to be verified.
+func (r *reading) visitDays(unchanged bool) visitDays {
 	const day = 24 * time.Hour
 	today := activity.DayOf(r.now)
 	first, end := activity.FirstDay(r.now, activity.RetentionDays*day), activity.DayOf(r.now.Add(day))+1
@@ -78,6 +87,9 @@ func (r *reading) visitDays() visitDays {
 		newest, _ := activity.NewestWithRows(r.rec, r.server, first, changed)
 		recent = min(activity.DayOf(last.Add(-maxLag)), newest)
 		counted = recent
+	}
+	if unchanged {
+		changed, counted = end, end
 	}
 	if r.restored { // so that none of them has as many rows as the database
 		r.forgetDays(first, end)
@@ -138,7 +150,7 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 		return true, nil
 	}
 	const day = 24 * time.Hour
-	first := max(activity.DayOf(time.UnixMilli(*r.visitsSince)), activity.FirstDay(r.now, activity.MaxWindow))
+	first := max(dayOfMillis(*r.visitsSince), activity.FirstDay(r.now, activity.MaxWindow))
 	read := 0
 	for end := activity.FirstDay(r.now, activity.RetentionDays*day); end > first; end-- {
 		if _, known := r.rec.Rows(r.server, end-1); known {
@@ -184,7 +196,7 @@ func (r *reading) readDaysAtOnce(ctx context.Context, from, to activity.Day) (ro
 	if to-from > dayByDayMax {
 		err = r.Stream(ctx, visitRows(from, to), 3, func(row *sqldb.Row) {
 			rows++
-			r.visit(row, activity.DayOf(time.UnixMilli(row.Integer(2))))
+			r.visit(row, dayOfMillis(row.Integer(2)))
 		})
 		return rows, err
 	}
@@ -202,6 +214,8 @@ func (r *reading) visit(row *sqldb.Row, date activity.Day) {
 	r.rec.Visit(r.server, row.Text(0), r.classify.Of(row.Text(1)), date)
 }
 
+func dayOfMillis(at int64) activity.Day { return activity.DayOf(time.UnixMilli(at)) }
+
 // verifyDays is how many days are counted at a time.
 const verifyDays = 30
 
@@ -211,7 +225,7 @@ func (r *reading) verify(ctx context.Context, days []activity.Day, stale map[act
 	for _, run := range runs(days, verifyDays) {
 		counted := make(map[activity.Day]int)
 		err := r.Stream(ctx, visitCounts(run.from, run.to), 2, func(row *sqldb.Row) {
-			counted[activity.DayOf(time.UnixMilli(row.Integer(0)))] += int(row.Integer(1))
+			counted[dayOfMillis(row.Integer(0))] += int(row.Integer(1))
 		})
 		if err != nil {
 			return err

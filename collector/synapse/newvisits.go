@@ -1,0 +1,117 @@
+package synapse
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// visitsEnd is where user_daily_visits ended at a Read. Synapse only ever adds rows, and
+// PostgreSQL puts them on new pages or behind the others on one of the last: each of its
+// processes goes on with the page on which it wrote last.
+type visitsEnd struct {
+	date    activity.Day // of that Read, in UTC
+	rows    [2]int       // that were then known of this day and of the next one
+	changes changes      // of the table, up to then
+	from    uint32       // the number of the first of the last pages
+	last    []uint16     // the position of the last row on each of them; nil if that is not known
+}
+
+// watchedPages is on how many pages, the last of the table, new rows are looked for.
+const watchedPages = 256
+
+// newVisits reports the visits that were added since the last Read, if it is certain that
+// these are all that has changed. The new rows on the last pages must then be as many as
+// the database server says were inserted, none updated or deleted, and all of them of
+// today: a row in a gap of an older page, one that was committed late, a deleted one and a
+// restored backup change these numbers.
+//
+// The database server's word comes seconds late. That could hide a row in a gap, or a
+// deletion, from one Read, but not from the next; and it is asked only where reading
+// the whole day would be work.
+func (r *reading) newVisits(ctx context.Context) (all bool, err error) {
+	end, now := r.visitsEnd, r.changes["user_daily_visits"]
+	r.visitsEnd = visitsEnd{}
+	today := activity.DayOf(r.now)
+	inserted := now.inserted - end.changes.inserted
+	if r.since.IsZero() || r.restored || end.last == nil || end.date != today || r.rowsOf(today) != end.rows || !now.only(end.changes) || inserted > r.limits.slice {
+		return false, nil
+	}
+	type visit struct {
+		user   []byte
+		client activity.Client
+		date   activity.Day
+	}
+	var added []visit
+	end.last = slices.Clone(end.last)
+	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, end.from), 4, func(row *sqldb.Row) {
+		if end.add(row.Text(0)) {
+			added = append(added, visit{slices.Clone(row.Text(1)), r.classify.Of(row.Text(2)), dayOfMillis(row.Integer(3))})
+		}
+	})
+	if err != nil || int64(len(added)) != inserted || slices.ContainsFunc(added, func(v visit) bool { return v.date != today && v.date != today+1 }) {
+		return false, err
+	}
+	for _, v := range added {
+		r.rec.Visit(r.server, v.user, v.client, v.date)
+	}
+	if older := len(end.last) - watchedPages; older > 0 {
+		end.from, end.last = end.from+uint32(older), end.last[older:]
+	}
+	end.rows, end.changes = r.rowsOf(today), now
+	r.visitsEnd = end
+	return true, nil
+}
+
+// add notes that a row is there, by its `ctid`, and returns whether it is new. The rows of a
+// page must come in order.
+func (e *visitsEnd) add(ctid []byte) (isNew bool) {
+	page, position := binary.BigEndian.Uint32(ctid), binary.BigEndian.Uint16(ctid[4:])
+	for uint32(len(e.last)) <= page-e.from {
+		e.last = append(e.last, 0)
+	}
+	last := &e.last[page-e.from]
+	isNew = position > *last
+	*last = max(*last, position)
+	return isNew
+}
+
+// rowsOf returns how many visits are known of a day and of the next one, where a clock
+// that is ahead puts them.
+func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
+	for i := range rows {
+		rows[i], _ = r.rec.Rows(r.server, date+activity.Day(i))
+	}
+	return rows
+}
+
+// lookUpVisitsEnd notes where the table ends, if that is worth something: reading a range
+// of pages takes PostgreSQL 14.
+func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
+	today := activity.DayOf(r.now)
+	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
+	if !end.changes.known || int64(end.rows[0]) < r.limits.wholeDay {
+		return nil
+	}
+	var from *int64
+	err := r.GetContext(ctx, &from, fmt.Sprintf(`SELECT GREATEST(0, pg_relation_size('user_daily_visits') / current_setting('block_size')::bigint - %d)
+		WHERE current_setting('server_version_num')::int >= 140000`, watchedPages))
+	if err != nil || from == nil {
+		return err
+	}
+	end.from = uint32(*from)
+	err = r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
+	if err == nil {
+		r.visitsEnd = end
+	}
+	return err
+}
+
+// visitsFrom are the rows from a page on, in the order of pages and of positions on each.
+func visitsFrom(columns string, page uint32) string {
+	return fmt.Sprintf(`SELECT %s FROM user_daily_visits WHERE ctid >= '(%d,0)'`, columns, page)
+}
