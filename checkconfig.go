@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
 	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config"
 )
 
@@ -73,9 +75,6 @@ func describeStorage(ctx context.Context, w io.Writer, c *config.Config) bool {
 	defer func() { _ = store.Close() }()
 	key, data := history.FileNames()
 	err := location.CheckFolder(key, data, reports.FileName)
-	if err == nil {
-		err = store.Check(ctx)
-	}
 	var missing sqldb.Grants
 	if err == nil {
 		tables := reports.TableNames()
@@ -84,11 +83,16 @@ func describeStorage(ctx context.Context, w io.Writer, c *config.Config) bool {
 		}
 		missing, err = location.MissingGrants(ctx, tables...)
 	}
-	if err != nil {
+	granted := len(missing.Statements) == 0
+	if err == nil && granted && (len(c.Servers) > 0 || !location.Shared()) {
+		err = store.Check(ctx)
+	}
+	// What is not there yet, or of an earlier version, is made by serve.
+	if err != nil && !errors.Is(err, storage.ErrEmpty) && !errors.Is(err, storage.ErrEarlier) {
 		_, _ = fmt.Fprintf(w, "storage %s: NOT OK: %s\n", location, err)
 		return false
 	}
-	if len(missing.Statements) > 0 {
+	if !granted {
 		_, _ = fmt.Fprintf(w, "storage %s: NOT OK: rights are missing\n", location)
 		printGrants(w, missing)
 		return false

@@ -2,20 +2,27 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/go-kit/log/level"
+
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config"
 )
 
 // eachPast shows the past of each chat server, one server after the other: all of its
 // visits that are known, and its facts.
 func eachPast(ctx context.Context, e environment, c *config.Config, show func(config.Server, *activity.Calendar, collector.Facts)) error {
-	store := pastHistory(c.Storage)
+	store, err := pastHistory(ctx, e, c.Storage)
+	if err != nil {
+		return err
+	}
 	if store != nil {
 		defer func() { _ = store.Close() }()
 	}
@@ -30,12 +37,21 @@ func eachPast(ctx context.Context, e environment, c *config.Config, show func(co
 	return nil
 }
 
-// pastHistory opens the history to look at the past; nil if there is none.
-func pastHistory(s config.Storage) *history.Store {
-	if !s.Location.Shared() && !history.Exists(s.Location) {
-		return nil
+// pastHistory opens the history to look at the past; nil if nothing is recorded.
+func pastHistory(ctx context.Context, e environment, s config.Storage) (*history.Store, error) {
+	store := history.NewReader(s.Location, s.KeyFile)
+	err := store.Check(ctx)
+	if err == nil {
+		return store, nil
 	}
-	return history.NewReader(s.Location, s.KeyFile)
+	_ = store.Close()
+	if !errors.Is(err, storage.ErrEmpty) {
+		return nil, err
+	}
+	if s.Location.Shared() {
+		_ = level.Warn(e.logger).Log("msg", "nothing is recorded yet; known is only what the chat servers keep themselves", "storage", s.Location)
+	}
+	return nil, nil
 }
 
 // mostReads is how many times a server is read until all of its past is known.

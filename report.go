@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -19,6 +20,7 @@ import (
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/reports"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/config"
 	"active_users_exporter/web"
 )
@@ -99,11 +101,11 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		return nil, &usageError{err}
 	}
 	logWarnings(e.logger, c)
-	// That of a database is left alone: to open it may be to make its tables.
-	var recorded *history.Store
-	if history.Exists(c.Storage.Location) {
-		recorded = history.NewReader(c.Storage.Location, c.Storage.KeyFile)
-		defer func() { _ = recorded.Close() }()
+	recorded := history.NewReader(c.Storage.Location, c.Storage.KeyFile)
+	defer func() { _ = recorded.Close() }()
+	unusable := recorded.Check(ctx)
+	if unusable != nil && !errors.Is(unusable, storage.ErrEmpty) {
+		_ = level.Error(e.logger).Log("msg", "the history cannot be used", "err", unusable)
 	}
 	exporter := NewExporter(source, e.clock, e.logger)
 	statuses := make([]collector.Status, len(c.Servers))
@@ -112,7 +114,7 @@ func refreshOnce(ctx context.Context, source config.Source, e environment) ([]co
 		settings := settingsOf(s, c)
 		settings.halfYear = false // reports do not show it
 		options := exporter.options(settings)
-		if recorded != nil {
+		if unusable == nil {
 			options.Key, options.History = recorded.Key(), recorded
 		}
 		refresher := collector.NewRefresher(options)

@@ -61,8 +61,8 @@ func New(location storage.Location, keyFile string) *Store {
 	return s
 }
 
-// NewReader returns a history that is read beside the exporter that writes it.
-// Save writes nothing and returns ErrFollower.
+// NewReader returns a history that is read beside the exporter that writes it. Nothing in a
+// database is changed. Save writes nothing and returns ErrFollower.
 func NewReader(location storage.Location, keyFile string) *Store {
 	s := New(location, keyFile)
 	s.readOnly = true
@@ -77,9 +77,6 @@ func NewExclusive(location storage.Location, keyFile string) *Store {
 	s.exclusive = true
 	return s
 }
-
-// Exists says whether there is a history in a folder.
-func Exists(location storage.Location) bool { return location.Has(fileName) }
 
 // Key is the key of the users' hashes.
 func (s *Store) Key() activity.Key { return s.key }
@@ -104,15 +101,18 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-// Check returns why the history cannot be used: a key that is damaged or missing, or
-// another one than that with which it was recorded. Nothing is made if nothing is there,
-// and a database is not asked.
+// Check returns why the history of a reader cannot be used: a key that is damaged or missing,
+// or another one than that with which it was recorded; storage.ErrEmpty if nothing is
+// recorded yet. Nothing is made.
 func (s *Store) Check(ctx context.Context) error {
+	if s.location.IsZero() {
+		return storage.ErrEmpty
+	}
 	if _, err := readKey(s.keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if !Exists(s.location) {
-		return nil
+	if !s.location.Shared() && !s.location.Has(fileName) {
+		return storage.ErrEmpty
 	}
 	s.using.Lock()
 	defer s.using.Unlock()
@@ -130,7 +130,11 @@ func TableNames(location storage.Location) []string {
 
 // prepare makes a database ready for use.
 func (s *Store) prepare(ctx context.Context, db *sqlx.DB) error {
-	if err := s.schema().Migrate(ctx, db); err != nil {
+	ready := s.schema().Migrate
+	if s.readOnly && s.location.Shared() { // exporters of other versions may use it
+		ready = s.schema().Check
+	}
+	if err := ready(ctx, db); err != nil {
 		return err
 	}
 	if err := s.ensureKey(ctx, db); err != nil {

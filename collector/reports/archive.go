@@ -25,7 +25,7 @@ type Archived struct {
 
 // Each calls use with every report in a store, a folder or a PostgreSQL
 // database, that was received from a moment on and before another, in the order
-// of their receipt. A folder without a store has none.
+// of their receipt. A folder or database without a store has none.
 func Each(ctx context.Context, location storage.Location, from, to time.Time, use func(Archived) error) error {
 	db, order, err := connect(ctx, location)
 	if err != nil || db == nil {
@@ -59,7 +59,16 @@ func Each(ctx context.Context, location storage.Location, from, to time.Time, us
 // tell the order of receipt.
 func connect(ctx context.Context, location storage.Location) (db *sqlx.DB, order string, err error) {
 	if location.Shared() {
-		db, err = connectPostgreSQL(ctx, location)
+		db, err = connectPostgreSQL(ctx, location, func(ctx context.Context, db *sqlx.DB) error {
+			err := postgresSchema().Check(ctx, db)
+			if errors.Is(err, storage.ErrEarlier) { // reports are what they were
+				return nil
+			}
+			return err
+		})
+		if errors.Is(err, storage.ErrEmpty) {
+			return nil, "", nil
+		}
 		return db, "received_at, id", err
 	}
 	if !location.Has(FileName) {

@@ -34,15 +34,16 @@ const (
 	latestBatch = 200
 )
 
-// connectPostgreSQL opens a database and makes what is missing in it.
-func connectPostgreSQL(ctx context.Context, location storage.Location) (*sqlx.DB, error) {
+// connectPostgreSQL opens a database, and makes what is missing in it, or checks that nothing
+// is: ready does one or the other.
+func connectPostgreSQL(ctx context.Context, location storage.Location, ready func(context.Context, *sqlx.DB) error) (*sqlx.DB, error) {
 	db, err := location.Open("")
 	if err != nil {
 		return nil, fmt.Errorf("open the store of reports: %w", err)
 	}
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	if err := postgresSchema().Migrate(ctx, db); err != nil {
+	if err := ready(ctx, db); err != nil {
 		_ = db.Close()
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func connectPostgreSQL(ctx context.Context, location storage.Location) (*sqlx.DB
 }
 
 func openPostgreSQL(ctx context.Context, location storage.Location) (*postgresDatabase, error) {
-	db, err := connectPostgreSQL(ctx, location)
+	db, err := connectPostgreSQL(ctx, location, postgresSchema().Migrate)
 	if err != nil {
 		return nil, err
 	}

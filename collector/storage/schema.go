@@ -33,8 +33,8 @@ func (s Schema) Migrate(ctx context.Context, db *sqlx.DB) error {
 	if err != nil || version == len(s.Steps) {
 		return err
 	}
-	if version > len(s.Steps) {
-		return fmt.Errorf("%s is of version %d, written by a newer exporter; this one knows versions up to %d", s.Store, version, len(s.Steps))
+	if err := s.known(version); err != nil {
+		return err
 	}
 	if db.DriverName() == "postgres" {
 		err = s.shared(ctx, db, version)
@@ -43,6 +43,44 @@ func (s Schema) Migrate(ctx context.Context, db *sqlx.DB) error {
 	}
 	if err != nil {
 		return fmt.Errorf("bring %s to version %d: %w", s.Store, len(s.Steps), err)
+	}
+	return nil
+}
+
+// The ways in which tables in a database are not those of today.
+var (
+	// ErrEmpty says that there are no tables yet.
+	ErrEmpty = errors.New("there are no tables yet")
+	// ErrEarlier says that an earlier exporter has made the tables.
+	ErrEarlier = errors.New("it was written by an earlier exporter: start serve of this version first, which brings it to the newest")
+)
+
+// Check returns ErrEmpty, ErrEarlier or another error if the tables in a PostgreSQL database
+// are not of the newest version. It changes nothing.
+func (s Schema) Check(ctx context.Context, db *sqlx.DB) error {
+	var made bool
+	if err := db.GetContext(ctx, &made, `SELECT to_regclass('`+s.Table+`') IS NOT NULL`); err != nil {
+		return fmt.Errorf("open %s: %w", s.Store, err)
+	}
+	if !made {
+		return ErrEmpty
+	}
+	version, err := s.version(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return ErrEmpty
+	case version < len(s.Steps):
+		return fmt.Errorf("open %s: %w", s.Store, ErrEarlier)
+	}
+	return s.known(version)
+}
+
+// known refuses a version that a newer exporter has written.
+func (s Schema) known(version int) error {
+	if version > len(s.Steps) {
+		return fmt.Errorf("%s is of version %d, written by a newer exporter; this one knows versions up to %d", s.Store, version, len(s.Steps))
 	}
 	return nil
 }
