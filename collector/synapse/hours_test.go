@@ -126,6 +126,9 @@ func (h *lastHour) hourly(b *testing.B, statements string) (cpu time.Duration) {
 			for range refreshes {
 				reader := *h.reader // as it was at the beginning
 				readBatched(b, &reader, h.now.Add(-time.Hour), h.now, h.before.Clone())
+				if err := reader.Close(); err != nil { // as after an hour
+					b.Fatal(err)
+				}
 			}
 		})
 		return total / refreshes

@@ -46,9 +46,13 @@ func (r *reading) newVisits(ctx context.Context) (all bool, err error) {
 		client activity.Client
 		date   activity.Day
 	}
+	from := end.from
+	if inserted == 0 { // as most minutes: Synapse writes every five
+		from += uint32(max(0, len(end.last)-1))
+	}
 	var added []visit
 	end.last = slices.Clone(end.last)
-	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, end.from), 4, func(row *sqldb.Row) {
+	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, from), 4, func(row *sqldb.Row) {
 		if end.add(row.Text(0)) {
 			added = append(added, visit{slices.Clone(row.Text(1)), r.classify.Of(row.Text(2)), dayOfMillis(row.Integer(3))})
 		}

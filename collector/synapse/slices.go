@@ -31,7 +31,7 @@ type limits struct {
 // defaultLimits let no statement work for more than about a second, and let the slices
 // of a refresh take some.
 func defaultLimits() limits {
-	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 10_000}
+	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 1000}
 }
 
 // afterFailures are smaller with each Read in a row that failed: what a line or a standby
