@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -36,7 +37,9 @@ func TestAFolderHasOneOwner(t *testing.T) {
 		"history purge":     {"history", "purge", store, "--domain=example.org"},
 	}
 	for name, arguments := range writing {
-		said, err := exec.CommandContext(t.Context(), program, arguments...).CombinedOutput()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that is not refused would serve
+		said, err := exec.CommandContext(ctx, program, arguments...).CombinedOutput()
+		cancel()
 		want := fmt.Sprintf("%s is used by process %d (serve)", folder, owner.Process.Pid)
 		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(said), want) {
 			t.Errorf("%s beside a running exporter: %v, %q, want exit code 1 and %q", name, err, said, want)
