@@ -275,6 +275,22 @@ func TestADatabaseThatIsBehind(t *testing.T) {
 	}
 }
 
+// The same on a server to which nobody has come yet: there no visit
+// and no last-seen time says how far the database is behind.
+func TestANewDatabaseThatIsBehind(t *testing.T) {
+	h := newHomeserver(t)
+	midnight := noon.Truncate(day)
+	h.run(fmt.Sprintf(`INSERT INTO users (name, creation_ts) VALUES ('%s', 1)`, name("a")))
+	now := midnight.Add(30 * time.Minute)
+	r, _ := h.refresher("", &now)
+	h.figures(r)
+	for user, at := range map[string]time.Time{"a": midnight.Add(-2 * time.Hour), "b": midnight.Add(-time.Hour), "c": midnight.Add(time.Minute)} {
+		h.visit(user, at)
+	}
+	now = now.Add(5 * time.Hour)
+	h.same("once it has caught up", h.figures(r), now)
+}
+
 // A clock that was ahead before the exporter was started again says nothing about what
 // was read: figures are right at the first refresh with the right clock, also if that
 // one comes when the wrong clock's moment is over.

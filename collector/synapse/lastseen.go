@@ -88,10 +88,11 @@ func (r *reading) horizon() time.Time { return r.now.Add(-activity.MaxWindow) }
 // sooner.
 var errTooMuch = fmt.Errorf("so much has happened since the last refresh that everything is read again: %w", collector.ErrStartOver)
 
-// lastKnown is the moment up to which the last Read knew everything: Synapse's clock may
-// be behind ours, and ours may have been ahead before the exporter was started again.
+// lastKnown is the moment up to which the last Read knew everything: the database that is
+// read may be behind, as a standby may be, or Synapse's clock, and our clock may have been
+// ahead before the exporter was started again. It is the zero time if nobody was known.
 func (r *reading) lastKnown() time.Time {
-	if !r.known.IsZero() && r.known.Before(r.since) {
+	if r.known.Before(r.since) {
 		return r.known
 	}
 	return r.since

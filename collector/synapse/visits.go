@@ -12,14 +12,9 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-const (
-	// writeDelay is how long after midnight Synapse may still write visits of the
-	// day before: it does so every five minutes.
-	writeDelay = 15 * time.Minute
-	// maxLag is how far the database that is read may be behind without a wrong
-	// figure once it has caught up, as a standby may be, or Synapse's clock.
-	maxLag = 6 * time.Hour
-)
+// writeDelay is how long after midnight Synapse may still write visits of the day before:
+// it does so every five minutes.
+const writeDelay = 15 * time.Minute
 
 // visits reports the daily visits of native accounts that r30v2 is counted
 // from. Synapse writes one row per user, device and day, dated 00:00 UTC in
@@ -27,8 +22,7 @@ const (
 //
 // Only days that can have changed are read: those since the last Read, and those
 // that are not known. For others the rows are counted, and a day with another count
-// is read again. That is for days that may not have been complete at the last Read,
-// because the database was behind; for each day once in activity.VerifyEvery; and for all
+// is read again. That is for each day once in activity.VerifyEvery; and for all
 // days that are known, however old, when everything is asked for: the last Read may
 // have been before they were over.
 //
@@ -84,8 +78,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 	if !r.since.IsZero() {
 		last := r.lastKnown().Add(-writeDelay)
 		from, changed = first, min(today, activity.DayOf(last))
-		newest, _ := activity.NewestWithRows(r.rec, r.server, first, changed)
-		recent = min(activity.DayOf(last.Add(-maxLag)), newest)
+		recent, _ = activity.NewestWithRows(r.rec, r.server, first, changed)
 		counted = recent
 	}
 	if unchanged {
