@@ -83,11 +83,11 @@ func (s Source) readMySQL(ctx context.Context, o Options, read func(context.Cont
 	}
 	// The same limits as for PostgreSQL: a second for a lock, five minutes for a
 	// statement, for which the two servers differ.
-	limit := `SET SESSION lock_wait_timeout = 1, max_execution_time = 300000`
+	statement := `max_execution_time = 300000`
 	if strings.Contains(version, "MariaDB") {
-		limit = `SET SESSION lock_wait_timeout = 1, max_statement_time = 300`
+		statement = `max_statement_time = 300`
 	}
-	if _, err := db.ExecContext(ctx, limit); err != nil {
+	if _, err := db.ExecContext(ctx, `SET SESSION lock_wait_timeout = 1, `+statement); err != nil {
 		return fmt.Errorf("set a time-out: %w", err)
 	}
 	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
