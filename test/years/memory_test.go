@@ -31,12 +31,12 @@ func (m *memory) clone() *memory {
 	return &clone
 }
 
-// records are what an XMPP server says: who came last when, who exists, and how many
-// records are damaged.
+// records are what an XMPP server says: who came last when, who exists, how many
+// records are damaged, and how many users are connected, 0 if it does not say so.
 type records struct {
-	seen    map[string]time.Time
-	exists  map[string]bool
-	damaged int
+	seen            map[string]time.Time
+	exists          map[string]bool
+	damaged, online int
 }
 
 // refresh is what a successful reading makes known.
@@ -74,11 +74,16 @@ func (m *memory) everybody() map[string]bool {
 	return set
 }
 
-// forgetGone forgets deleted accounts; if these are most, only after a day.
+// forgetGone forgets deleted accounts; if these are most, only after a day. If the server
+// says who is connected, somebody who came within 60 days is not forgotten: a logout may
+// leave no record.
 func (m *memory) forgetGone(now time.Time, r records, before map[string]bool) {
-	gone := make(map[string]bool)
+	gone, recent := make(map[string]bool), make(map[string]bool)
+	if today := activity.DayOf(now); r.online > 0 {
+		recent = m.visits.between(today-59, today+longest)
+	}
 	for user := range before {
-		if _, there := r.seen[user]; !there && !r.exists[user] {
+		if _, there := r.seen[user]; !there && !r.exists[user] && !recent[user] {
 			gone[user] = true
 		}
 	}

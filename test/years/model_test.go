@@ -49,6 +49,7 @@ func (v visitors) between(first, last activity.Day) map[string]bool {
 type person struct {
 	seen    [devices]time.Time
 	classes [devices]string // of the clients; "" if the server does not keep them
+	synapse [devices]string // the classes of Synapse's own report
 	kind    string          // of the account; "" if there is none
 	last    time.Time       // when the user was seen, of accounts that are disabled as well
 	never   bool            // it is certain that the user never came
@@ -66,6 +67,14 @@ type known struct {
 	registered, created map[collector.AccountType]int
 	damaged             int
 	silent              bool // the server records nobody, as far as can be seen
+	online              int  // how many users are connected, if asksOnline
+	asksOnline          bool
+	talk                *talk // nil if the server keeps none
+	// accounts are all there are, deactivated ones included, ownAccounts those without
+	// bridged ones, and newAccounts those of a day.
+	accounts, ownAccounts int
+	newAccounts           map[collector.AccountType]int
+	pruned                time.Time // up to when the server has deleted last-seen times
 }
 
 // figures by name; what is not known is not there.
@@ -82,6 +91,8 @@ func (k known) count() figures {
 	for accountType, n := range k.created {
 		f["created "+string(accountType)] = n
 	}
+	k.connected(f)
+	k.said(f)
 	if k.silent {
 		return f
 	}
@@ -98,6 +109,7 @@ func (k known) count() figures {
 	if k.keeps || history >= 32 {
 		k.returned(f)
 	}
+	k.usage(f)
 	if k.keeps || history >= 28 {
 		k.habit(f, today)
 	}
@@ -163,9 +175,9 @@ func (k known) dormancy(f figures, today activity.Day) {
 			continue
 		}
 		last := activity.DayOf(p.last)
-		for date := last + 1; date <= today; date++ {
-			if _, came := k.visits[date][user]; came {
-				last = date
+		for date, came := range k.visits { // also after today, if the clock is behind
+			if _, is := came[user]; is {
+				last = max(last, date)
 			}
 		}
 		age := "unknown"

@@ -18,6 +18,8 @@ type kind int
 
 const (
 	logIn         kind = iota // a user comes
+	logOut                    // and leaves, after a session that lasted
+	receive                   // a message from another server arrives
 	register                  // a new account, if there is none of that name
 	deleteAccount             // for good
 	backupServer              // which may be restored later
@@ -43,7 +45,7 @@ const (
 
 func (k kind) String() string {
 	return []string{
-		"log in", "register", "delete", "backup of the server", "backup of the history", "other classes of clients", "disabled account", "wrong clock",
+		"log in", "log out", "message from another server", "register", "delete", "backup of the server", "backup of the history", "other classes of clients", "disabled account", "wrong clock",
 		"records away", "damaged record", "database behind", "restart", "crash", "crash before saving", "deleted visits", "history cannot be written", "key away", "another key",
 		"restored server", "restored history", "exporter off for days",
 	}[k]
@@ -61,6 +63,8 @@ type event struct {
 	part      float64       // of the step's time that has passed when it happens
 	offset    time.Duration // of a clock, of a database; the age of visits
 	refreshes int           // for how many it lasts
+	sent      message       // what is sent with a login, or received
+	stays     time.Duration // for how long a user stays connected, 0 for who leaves at once
 }
 
 func (e event) String() string {
@@ -77,6 +81,12 @@ func (e event) String() string {
 	}
 	if e.offset != 0 {
 		text += fmt.Sprintf(" by %s", e.offset)
+	}
+	if e.stays > 0 {
+		text += fmt.Sprintf(", who stays for %s", e.stays)
+	}
+	if e.kind == receive || e.kind == logIn && softwares()[e.server].events {
+		text += ", " + e.sent.String()
 	}
 	if e.refreshes > 0 {
 		text += fmt.Sprintf(" for %d refreshes", e.refreshes)
@@ -143,7 +153,29 @@ func newPlan(seed uint64) (p plan) {
 			add(wait, p.misfortunes(random)...)
 		}
 	}
+	p.addDetails(rand.New(rand.NewPCG(seed, 16)))
 	return p
+}
+
+// addDetails says what is sent at logins, who stays connected, and what other servers send.
+func (p plan) addDetails(random *rand.Rand) {
+	for n := range p.steps {
+		for i := range p.steps[n].events {
+			switch e := &p.steps[n].events[i]; {
+			case e.kind == logIn && softwares()[e.server].events:
+				e.sent = newMessage(random)
+			case e.kind == logIn && softwares()[e.server].sessions && random.IntN(3) == 0:
+				e.stays = time.Duration(1+random.IntN(72*60)) * time.Minute
+			}
+		}
+		for server, s := range softwares() {
+			if s.events {
+				for range random.IntN(3) {
+					p.steps[n].events = append(p.steps[n].events, event{kind: receive, server: server, part: random.Float64(), sent: newMessage(random).fromElsewhere(random)})
+				}
+			}
+		}
+	}
 }
 
 func (p plan) length() (passed time.Duration) {

@@ -2,19 +2,13 @@ package years_test
 
 import (
 	"cmp"
-	"context"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/sqldb"
-	"active_users_exporter/test/must"
 )
 
 // software is what one kind of chat server keeps.
@@ -22,7 +16,8 @@ type software struct {
 	name        string
 	keepsVisits bool // the visits of each day, with clients
 	devices     bool // of several clients of a user
-	events      bool // which show a restored backup
+	events      bool // with messages; they show a restored backup
+	sessions    bool // who is connected
 	created     bool // when accounts were created
 	deletes     bool // accounts may be deleted
 	deactivates bool // deleted accounts stay, as deactivated ones
@@ -39,7 +34,7 @@ func softwares() []software {
 		{name: "synapse", keepsVisits: true, devices: true, events: true, created: true, deletes: true, deactivates: true, disables: true, open: newSynapse},
 		{name: "dendrite", keepsVisits: true, created: true, open: newDendrite},
 		{name: "prosody", deletes: true, disables: true, damages: true, listsIdle: true, open: newProsody},
-		{name: "ejabberd", created: true, deletes: true, damages: true, listsIdle: true, knowsNever: true, open: newEjabberd},
+		{name: "ejabberd", sessions: true, created: true, deletes: true, damages: true, listsIdle: true, knowsNever: true, open: newEjabberd},
 		{name: "mongooseim", created: true, deletes: true, open: newMongooseIM},
 	}
 }
@@ -83,7 +78,8 @@ type account struct {
 	created           time.Time
 	seen              [devices]time.Time // zero if the user never came with the device
 	disabled, damaged bool
-	gone              bool // deleted, and still there as a deactivated account
+	gone              bool      // deleted, and still there as a deactivated account
+	connected         time.Time // since when; zero if the user is not
 }
 
 // last is when the user came last, zero for never.
@@ -93,10 +89,14 @@ func (a account) last() time.Time { return slices.MaxFunc(a.seen[:], time.Time.C
 // that the two do not differ.
 type world struct {
 	accounts map[int]account
-	visits   visitors // where the server keeps them
+	visits   visitors  // where the server keeps them
+	talk     talk      // the same
+	pruned   time.Time // up to when the server has deleted last-seen times
 }
 
-func (w world) clone() world { return world{maps.Clone(w.accounts), w.visits.clone()} }
+func (w world) clone() world {
+	return world{maps.Clone(w.accounts), w.visits.clone(), w.talk.clone(), w.pruned}
+}
 
 // server is a chat server with its records on disk.
 type server interface {
@@ -176,7 +176,7 @@ func (h *host) unnoticed() visitors {
 
 // begin fills a new server.
 func (h *host) begin(now time.Time) {
-	h.world = world{make(map[int]account), make(visitors)}
+	h.world = world{accounts: make(map[int]account), visits: make(visitors), talk: newTalk()}
 	for user := range users - 3 {
 		h.expect(delayed{at: now.Add(-21 * day), event: event{kind: register, user: user}})
 		h.expect(delayed{at: now.Add(-time.Duration(user) * day).Add(-time.Hour), event: event{kind: logIn, user: user}})
@@ -202,6 +202,9 @@ func (h *host) deliver(now time.Time) {
 		h.happens(next)
 	}
 	h.tidy(now.Add(-h.behind))
+	if pruned := now.Add(-h.behind - lastSeenKept); pruned.After(h.world.pruned) {
+		h.world.pruned = pruned
+	}
 }
 
 // happens changes the records.
@@ -219,11 +222,22 @@ func (h *host) happens(d delayed) {
 		if !h.devices {
 			d.event.device = 0
 		}
+		if h.send(d.at, userName(user), d.event.sent); d.event.stays > 0 {
+			h.connect(d, a)
+			return
+		}
 		a.seen[d.event.device], a.damaged = d.at, false
 		h.change(user, a)
 		if date, written := h.visit(user, d.event.device, a); h.keepsVisits && typeOf(user) == collector.Native {
 			h.expect(delayed{at: written, event: d.event, visit: date})
 		}
+	case d.event.kind == logOut:
+		if there && !a.connected.IsZero() {
+			a.seen[0], a.damaged, a.connected = d.at, false, time.Time{}
+			h.change(user, a)
+		}
+	case d.event.kind == receive:
+		h.send(d.at, "", d.event.sent)
 	case d.event.kind == register:
 		if a.created.IsZero() {
 			h.change(user, account{created: d.at})
@@ -273,6 +287,12 @@ func (h *host) keep() {
 	h.restore = func() {
 		restore()
 		h.world, h.queue = before.clone(), nil
+		for user, a := range h.world.accounts { // a server that starts has no sessions
+			if !a.connected.IsZero() {
+				a.connected = time.Time{}
+				h.change(user, a)
+			}
+		}
 	}
 }
 
@@ -312,55 +332,3 @@ func (u undone) seenBefore(user int, seen [devices]time.Time) [devices]time.Time
 	}
 	return seen
 }
-
-// database is an SQLite file that the server writes.
-type database struct {
-	t    *testing.T
-	path string
-	db   *sqlx.DB
-}
-
-func (d *database) open() {
-	d.db = must.Get(sqldb.CreateSQLite(d.path))(d.t)
-	d.db.SetMaxOpenConns(1)
-	d.run(`PRAGMA journal_mode = delete`)
-	d.run(`PRAGMA synchronous = off`)
-}
-
-func (d *database) close() {
-	if d.db != nil {
-		must.Succeed(d.t, d.db.Close())
-		d.db = nil
-	}
-}
-
-func (d *database) run(statement string, args ...any) {
-	_, err := d.db.ExecContext(context.Background(), statement, args...)
-	must.Succeed(d.t, err)
-}
-
-func (d *database) source() sqldb.Source {
-	return must.Get(sqldb.ParseSource("sqlite:" + d.path))(d.t)
-}
-
-func (d *database) move(away bool) {
-	if away {
-		d.close()
-		must.Succeed(d.t, os.Rename(d.path, d.path+".away"))
-		return
-	}
-	must.Succeed(d.t, os.Rename(d.path+".away", d.path))
-	d.open()
-}
-
-func (d *database) backup() (restore func()) {
-	content := must.Get(os.ReadFile(d.path))(d.t)
-	return func() {
-		d.close()
-		must.Succeed(d.t, os.Remove(d.path))
-		must.Succeed(d.t, os.WriteFile(d.path, content, 0o600))
-		d.open()
-	}
-}
-
-func (d *database) tidy(time.Time) {}

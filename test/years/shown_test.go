@@ -7,8 +7,19 @@ import (
 )
 
 // shown are the figures of a snapshot, under the names that known.count gives them.
-func shown(d collector.Domain) figures {
+func shown(s *collector.Snapshot) figures {
+	d := s.Domains[0]
 	f := figures{"damaged": d.Damaged}
+	f.talk(s)
+	if s.Online != collector.OnlineNotApplicable {
+		f["is online known"] = 0
+		if s.Online == collector.OnlineKnown {
+			f["is online known"] = 1
+		}
+	}
+	if d.Online.Known {
+		f["online"] = d.Online.Number
+	}
 	for _, a := range d.Registered {
 		f["registered "+string(a.Type)] = a.Users
 	}

@@ -33,6 +33,7 @@ func newEjabberd(t *testing.T, folder string) server {
 	s.open()
 	s.run(`CREATE TABLE last (username text NOT NULL, server_host text NOT NULL, seconds text NOT NULL, state text NOT NULL, PRIMARY KEY (server_host, username))`)
 	s.run(`CREATE TABLE users (username text NOT NULL, server_host text NOT NULL, type smallint NOT NULL, password text NOT NULL, created_at timestamp NOT NULL, PRIMARY KEY (server_host, username, type))`)
+	s.run(`CREATE TABLE sm (usec bigint NOT NULL, pid text NOT NULL, node text NOT NULL, username text NOT NULL, server_host text NOT NULL, resource text NOT NULL, priority text NOT NULL, info text NOT NULL, PRIMARY KEY (usec, pid))`)
 	return s
 }
 
@@ -45,8 +46,10 @@ func (s *ejabberdServer) write(user int, a account) {
 	if a.gone {
 		s.run(`DELETE FROM users WHERE username = ?`, name)
 		s.run(`DELETE FROM last WHERE username = ?`, name)
+		s.run(`DELETE FROM sm WHERE username = ?`, name)
 		return
 	}
+	s.writeSession(name, a.connected)
 	s.run(`INSERT INTO users VALUES (?, ?, 1, '', ?) ON CONFLICT DO NOTHING`, name, domain, a.created.Format(time.DateTime))
 	seconds, state := fmt.Sprint(a.created.Unix()), "Registered but didn't login"
 	if !a.last().IsZero() {
