@@ -118,6 +118,29 @@ func TestARestoredBackupThatLacksLastSeenTimes(t *testing.T) {
 	}
 }
 
+// The database of a new server is behind, as a standby may be: there no last-seen time says
+// by how much.
+func TestANewDatabaseThatIsBehind(t *testing.T) {
+	db := onSQLite(t)
+	db.run(`INSERT INTO userapi_accounts (localpart, server_name, created_ts, account_type) VALUES ('a', 'w.example', 1, 1)`)
+	now := noon.Truncate(day).Add(30 * time.Minute)
+	options := dendrite.Options{Database: source(t, db.location)}
+	r := newRefresher(options, &now)
+	refresh(t, r)
+	for user, ago := range map[string]time.Duration{"a": 2 * time.Hour, "b": 3 * time.Hour} {
+		at := now.Add(-ago)
+		db.run(
+			fmt.Sprintf(`INSERT INTO userapi_devices (access_token, device_id, localpart, server_name, created_ts, last_seen_ts, user_agent) VALUES ('%s', 'D', '%[1]s', 'w.example', 1, %d, 'Element Android')`, user, at.UnixMilli()),
+			fmt.Sprintf(`INSERT INTO userapi_daily_visits VALUES ('%s', 'D', %d, 'Element Android')`, user, at.Truncate(day).UnixMilli()),
+		)
+	}
+	now = now.Add(5 * time.Hour)
+	got := shown(refresh(t, r))
+	if want := shown(refresh(t, newRefresher(options, &now))); !maps.Equal(want, got) || got["active 1d"] == 0 {
+		t.Errorf("once it has caught up %v, a full read has %v", got, want)
+	}
+}
+
 // However long nothing was read, the day of the last refresh was not over then.
 func TestNoRefreshForALongTime(t *testing.T) {
 	for _, gap := range []int{2, 59, 60, 61, 62, 63, 72, 399, 400} {

@@ -32,7 +32,7 @@ func (r *reading) lastSeen(ctx context.Context) (damaged int, anyReadable bool, 
 	after, known := r.now.Add(-activity.MaxWindow), r.rec.Newest(r.server)
 	if !r.since.IsZero() {
 		after = r.since
-		if !known.IsZero() && known.Before(after) { // Dendrite's clock may be behind ours
+		if known.Before(after) { // the database or Dendrite's clock may be behind
 			after = known
 		}
 		after = after.Add(-overlap)
