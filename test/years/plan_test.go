@@ -54,6 +54,11 @@ func (k kind) String() string {
 // isLife is true of what people do.
 func (k kind) isLife() bool { return k <= deleteAccount }
 
+// isOfServer is true of what happens to one chat server. All else happens to the exporter.
+func (k kind) isOfServer() bool {
+	return k.isLife() || slices.Contains([]kind{backupServer, restoreServer, disable, away, damage, lag, deleteVisits}, k)
+}
+
 // event is one thing that happens in a step.
 type event struct {
 	kind      kind

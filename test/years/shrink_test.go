@@ -45,7 +45,7 @@ func (p plan) withoutServer(server int) plan {
 	p.steps = slices.Clone(p.steps)
 	for n, s := range p.steps {
 		p.steps[n].events = slices.DeleteFunc(slices.Clone(s.events), func(e event) bool {
-			return e.server == server && (e.kind.isLife() || e.kind == backupServer || e.kind == restoreServer)
+			return e.server == server && e.kind.isOfServer()
 		})
 	}
 	return p

@@ -185,6 +185,8 @@ func (y *year) step(s step) {
 		at := start.Add(time.Duration(e.part * float64(s.wait))).Truncate(time.Second)
 		h := y.host(e.server)
 		switch {
+		case !e.kind.isOfServer():
+			y.misfortune(nil, e, at)
 		case h == nil:
 		case e.kind.isLife():
 			h.expect(delayed{at: at, event: e})
