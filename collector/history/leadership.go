@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -38,6 +39,10 @@ const (
 	presenceLock = lock + 1
 )
 
+// joinTimeout is how long a lock is waited for: PostgreSQL notices a moment later that the
+// exporter which held it has ended.
+const joinTimeout = 2 * time.Second
+
 // join says that this process uses the history, alone or as one of several.
 func (l *leadership) join(ctx context.Context, exclusive bool) error {
 	function := `pg_try_advisory_lock_shared`
@@ -56,15 +61,23 @@ func (l *leadership) join(ctx context.Context, exclusive bool) error {
 	if err != nil {
 		return errors.Join(err, connection.Close())
 	}
-	joined := false
-	if err := connection.GetContext(ctx, &joined, `SELECT `+function+`($1)`, int64(presenceLock)); err != nil {
-		return errors.Join(fmt.Errorf("open the history: %w", err), connection.Close())
+	for began := time.Now(); ; {
+		joined := false
+		if err := connection.GetContext(ctx, &joined, `SELECT `+function+`($1)`, int64(presenceLock)); err != nil {
+			return errors.Join(fmt.Errorf("open the history: %w", err), connection.Close())
+		}
+		if joined {
+			l.present = connection
+			return nil
+		}
+		if time.Since(began) > joinTimeout {
+			return errors.Join(inUse(ctx, connection), connection.Close())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(joinTimeout / 20):
+		}
 	}
-	if joined {
-		l.present = connection
-		return nil
-	}
-	return errors.Join(inUse(ctx, connection), connection.Close())
 }
 
 // inUse names one of those who use the history.
