@@ -66,6 +66,9 @@ const (
 	tagMask  = 1<<tagBits - 1
 )
 
+// AccountHash returns what an account of a State has of the keyed hash of its name.
+func AccountHash(accountOrHash uint64) uint64 { return accountOrHash &^ tagMask }
+
 func tagOf(kind Kind, age Age) tag { return tag(age)<<kindBits | tag(kind) }
 
 func (t tag) kind() Kind { return Kind(t & (1<<kindBits - 1)) }

@@ -32,6 +32,12 @@ type State struct {
 	Observed []Day
 	// Messages is nil if nothing is known of them.
 	Messages *MessageState
+	// Accounts are the accounts, each with its kind and age, sorted by their hashes; see
+	// AccountHash. They are nil if they are not known, and left out where visits are
+	// recorded here, because such a server reports them again. AccountsVersion differs
+	// from that of an earlier State if they have changed.
+	Accounts        []uint64
+	AccountsVersion any
 }
 
 // DayState are the visits of one day.
@@ -57,6 +63,9 @@ func (c *Calendar) State(name string) State {
 	}
 	if !d.recorded {
 		s.LastSeen, s.OtherSeen = d.stored()
+		if d.accounts != nil && len(d.reported) == 0 {
+			s.Accounts, s.AccountsVersion = d.accounts.accounts, d.accounts
+		}
 	}
 	for date, v := range d.days {
 		s.Days[date] = DayState{Version: v.version, Rows: v.rows, Sets: v.bitmaps}
@@ -79,6 +88,9 @@ func (c *Calendar) Restore(name string, s State) {
 	}
 	d.rehash(0)
 	d.restore(s, func(n uint64) bool { return n < uint64(len(d.hashes)) && d.hashes[n] != unused })
+	if len(s.Accounts) > 0 && slices.IsSorted(s.Accounts) {
+		d.accounts = newAccountTable(s.Accounts)
+	}
 	var inUse userSet
 	for n, hash := range d.hashes {
 		if hash != unused {

@@ -132,7 +132,9 @@ func (r *reading) accounts(ctx context.Context, domain *collector.DomainFacts) (
 }
 
 // accountKinds reports the kind of each account; see collector.ReportAccounts. All are
-// read when everything is asked for, and at the first Read of a UTC day.
+// read when everything is asked for, and at the first Read of a UTC day; if there are
+// patterns of bots, also at the first Read of a Reader, for what is remembered may be from
+// before they were changed.
 func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (complete bool, err error) {
 	var want activity.KindCounts
 	for _, g := range groups {
@@ -144,7 +146,7 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 	for _, condition := range []string{fmt.Sprintf(`created_ts >= %d`, r.since.Add(-overlap).UnixMilli()), `is_deactivated`} {
 		steps = append(steps, func() error { return r.kindsOf(ctx, condition) })
 	}
-	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
+	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || r.first && len(r.bots) > 0
 	return collector.ReportAccounts(r.rec, r.server, want, fresh, steps, func() error { return r.kindsOf(ctx, `TRUE`) })
 }
 

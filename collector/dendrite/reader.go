@@ -47,6 +47,8 @@ type Options struct {
 type Reader struct {
 	options Options
 	classes *activity.Classes
+	// read says that a Read has succeeded.
+	read bool
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects to
@@ -59,6 +61,7 @@ func New(o Options, classes *activity.Classes) *Reader {
 type reading struct {
 	sqldb.View
 	since, now time.Time
+	first      bool   // nothing was read by this Reader before
 	server     []byte // the homeserver's name
 	several    bool   // there are accounts of other names as well
 	rec        activity.Recorder
@@ -85,6 +88,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	if err != nil {
 		return facts, withHint(err, r.options.Hint)
 	}
+	r.read = true
 	if r.options.ServerName == "" { // no dendrite.yaml
 		facts.Assumed = "the database is in use, every server name with accounts in it is served, and rooms are in the same database"
 	}
@@ -118,7 +122,7 @@ func (r *Reader) facts(ctx context.Context, view sqldb.View, since, now time.Tim
 	classify := r.classes.Classifier()
 	for _, name := range names {
 		reading := reading{
-			View: view, since: since, now: now, server: []byte(name), several: len(names) > 1,
+			View: view, since: since, now: now, first: !r.read, server: []byte(name), several: len(names) > 1,
 			rec: rec, classify: classify, access: found, bots: r.options.Bots, countsMessages: r.options.CountsMessages, visitsSince: oldest,
 		}
 		domain, err := reading.domain(ctx)

@@ -53,7 +53,7 @@ func (e *eraser) erase(ctx context.Context) error {
 	for _, table := range []struct {
 		name, column string
 		change       func(part int, numbers []int64) []int64
-	}{{"users", "users", e.unhash}, {"last_seen", "moments", e.unsee}, {"senders", "moments", e.unsend}} {
+	}{{"users", "users", e.unhash}, {"last_seen", "moments", e.unsee}, {"senders", "moments", e.unsend}, {"accounts", "accounts", e.unlist}} {
 		if err := e.parts(ctx, table.name, table.column, table.change); err != nil {
 			return err
 		}
@@ -91,6 +91,18 @@ func (e *eraser) unsee(part int, moments []int64) []int64 {
 // unsend removes the times of messages, which stand behind hashes.
 func (e *eraser) unsend(_ int, moments []int64) []int64 {
 	return withoutRows(moments, func(hash int64) bool { return e.hashes[uint64(hash)] })
+}
+
+// unlist removes the accounts.
+func (e *eraser) unlist(_ int, accounts []int64) []int64 {
+	return slices.DeleteFunc(accounts, func(account int64) bool {
+		for hash := range e.hashes {
+			if activity.AccountHash(hash) == activity.AccountHash(uint64(account)) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // withoutRows removes those pairs of numbers whose first one is to go.

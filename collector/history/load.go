@@ -92,6 +92,7 @@ type reader struct {
 	progressSum uint64
 	huffman     map[activity.Day]bool
 	stored      messageContents
+	accountSums map[int]uint64
 }
 
 func (r *reader) damaged(what string) {
@@ -121,6 +122,9 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 		}
 		r.unusable = r.unusable || damaged
 		if state.Progress, err = r.progress(ctx); err != nil {
+			return state, err
+		}
+		if state.Accounts, err = r.accounts(ctx); err != nil {
 			return state, err
 		}
 	}
@@ -312,6 +316,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
 	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, messages: r.stored, days: make(map[activity.Day]stored)}
+	c.accounts = accountContents{state.AccountsVersion, r.accountSums}
 	for date, day := range state.Days {
 		c.days[date] = stored{day.Version, r.huffman[date]}
 	}

@@ -26,6 +26,7 @@ type contents struct {
 	observed uint64 // checksum
 	progress uint64 // checksum, 0 if nothing is left to read
 	messages messageContents
+	accounts accountContents
 	days     map[activity.Day]stored
 }
 
@@ -145,6 +146,9 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		if err := w.lastSeen(ctx, state); err != nil {
 			return nil, err
 		}
+		if err := w.accounts(ctx, state); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.observed(ctx, state.Observed); err != nil {
 		return nil, err
@@ -161,7 +165,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 
 // dataTables are the tables that hold what is known of a domain.
 func dataTables() []string {
-	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress", "history_messages", "history_rooms", "history_senders"}
+	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress", "history_messages", "history_rooms", "history_senders", "history_accounts"}
 }
 
 // observed writes the days on which the records were read, if there are new ones.
@@ -250,6 +254,11 @@ func (w *writer) parts(ctx context.Context, table, column string, first int, con
 		}
 		content = content[size:]
 	}
+	return w.gone(ctx, table, old, now)
+}
+
+// gone deletes the parts that there are no longer.
+func (w *writer) gone(ctx context.Context, table string, old, now map[int]uint64) error {
 	for part := range old {
 		if _, still := now[part]; !still && part != otherSeen {
 			if err := w.exec(ctx, `DELETE FROM history_`+table+` WHERE domain = ? AND part = ?`, w.new.id, part); err != nil {

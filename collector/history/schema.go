@@ -53,6 +53,10 @@ CREATE TABLE IF NOT EXISTS history_rooms (
 CREATE TABLE IF NOT EXISTS history_senders (
 	domain INTEGER NOT NULL, part INTEGER NOT NULL, moments {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
+)`, `
+CREATE TABLE IF NOT EXISTS history_accounts (
+	domain INTEGER NOT NULL, part INTEGER NOT NULL, accounts {blob} NOT NULL,
+	PRIMARY KEY (domain, part)
 )`}
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)

@@ -81,7 +81,8 @@ type accountCount struct {
 // anything was updated or deleted: somebody may have been deactivated.
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
 	last, now := &r.counts.accounts, r.changes["users"]
-	if !last.at.IsZero() && r.extras.created.readable {
+	first := last.at.IsZero()
+	if !first && r.extras.created.readable {
 		if groups, err = r.accountGroups(ctx, fmt.Sprintf(`WHERE creation_ts > %d`, last.value.upTo)); err != nil {
 			return nil, false, err
 		}
@@ -111,7 +112,7 @@ func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKno
 	}
 	count.later = accountsIn(groups) - accountsIn(count.groups)
 	*last = counted[accountCount]{count, r.now, now}
-	kindsKnown, err = r.accountKinds(ctx, groups)
+	kindsKnown, err = r.accountKinds(ctx, groups, first)
 	return groups, kindsKnown, err
 }
 

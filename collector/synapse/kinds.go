@@ -13,11 +13,12 @@ import (
 // accountKinds reports the kind of each account, and returns true if those that are
 // known are then as many of each kind as there are in the database.
 //
-// All are read when everything is asked for, and at the first Read of a UTC day. At
-// others only those that were created since, then, if the numbers still differ,
+// All are read when everything is asked for, and at the first Read of a UTC day; if there
+// are patterns of bots, also at the first Read of a Reader, for what is remembered may be
+// from before they were changed. At others only those that were created since, then, if the numbers still differ,
 // those that are deactivated, and only then all of them: somebody has changed the
 // type of an account, or has activated one again.
-func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (complete bool, err error) {
+func (r *reading) accountKinds(ctx context.Context, groups []accountGroup, first bool) (complete bool, err error) {
 	if !r.extras.kinds.readable {
 		return false, nil
 	}
@@ -25,7 +26,7 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 		func() error { return r.newKinds(ctx) },
 		func() error { return r.kindsOf(ctx, `deactivated <> 0`) }, // a scan of users
 	}
-	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
+	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first && len(r.bots) > 0
 	all := func() error { return r.kindsOf(ctx, `name IS NOT NULL`) } // a scan of users
 	return collector.ReportAccounts(r.rec, r.server, wanted(groups), fresh, steps, all)
 }

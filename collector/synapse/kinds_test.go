@@ -1,6 +1,7 @@
 package synapse_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -11,8 +12,10 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
@@ -138,3 +141,62 @@ func samplePostgreSQL(t *testing.T) string {
 	dbtest.LoadDump(t, location, samples+"homeserver-pg-day31.sql.gz")
 	return location
 }
+
+// A countedReader counts the accounts that are read by a Refresher.
+type countedReader struct {
+	collector.Reader
+	accountCounter
+}
+
+func (c *countedReader) Read(ctx context.Context, since, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+	c.Recorder = rec
+	return c.Reader.Read(ctx, since, now, &c.accountCounter)
+}
+
+// After a restart accounts are remembered, with their kinds: those that were created
+// meanwhile are read, and all if what is remembered does not add up, or may be from before
+// patterns of bots were changed.
+func TestAccountsAreRemembered(t *testing.T) {
+	engines(t, synapsetest.Population{Users: 600, Days: 40, Now: noon}, func(t *testing.T, db database) {
+		now, folder := noon, t.TempDir()
+		for _, step := range []struct {
+			name      string
+			statement string
+			bots      []string
+			read      int // how many accounts, all for each of them once or twice
+		}{
+			{"first", ``, nil, all},
+			{"nothing happened", ``, nil, 0},
+			{"somebody registered", `INSERT INTO users (name, creation_ts, deactivated, is_guest) VALUES ('@new:big.example', ` + fmt.Sprint(noon.Add(90*time.Minute).Unix()) + `, 0, 0)`, nil, 1},
+			{"nothing happened again", ``, nil, 0},
+			{"somebody becomes a bot", `UPDATE users SET user_type = 'bot' WHERE name = '@new:big.example'`, nil, all},
+			{"two swap", `UPDATE users SET user_type = CASE WHEN name = '@new:big.example' THEN NULL ELSE 'bot' END WHERE name IN ('@new:big.example', (SELECT MIN(name) FROM users WHERE name LIKE '@user%' AND deactivated = 0 AND is_guest = 0 AND appservice_id IS NULL AND user_type IS NULL))`, []string{"new"}, all},
+			{"a pattern of bots", ``, []string{"new"}, all},
+			{"another pattern", ``, []string{"ne?"}, all},
+			{"no pattern", ``, nil, all},
+		} {
+			if step.statement != "" {
+				db.run(step.statement)
+			}
+			store := history.New(must.Get(storage.Parse(folder))(t), "")
+			counter := &countedReader{}
+			r := newRefresher(t, db.location, &now, withBots(t, db.location, step.bots...), func(o *collector.RefresherOptions) {
+				o.History, o.Key, o.Cache = store, store.Key(), true
+				counter.Reader = o.Reader
+				o.Reader = counter
+			})
+			got := shown(refresh(t, r))
+			r.Close()
+			must.Succeed(t, store.Close())
+			if step.read == all && counter.accounts < 600 || step.read != all && counter.accounts != step.read {
+				t.Errorf("%s: %d accounts were read, want %d (%d is for all)", step.name, counter.accounts, step.read, all)
+			}
+			fresh := newRefresher(t, db.location, &now, withBots(t, db.location, step.bots...))
+			agree(t, step.name, shown(refresh(t, fresh)), got)
+			now = now.Add(time.Hour)
+		}
+	})
+}
+
+// all stands for the number of all accounts.
+const all = -1
