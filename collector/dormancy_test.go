@@ -27,12 +27,18 @@ type resident struct {
 	account, disabled bool
 	record            string    // "": none; "never": one that says so; "seen"
 	seen              time.Time // in whole seconds
+	created           int64     // of the account, in Unix seconds; 0 if the server does not say
 }
 
-// age is that of the account by what the server has recorded.
-func (r resident) age(at time.Time) string {
+// age is that of the account by what the server has recorded, and the exporter since the day
+// of its first refresh.
+func (r resident) age(first, at time.Time) string {
+	day := func(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 	switch r.record {
 	case "":
+		if created := time.Unix(r.created, 0); day(created).After(day(first)) && !day(created).After(day(at)) {
+			return "never"
+		}
 		return "unknown"
 	case "never":
 		return "never"
@@ -53,7 +59,7 @@ type residents map[string]resident
 type xmppServer struct {
 	write    func(path string, all residents) error
 	read     func(path string) collector.Reader
-	disables bool // accounts
+	disables bool // accounts, and says when they were created, as Prosody 13
 	// noNever is set if there are no records of people who never came.
 	noNever bool
 }
@@ -78,6 +84,9 @@ func xmppServers() map[string]xmppServer {
 				}
 				if r.disabled {
 					add(user, "accounts", "disabled", "boolean", "true")
+				}
+				if r.account && r.created > 0 {
+					add(user, "accounts", "created", "number", fmt.Sprint(r.created))
 				}
 				switch r.record {
 				case "never":
@@ -148,6 +157,9 @@ func writeProsodyFiles(path string, all residents) error {
 			if r.disabled {
 				fields += ` ["disabled"] = true;`
 			}
+			if r.created > 0 {
+				fields += fmt.Sprintf(` ["created"] = %d;`, r.created)
+			}
 			if err := write("accounts", user, fields); err != nil {
 				return err
 			}
@@ -203,7 +215,7 @@ func TestDormancyOfXMPPServersEqualsANaiveModel(t *testing.T) {
 					if err := refresher.Refresh(t.Context()); err != nil {
 						t.Fatal(err)
 					}
-					compareAges(t, all, at, refresher.Status().Snapshot.Domains[0])
+					compareAges(t, all, now, at, refresher.Status().Snapshot.Domains[0])
 					at = at.AddDate(0, 0, rapid.SampledFrom([]int{0, 1, 6, 30, 200}).Draw(t, "days until the next refresh"))
 				}
 			})
@@ -222,6 +234,9 @@ func draw(t *rapid.T, server xmppServer, all residents, at time.Time) {
 		r := all[user]
 		r.account = rapid.Bool().Draw(t, "account")
 		r.disabled = r.account && server.disables && rapid.IntRange(0, 4).Draw(t, "disabled") == 0
+		if server.disables {
+			r.created = rapid.SampledFrom([]int64{0, 1000, now.Unix(), now.AddDate(0, 0, 1).Unix(), at.Unix()}).Draw(t, "created")
+		}
 		if r.record != "seen" { // what was seen stays so
 			r.record = rapid.SampledFrom(records).Draw(t, "record")
 		}
@@ -235,12 +250,12 @@ func draw(t *rapid.T, server xmppServer, all residents, at time.Time) {
 	}
 }
 
-func compareAges(t rapid.TB, all residents, at time.Time, d collector.Domain) {
+func compareAges(t rapid.TB, all residents, first, at time.Time, d collector.Domain) {
 	want, got := make(map[string]int), make(map[string]int)
 	accounts := 0
 	for _, r := range all {
 		if r.account {
-			want[r.age(at)]++
+			want[r.age(first, at)]++
 			accounts++
 		}
 	}
@@ -262,6 +277,36 @@ func compareAges(t rapid.TB, all residents, at time.Time, d collector.Domain) {
 		if diff := cmp.Diff([]collector.KindUsers{{Kind: activity.Native, Users: a.Users}}, a.Kinds); diff != "" {
 			t.Fatalf("types of %d active users (-want +got):\n%s", a.Users, diff)
 		}
+	}
+}
+
+// On Prosody 13, an account that was created when the exporter had read the server for a whole
+// day, and that has no record, was never used; for older ones that is not known.
+func TestUnusedAccountsOfProsody(t *testing.T) {
+	for name, server := range xmppServers() {
+		if !server.disables {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			at, path := now, filepath.Join(t.TempDir(), "records")
+			reader := server.read(path)
+			t.Cleanup(func() { _ = reader.Close() })
+			refresher := xmppRefresher(reader, &at)
+			all := residents{"ada": {account: true, record: "seen", seen: now.Add(-time.Hour)}, "earlier": {account: true, created: now.Add(time.Hour).Unix()}, "undated": {account: true}}
+			for _, want := range []activity.Dormancy{
+				{0: 1, activity.Unremembered: 2},
+				{0: 1, activity.Unremembered: 2, activity.Never: 1},
+				{0: 1, activity.Unremembered: 2, activity.Never: 2},
+			} {
+				must.Succeed(t, server.write(path, all))
+				must.Succeed(t, refresher.Refresh(t.Context()))
+				if got := refresher.Status().Snapshot.Domains[0].Dormancy; got == nil || *got != want {
+					t.Errorf("%s: ages %v, want %v", at, got, want)
+				}
+				at = at.AddDate(0, 0, 1)
+				all[fmt.Sprint("new", len(all))] = resident{account: true, disabled: len(all)%2 == 0, created: at.Add(-time.Hour).Unix()}
+			}
+		})
 	}
 }
 

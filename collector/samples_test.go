@@ -174,7 +174,7 @@ func TestAgesOfSamplesEqualANaiveModel(t *testing.T) {
 				compared := make(map[string]bool)
 				for _, d := range refresher.Status().Snapshot.Domains {
 					if len(s.accounts[d.Name]) > 0 {
-						compareAges(t, s.accounts[d.Name], at, d)
+						compareAges(t, s.accounts[d.Name], at, at, d)
 						compared[d.Name] = true
 					}
 				}

@@ -26,6 +26,9 @@ type Recorder interface {
 	// Newest returns the latest moment that any user of the domain was seen,
 	// the zero time if nobody was.
 	Newest(domain []byte) time.Time
+	// RecordedSince returns the first day whose visits are recorded by the exporter
+	// itself, false if there is none: before this, the domain was never read.
+	RecordedSince(domain []byte, now time.Time) (first Day, recorded bool)
 	// Visit says that the server itself recorded the user as active on the
 	// given day, with a client of the given class. A repeat changes no set,
 	// only the number of rows.

@@ -69,6 +69,12 @@ func (b *Batch) Newest(domain []byte) time.Time {
 	return b.calendar.Newest(domain)
 }
 
+// RecordedSince implements Recorder.
+func (b *Batch) RecordedSince(domain []byte, now time.Time) (first Day, recorded bool) {
+	b.Flush()
+	return b.calendar.RecordedSince(domain, now)
+}
+
 // Rows implements Recorder.
 func (b *Batch) Rows(domain []byte, day Day) (n int, known bool) {
 	b.Flush()

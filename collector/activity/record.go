@@ -116,6 +116,15 @@ func (c *Calendar) HistoryDays(domain string, now time.Time) int {
 	return max(0, int(today-oldest+1))
 }
 
+// RecordedSince implements Recorder.
+func (c *Calendar) RecordedSince(domain []byte, now time.Time) (first Day, recorded bool) {
+	d, ok := c.domains[string(domain)]
+	if !ok || !d.recorded {
+		return 0, false
+	}
+	return d.begins(DayOf(now)), true
+}
+
 // begins returns the day with which the recorded history begins. If that has not come
 // today, the clock was ahead when it began, or is behind now: then it is the first day on
 // which the records were read.

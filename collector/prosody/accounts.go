@@ -3,7 +3,9 @@ package prosody
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/prosody/luadata"
 )
 
@@ -52,6 +54,35 @@ func readAccount(record []byte) (accountState, error) {
 		return accountEnabled, err
 	}
 	return state, nil
+}
+
+// created returns when an account was created, in Unix seconds; 0 if that is not known, as
+// before Prosody 13.
+func created(record []byte) (float64, error) {
+	return latest(record, func(path []luadata.Value) (depth int, matters bool) {
+		return 1, path[0].Is("created")
+	})
+}
+
+// covered are the days whose visitors to a host are all known.
+type covered struct {
+	since, today activity.Day
+	recorded     bool
+}
+
+func coveredOf(host string, now time.Time, rec activity.Recorder) covered {
+	since, recorded := rec.RecordedSince([]byte(host), now)
+	return covered{since, activity.DayOf(now), recorded}
+}
+
+// unused returns the age of an account without a record in any store of activity. If it was
+// created on a day that is covered, nobody has ever used it: else there would be a record.
+// The first day is not covered from its beginning; and a day to come is one of another clock.
+func (c covered) unused(created activity.Day) activity.Age {
+	if c.recorded && created > c.since && created <= c.today {
+		return activity.Never
+	}
+	return activity.Unremembered
 }
 
 // A tally says how many of those whom the records know to have been there count as

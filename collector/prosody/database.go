@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func (r *Reader) readHosts(ctx context.Context) (byName map[string]*hostRows, ki
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile}
 	err = r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) error {
 		kind = strings.TrimSpace(string(view.Engine) + " " + view.Version)
-		if err := readRows(ctx, view, hosts.add); err != nil {
+		if err := readRows(ctx, view, hosts.add, hosts.addAccount); err != nil {
 			return fmt.Errorf("read lastlog2, account_activity and accounts from the table prosody (is this the database of mod_storage_sql?): %w", err)
 		}
 		hosts.times.flush()
@@ -109,9 +110,12 @@ func (h *hostRows) built() *collector.DomainBuilder {
 // files: see host.recordSeen. The host's users are gone afterwards.
 func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activity.Recorder, server *running) (seen tally) {
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
-	domain := []byte(name)
+	domain, covered := []byte(name), coveredOf(name, now, rec)
 	for u := range h.users.drain {
-		at, age := u.latest(), u.age(now)
+		at, age := u.latest(), u.age(now, covered)
+		if !u.stored() && server.isOnline(name, string(u.name())) { // so there can be people without a record
+			age = activity.Unremembered
+		}
 		if u.account() != accountUnknown {
 			rec.Account(domain, u.name(), activity.Native, age)
 		}
@@ -139,8 +143,9 @@ func (r *Reader) recordRows(name string, h *hostRows, now time.Time, rec activit
 // readRows calls use with the rows of the stores that hold last-seen times, clients
 // and accounts: host, user, store, key,
 // type and value. Other rows may be among them. Where a row is there twice, the
-// later one counts, as for Prosody.
-func readRows(ctx context.Context, view sqldb.View, use func(*sqldb.Row)) error {
+// later one counts, as for Prosody. It may also call useAccount with host, user, and the
+// values of disabled and of created.
+func readRows(ctx context.Context, view sqldb.View, use, useAccount func(*sqldb.Row)) error {
 	scanned, err := view.Scan(ctx, "prosody", []string{"host", "user", "store", "key", "type", "value"}, use)
 	if scanned || err != nil {
 		return err
@@ -154,9 +159,9 @@ func readRows(ctx context.Context, view sqldb.View, use func(*sqldb.Row)) error 
 	}
 	// In the order of the index (host, user, store, key). Passwords are in the
 	// same store; they stay in the database.
-	const accounts = `SELECT host, "user", 'accounts', 'disabled', '', MAX(CASE WHEN "key" = 'disabled' THEN value ELSE '' END) FROM prosody
+	const accounts = `SELECT host, "user", MAX(CASE WHEN "key" = 'disabled' THEN value ELSE '' END), MAX(CASE WHEN "key" = 'created' THEN value ELSE '' END) FROM prosody
 		WHERE store = 'accounts' AND "user" <> '' GROUP BY host, "user"`
-	return view.Stream(ctx, accounts, 6, use)
+	return view.Stream(ctx, accounts, 4, useAccount)
 }
 
 // add takes a row. Those of the empty user belong to the host.
@@ -178,12 +183,20 @@ func (d *databaseHosts) add(row *sqldb.Row) {
 	switch string(store) {
 	case "accounts":
 		if d.accountsBeside(d.name) {
-			h.addAccount(user, row)
+			h.addAccount(user, row.Text(3), row.Text(5))
 		}
 	case "clients":
 		h.addClient(user, row.Text(4), row.Text(5))
 	default:
 		d.addTime(h, user, string(store), row)
+	}
+}
+
+// addAccount takes an account.
+func (d *databaseHosts) addAccount(row *sqldb.Row) {
+	if h := d.rowsOf(row.Text(0)); h != nil && d.accountsBeside(d.name) {
+		h.addAccount(row.Text(1), []byte("disabled"), row.Text(2))
+		h.addAccount(row.Text(1), []byte("created"), row.Text(3))
 	}
 }
 
@@ -231,16 +244,21 @@ func (d *databaseHosts) addTime(h *hostRows, user []byte, store string, row *sql
 	d.times.add(h, user, which, seconds)
 }
 
-// addAccount takes a row of accounts, in which Prosody has one for each field.
-func (h *hostRows) addAccount(user []byte, row *sqldb.Row) {
+// addAccount takes a field of an account.
+func (h *hostRows) addAccount(user, key, value []byte) {
 	u := h.users.of(user)
 	if u.account() == accountUnknown {
 		u.setAccount(accountEnabled)
 		h.accounts++
 	}
-	if string(row.Text(3)) == "disabled" {
-		if value := string(row.Text(5)); value != "" && value != "false" {
+	switch string(key) {
+	case "disabled":
+		if value := string(value); value != "" && value != "false" {
 			u.setAccount(accountDisabled)
+		}
+	case "created":
+		if seconds, err := strconv.ParseFloat(string(value), 64); err == nil && seconds > 0 {
+			u.setCreated(activity.DayOf(timeOf(seconds)))
 		}
 	}
 }

@@ -13,9 +13,9 @@ type cachedFile[T any] struct {
 
 // hostCaches are those of one host's stores.
 type hostCaches struct {
-	logins, activities, events fileCache[float64]
-	states                     fileCache[accountState]
-	uses                       fileCache[[]clientUse]
+	logins, activities, events, created fileCache[float64]
+	states                              fileCache[accountState]
+	uses                                fileCache[[]clientUse]
 }
 
 // cachesOf returns those of a host, which are empty at first.

@@ -181,7 +181,7 @@ func (h *host) lastTimes(ctx context.Context, damage *damage) (map[string]float6
 }
 
 // whoMayCount returns the users, as file names, who are online or were there within
-// the longest window. For all others it records that they exist.
+// the longest window. For all others with a record it records that they exist.
 func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.Recorder, server *running) (users []string) {
 	domain := []byte(h.name)
 	oldest := float64(now.Add(-activity.MaxWindow).Unix())
@@ -195,14 +195,35 @@ func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.
 			rec.Exists(domain, []byte(name), ageOf(now, at))
 		}
 	}
+	return users
+}
+
+// recordUnused records the accounts without a record in any store of activity.
+func (h *host) recordUnused(ctx context.Context, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
+	var unused []string
 	for _, user := range h.accounts.users {
-		if name, ok := decodeName(user); ok {
-			if _, stored := last[user]; !stored {
-				rec.Exists(domain, []byte(name), activity.Unremembered)
-			}
+		if _, stored := last[user]; !stored {
+			unused = append(unused, user)
 		}
 	}
-	return users
+	covered, times := coveredOf(h.name, now, rec), make([]float64, len(unused))
+	if covered.recorded { // else it does not matter when they were created
+		var err error
+		if times, err = readAll(ctx, h.accounts, unused, &h.created, damage, created); err != nil {
+			return err
+		}
+	}
+	for i, user := range unused {
+		name, ok := decodeName(user)
+		switch {
+		case !ok:
+		case server.isOnline(h.name, name): // so there can be people without a record
+			rec.Exists([]byte(h.name), []byte(name), activity.Unremembered)
+		default:
+			rec.Exists([]byte(h.name), []byte(name), covered.unused(activity.DayOf(timeOf(times[i]))))
+		}
+	}
+	return nil
 }
 
 // recordSeen records who was last seen when. A user who is online was seen now,
@@ -210,6 +231,9 @@ func (h *host) whoMayCount(now time.Time, last map[string]float64, rec activity.
 // which mod_measure_active_users looks.
 func (h *host) recordSeen(ctx context.Context, r *Reader, now time.Time, last map[string]float64, rec activity.Recorder, server *running, damage *damage) error {
 	domain := []byte(h.name)
+	if err := h.recordUnused(ctx, now, last, rec, server, damage); err != nil {
+		return err
+	}
 	users := h.whoMayCount(now, last, rec, server)
 	uses := make([][]clientUse, len(users))
 	if h.clients.exists {

@@ -42,7 +42,7 @@ const (
 
 // A userRecord is what is known of one user: last login, logout and activity in
 // Unix seconds, 0 for never; the state of the account; whether stores of
-// activity have rows; the name, its size first.
+// activity have rows; the day on which the account was created; the name, its size first.
 type userRecord []byte
 
 const (
@@ -51,8 +51,9 @@ const (
 	recordActivity = 16
 	recordAccount  = 24
 	recordStored   = 25
-	recordSize     = 26
-	recordName     = 30
+	recordCreated  = 26
+	recordSize     = 28
+	recordName     = 32
 )
 
 func (u userRecord) time(which int) float64 {
@@ -80,8 +81,20 @@ const (
 func (u userRecord) stored() bool         { return u[recordStored] != 0 }
 func (u userRecord) setStored(which byte) { u[recordStored] |= which }
 
+// created returns the day on which the account was created, 0 if it is not known.
+func (u userRecord) created() activity.Day {
+	return activity.Day(binary.LittleEndian.Uint16(u[recordCreated:]))
+}
+
+func (u userRecord) setCreated(day activity.Day) {
+	binary.LittleEndian.PutUint16(u[recordCreated:], uint16(max(0, min(day, math.MaxUint16))))
+}
+
 // age returns that of the user's account.
-func (u userRecord) age(now time.Time) activity.Age {
+func (u userRecord) age(now time.Time, covered covered) activity.Age {
+	if !u.stored() {
+		return covered.unused(u.created())
+	}
 	at := u.latest()
 	if at <= 0 && u[recordStored] == storedReadable {
 		at = neverSeconds
