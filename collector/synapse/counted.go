@@ -81,7 +81,7 @@ func (r *reading) lookUpChanges(ctx context.Context) error {
 		return nil
 	}
 	var selects []string
-	for _, table := range []string{"users", "rooms", "room_stats_current", "destinations", "user_daily_visits"} {
+	for _, table := range []string{"users", "rooms", "room_stats_current", "destinations", "user_daily_visits", "user_ips"} {
 		selects = append(selects, fmt.Sprintf(`SELECT '%[1]s', pg_relation_filenode(to_regclass('%[1]s')), pg_stat_get_tuples_inserted(to_regclass('%[1]s')), pg_stat_get_tuples_updated(to_regclass('%[1]s')), pg_stat_get_tuples_deleted(to_regclass('%[1]s'))
 			WHERE to_regclass('%[1]s') IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`, table))
 	}

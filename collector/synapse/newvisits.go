@@ -93,22 +93,19 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 	return rows
 }
 
-// lookUpVisitsEnd notes where the table ends, if that is worth something: reading a range
-// of pages takes PostgreSQL 14.
+// lookUpVisitsEnd notes where the table ends, if that is worth something.
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
 	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
-	if !end.changes.known || int64(end.rows[0]) < r.limits.wholeDay {
+	if !end.changes.known || !r.readsPages() || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
-	var from *int64
-	err := r.GetContext(ctx, &from, fmt.Sprintf(`SELECT GREATEST(0, pg_relation_size('user_daily_visits') / current_setting('block_size')::bigint - %d)
-		WHERE current_setting('server_version_num')::int >= 140000`, watchedPages))
-	if err != nil || from == nil {
+	var pages int64
+	if err := r.GetContext(ctx, &pages, `SELECT pg_relation_size('user_daily_visits') / current_setting('block_size')::bigint`); err != nil {
 		return err
 	}
-	end.from = uint32(*from)
-	err = r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
+	end.from = uint32(max(0, pages-watchedPages))
+	err := r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
 	if err == nil {
 		r.visitsEnd = end
 	}

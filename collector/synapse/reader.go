@@ -64,6 +64,7 @@ type Reader struct {
 	counts counts
 	// visitsEnd is where the visits ended at the last Read.
 	visitsEnd  visitsEnd
+	walk       walk // through user_ips
 	connection *sqldb.Kept
 }
 
@@ -93,6 +94,7 @@ type reading struct {
 	changes       map[string]changes // of tables, by name
 	counts        counts             // see Reader
 	visitsEnd     visitsEnd          // see Reader
+	walk          walk               // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -106,7 +108,10 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	var facts collector.Facts
 	read := &reading{
 		since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures),
-		restored: r.restored, visitsEnd: r.visitsEnd,
+		restored: r.restored, visitsEnd: r.visitsEnd, walk: r.walk,
+	}
+	if since.IsZero() { // what was read before is forgotten
+		read.walk = walk{}
 	}
 	end := r.last
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection}
@@ -121,7 +126,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		facts.Resumable, r.last = false, mark{}
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
-		r.last, r.restored, r.visitsEnd = end, read.restored, read.visitsEnd
+		r.last, r.restored, r.visitsEnd, r.walk = end, read.restored, read.visitsEnd, read.walk
 	}
 	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
 		r.failures = 0

@@ -15,7 +15,8 @@ import (
 // once is read in an order in which figures become known early: the newest row of each
 // user, found by skipping from user to user in an index, makes all totals exact; then
 // slices of time, the newest first, show which other classes of clients a user came
-// with. What costs how much is in docs/benchmarks.md, BenchmarkTokens.
+// with; see walk for the rest of a first load. What costs how much is in
+// docs/benchmarks.md, BenchmarkTokens.
 
 // limits are how much is read at a time.
 type limits struct {
@@ -192,6 +193,14 @@ func (r *reading) slices(ctx context.Context) error {
 		p := r.rec.Progress(r.server)
 		if p.Unread.IsZero() {
 			return nil
+		}
+		if r.canWalk(p) {
+			rows, err := r.walkOn(ctx, r.limits.slice, bottom)
+			if err != nil {
+				return err
+			}
+			read += rows
+			continue
 		}
 		until := p.Unread.UnixMilli()
 		after := max(bottom, min(until, r.now.UnixMilli())-length.Milliseconds())

@@ -90,6 +90,7 @@ func TestRefreshesUseIndexes(t *testing.T) {
 		}
 		if r.Engine == sqldb.PostgreSQL {
 			checkPlan(t, ctx, r, "the last pages of visits", visitsFrom("ctid", 1000), "", "Tid Range Scan on user_daily_visits")
+			checkPlan(t, ctx, r, "some pages of last-seen rows", r.pageRows(10, 20, 0), "", "Tid Range Scan on user_ips")
 		}
 		if err := r.preferBitmaps(ctx); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,69 @@
+package synapse
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+)
+
+// A walk reads user_ips page by page, in the order in which they lie on disk, through as
+// many Reads as it takes. That costs PostgreSQL less for a row than to find slices of time
+// in an index, but what it reads has no order in time: nothing is known before all is.
+//
+// A row may move to a page that was read before. Synapse moves it when it writes a later
+// moment into it, and a Read finds that among the new ones.
+type walk struct {
+	file int64 // of the table, 0 for no walk
+	page int64 // the next one
+	end  int64 // the number of pages when it began
+}
+
+// canWalk says whether the rest of the slices is better read by a walk: everything is read
+// for the first time, and the classes of a day are known, so that something is shown.
+func (r *reading) canWalk(p activity.Progress) bool {
+	return r.changes["user_ips"].known && r.readsPages() && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
+}
+
+// walkOn reads some pages, as many as have about a number of rows, and returns how many
+// rows there were.
+func (r *reading) walkOn(ctx context.Context, rows, after int64) (read int64, err error) {
+	w, file := &r.walk, r.changes["user_ips"].file
+	if w.file != file { // else rows may be where there were none
+		*w = walk{file: file}
+		query := `SELECT pg_relation_size('user_ips') / current_setting('block_size')::bigint`
+		if err := r.GetContext(ctx, &w.end, query); err != nil {
+			return 0, err
+		}
+	}
+	pages := max(1, w.end*rows/max(1, r.density.rows))
+	err = r.Stream(ctx, r.pageRows(w.page, w.page+pages, after), 3, func(row *sqldb.Row) {
+		read++
+		r.seen(row)
+	})
+	if err != nil {
+		return read, err
+	}
+	if w.page += pages; w.page >= w.end {
+		p := r.rec.Progress(r.server)
+		p.Unread, p.ClientsSince, *w = time.Time{}, time.Time{}, walk{}
+		r.rec.SetProgress(r.server, p)
+	}
+	return read, nil
+}
+
+// readsPages says whether the database can find rows by their pages.
+func (r *reading) readsPages() bool {
+	major, _, _ := strings.Cut(r.Version, ".")
+	version, err := strconv.Atoi(major)
+	return r.Engine == sqldb.PostgreSQL && err == nil && version >= 14
+}
+
+// pageRows are the rows seen later than a moment on some pages, the last excluded.
+func (r *reading) pageRows(from, to, after int64) string {
+	return fmt.Sprintf(`SELECT user_id, %s, last_seen FROM user_ips WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)' AND last_seen > %d`, r.agentColumn(), from, to, after)
+}

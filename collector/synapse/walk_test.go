@@ -1,0 +1,67 @@
+package synapse_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
+)
+
+// While last-seen rows are read page by page, in many refreshes, people come back, which
+// moves their rows to pages that were read before, old rows are deleted, the table is
+// rewritten: totals are always those of plain SQL, and so are classes once they are shown.
+func TestRowsThatMoveWhilePagesAreRead(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon, Tokens: 20}.FillPostgreSQL(t.Context(), location))
+	db := database{location: location}
+	now := noon
+	r := newRefresher(t, location, &now, func(o *collector.RefresherOptions) {
+		o.Reader.(*synapse.Reader).LimitTo(1000, 200, 50, 400)
+	})
+	stages := make(map[int]int) // refreshes by the number of windows with classes
+	for step := range 200 {
+		got, truth := shown(refresh(t, r)), db.truth(t, now)
+		classes := 0
+		for _, window := range []string{"1d", "7d", "30d"} {
+			isClass := func(name string, _ int) bool {
+				rest, found := strings.CutPrefix(name, "active "+window+" ")
+				return found && !strings.Contains(rest, " ")
+			}
+			shownClasses := maps.Clone(got)
+			maps.DeleteFunc(shownClasses, func(name string, n int) bool { return !isClass(name, n) })
+			if len(shownClasses) > 0 {
+				classes++
+			} else {
+				maps.DeleteFunc(truth, isClass)
+			}
+		}
+		if r.Status().Snapshot.Domains[0].Dormancy == nil {
+			maps.DeleteFunc(truth, func(name string, _ int) bool { return strings.HasPrefix(name, "dormant ") })
+		}
+		agree(t, fmt.Sprint("refresh ", step), truth, got)
+		if stages[classes]++; classes == 3 {
+			break
+		}
+		now = now.Add(15 * time.Second)
+		statements := []string{
+			// Whoever has an old row comes back, with another client.
+			fmt.Sprintf(`UPDATE user_ips SET last_seen = %d, user_agent = 'Element Android' WHERE ctid IN (SELECT ctid FROM user_ips WHERE last_seen < %d ORDER BY ctid DESC LIMIT 20)`, now.Add(-time.Second).UnixMilli(), now.Add(-10*day).UnixMilli()),
+			fmt.Sprintf(`DELETE FROM user_ips WHERE ctid IN (SELECT ctid FROM user_ips WHERE last_seen < %d LIMIT 5)`, now.Add(-27*day).UnixMilli()),
+			`VACUUM user_ips`,
+		}
+		if step == 5 {
+			statements = append(statements, `CLUSTER user_ips USING user_ips_last_seen`)
+		}
+		dbtest.Exec(t, location, statements...)
+	}
+	if stages[3] != 1 || stages[1] < 5 {
+		t.Errorf("refreshes by windows with classes: %v, want some with that of a day alone, and all in the end", stages)
+	}
+}
