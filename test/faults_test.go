@@ -24,7 +24,9 @@ type faulty struct {
 
 // A fault is something that breaks, and can be mended.
 type fault struct {
-	name         string
+	name string
+	// begins, if not nil, is called before the last refresh without the fault.
+	begins       func()
 	breaks, mend func(t *testing.T)
 	// reasons are those of the failure; any of them is right; without any, a
 	// refresh must succeed in spite of the fault.
@@ -79,6 +81,9 @@ func TestFaults(t *testing.T) {
 
 func breakAndMend(t *testing.T, e *byHand, content string, f fault) {
 	t.Helper()
+	if f.begins != nil {
+		f.begins()
+	}
 	must.Succeed(t, e.refresh(t, "broken"))
 	good := e.scrape(t)
 	if n := len(good.Figures("broken")); n < 3 || good[`chat_server_up{server="broken"}`] != "1" {

@@ -61,6 +61,7 @@ func synapsePostgreSQL(t *testing.T) faulty {
 	location := dbtest.StartPostgreSQL(t).Location
 	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: faultsAt}.FillPostgreSQL(t.Context(), location))
 	p, through := proxied(t, location)
+	p.isKept = true
 	return faulty{"software: synapse, from: '" + through + "'", append(networkFaults(p), lockedTable(location, "user_ips"))}
 }
 

@@ -27,8 +27,11 @@ type proxy struct {
 	listener    net.Listener // nil while nobody listens
 	connections map[net.Conn]bool
 	running     sync.WaitGroup
-	last        atomic.Int64 // bytes that the server sent on the last connection
+	sent        atomic.Int64 // bytes that the server has sent, on all connections
+	noted       atomic.Int64 // what sent was at the last note
 	left        atomic.Int64 // bytes that half still lets through, on all connections
+	silent      atomic.Bool  // nothing gets through on the connections that there are
+	isKept      bool         // the exporter keeps its connection for the next refresh
 }
 
 // A way is how the bytes of a server get to the exporter on one connection,
@@ -80,25 +83,39 @@ func (p *proxy) close() {
 		_ = p.listener.Close()
 		p.listener = nil
 	}
-	for c := range p.connections {
-		_ = c.Close()
-	}
 	p.mutex.Unlock()
+	p.cut()
 	p.running.Wait()
 }
 
+// cut ends all connections.
+func (p *proxy) cut() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for c := range p.connections {
+		_ = c.Close()
+	}
+}
+
+// note says that a refresh begins; half lets through half of its answers.
+func (p *proxy) note() { p.noted.Store(p.sent.Load()) }
+
 // goes says how answers go from now on. A refresh that has ended has left no
-// connection.
+// connection, unless it is kept: it ends now.
 func (p *proxy) goes(t *testing.T, w way) {
 	t.Helper()
 	http.DefaultClient.CloseIdleConnections()
+	p.left.Store((p.sent.Load() - p.noted.Load()) / 2)
+	p.pass.Store(&w)
+	if p.isKept {
+		p.cut()
+	}
 	must.Happen(t, func() bool {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
 		return len(p.connections) == 0
 	})
-	p.left.Store(p.last.Load() / 2)
-	p.pass.Store(&w)
+	p.silent.Store(false)
 }
 
 func (p *proxy) serve(exporter net.Conn) {
@@ -123,8 +140,21 @@ func (p *proxy) serve(exporter net.Conn) {
 }
 
 func (p *proxy) through(exporter, server net.Conn) {
-	n, _ := io.Copy(exporter, server)
-	p.last.Store(n)
+	_, _ = io.Copy(counter{exporter, p}, server)
+}
+
+// A counter passes on what a server sends, unless its proxy is silent.
+type counter struct {
+	to net.Conn
+	*proxy
+}
+
+func (c counter) Write(data []byte) (int, error) {
+	c.sent.Add(int64(len(data)))
+	if c.silent.Load() {
+		return len(data), nil
+	}
+	return c.to.Write(data)
 }
 
 // silence takes everything and answers nothing.
@@ -172,8 +202,9 @@ func networkFaults(p *proxy) []fault {
 	is := func(w way) func(*testing.T) { return func(t *testing.T) { p.goes(t, w) } }
 	through := is(p.through)
 	unusable := []failure.Reason{failure.Unexpected, failure.Unreachable}
-	return []fault{
+	faults := []fault{
 		{name: "nobody listens", breaks: func(*testing.T) { p.close() }, mend: p.open, reasons: []failure.Reason{failure.Unreachable}},
+		{name: "silent from now on", breaks: func(*testing.T) { p.silent.Store(true) }, mend: through, reasons: []failure.Reason{failure.Timeout}, hangs: true},
 		{name: "silent", breaks: is(silence), mend: through, reasons: []failure.Reason{failure.Timeout}, hangs: true},
 		{name: "silent in the middle", breaks: is(p.halfThenSilence), mend: through, reasons: []failure.Reason{failure.Timeout}, hangs: true},
 		{name: "cut in the middle", breaks: is(p.half), mend: through, reasons: unusable},
@@ -185,4 +216,8 @@ func networkFaults(p *proxy) []fault {
 			p.open(t)
 		}},
 	}
+	for i := range faults {
+		faults[i].begins = p.note
+	}
+	return faults
 }

@@ -14,9 +14,10 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// list reports accounts, from one number to another, of all kinds.
-func list(cal *activity.Calendar, from, to int) {
-	for n := from; n < to; n++ {
+// list reports some accounts, of all kinds.
+func list(cal *activity.Calendar, accounts int) {
+	cal.ForgetAccounts([]byte("d"))
+	for n := range accounts {
 		cal.Account([]byte("d"), user(n), activity.ActiveKinds()[n%6], activity.Never)
 	}
 	cal.Accounts([]byte("d")) // takes them in
@@ -55,11 +56,9 @@ func TestAccountsOutliveARestart(t *testing.T) {
 	total := 0
 	for _, step := range []struct{ more, written int }{{1, 1}, {0, 0}, {2, 1}, {4000, 1}, {36_000, parts(40_000)}, {0, 0}, {1, 1}, {-1, parts(100)}} {
 		if step.more < 0 {
-			cal.ForgetAccounts([]byte("d"))
-			list(cal, 0, 100)
+			list(cal, 100)
 		} else {
-			cal.ForgetAccounts([]byte("d")) // as at the first reading of a day
-			list(cal, 0, total+step.more)
+			list(cal, total+step.more)
 			total += step.more
 		}
 		want, counts := accountsOf(t, cal)
@@ -91,8 +90,7 @@ func TestDamagedAccountsAreNotUsed(t *testing.T) {
 	s := open(t, folder)
 	cal := newCalendar(s)
 	fill(cal, 10)
-	cal.ForgetAccounts([]byte("d"))
-	list(cal, 0, 5)
+	list(cal, 5)
 	save(t, s, cal, "d")
 	must.Succeed(t, s.Close())
 	db := must.Get(sqldb.CreateSQLite(filepath.Join(folder, "history.db")))(t)
@@ -108,8 +106,7 @@ func TestDamagedAccountsAreNotUsed(t *testing.T) {
 			if accounts, _ := accountsOf(t, got); accounts != nil || len(loaded.Damage) != 1 {
 				t.Fatalf("bit %d: accounts %v, damage %q", bit, accounts, loaded.Damage)
 			}
-			got.ForgetAccounts([]byte("d"))
-			list(got, 0, 5) // as the reader does then
+			list(got, 5) // as the reader does then
 			if diff := cmp.Diff(figures(cal, "d"), figures(got, "d")); diff != "" {
 				t.Fatalf("bit %d (-saved +loaded):\n%s", bit, diff)
 			}
@@ -124,8 +121,7 @@ func TestForgottenAccount(t *testing.T) {
 	s := history.New(location, "")
 	cal := newCalendar(s)
 	fill(cal, 10)
-	cal.ForgetAccounts([]byte("d"))
-	list(cal, 0, 20)
+	list(cal, 20)
 	save(t, s, cal, "d")
 	must.Succeed(t, s.Close())
 	before, _ := accountsOf(t, cal)

@@ -143,10 +143,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		return nil, err
 	}
 	if !state.Recorded {
-		if err := w.lastSeen(ctx, state); err != nil {
-			return nil, err
-		}
-		if err := w.accounts(ctx, state); err != nil {
+		if err := errors.Join(w.lastSeen(ctx, state), w.accounts(ctx, state)); err != nil {
 			return nil, err
 		}
 	}

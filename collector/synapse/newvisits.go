@@ -38,7 +38,7 @@ func (r *reading) newVisits(ctx context.Context) (all bool, err error) {
 	r.visitsEnd = visitsEnd{}
 	today := activity.DayOf(r.now)
 	inserted := now.inserted - end.changes.inserted
-	if r.since.IsZero() || r.restored || end.last == nil || end.date != today || r.rowsOf(today) != end.rows || !now.only(end.changes) || inserted > r.limits.slice {
+	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !now.only(end.changes) || inserted > r.limits.slice {
 		return false, nil
 	}
 	type visit struct {
@@ -69,6 +69,11 @@ func (r *reading) newVisits(ctx context.Context) (all bool, err error) {
 	end.rows, end.changes = r.rowsOf(today), now
 	r.visitsEnd = end
 	return true, nil
+}
+
+// fits says that the end is known, and belongs to a day and to what is known of its rows.
+func (e *visitsEnd) fits(date activity.Day, rows [2]int) bool {
+	return e.last != nil && e.date == date && e.rows == rows
 }
 
 // add notes that a row is there, by its `ctid`, and returns whether it is new. The rows of a

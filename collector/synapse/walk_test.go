@@ -51,7 +51,7 @@ func TestRowsThatMoveWhilePagesAreRead(t *testing.T) {
 		}
 		now = now.Add(15 * time.Second)
 		statements := []string{
-			// Whoever has an old row comes back, with another client.
+			// Users with an old row come back, with another client.
 			fmt.Sprintf(`UPDATE user_ips SET last_seen = %d, user_agent = 'Element Android' WHERE ctid IN (SELECT ctid FROM user_ips WHERE last_seen < %d ORDER BY ctid DESC LIMIT 20)`, now.Add(-time.Second).UnixMilli(), now.Add(-10*day).UnixMilli()),
 			fmt.Sprintf(`DELETE FROM user_ips WHERE ctid IN (SELECT ctid FROM user_ips WHERE last_seen < %d LIMIT 5)`, now.Add(-27*day).UnixMilli()),
 			`VACUUM user_ips`,
