@@ -15,9 +15,9 @@ import (
 //
 // All are read when everything is asked for, and at the first Read of a UTC day; if there
 // are patterns of bots, also at the first Read of a Reader, for what is remembered may be
-// from before they were changed. At others only those that were created since, then, if the numbers still differ,
-// those that are deactivated, and only then all of them: somebody has changed the
-// type of an account, or has activated one again.
+// from before they were changed. At others only those that were created since, then, if
+// the numbers still differ, those that are deactivated, and only then all of them:
+// somebody has changed the type of an account, or has activated one again.
 func (r *reading) accountKinds(ctx context.Context, groups []accountGroup, first bool) (complete bool, err error) {
 	if !r.extras.kinds.readable {
 		return false, nil
