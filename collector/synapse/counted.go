@@ -74,7 +74,7 @@ func count[T any](r *reading, last *counted[T], table string, count func() (T, e
 
 // lookUpChanges asks the database server how its tables have changed, which every role
 // may. It must come before all other statements: what it counts must be in the view that
-// is read. A standby does not know it.
+// is read. A standby does not know it; nor is it known of a view, which has no file.
 func (r *reading) lookUpChanges(ctx context.Context) error {
 	r.changes = make(map[string]changes)
 	if r.Engine != sqldb.PostgreSQL {
@@ -83,7 +83,7 @@ func (r *reading) lookUpChanges(ctx context.Context) error {
 	var selects []string
 	for _, table := range []string{"users", "rooms", "room_stats_current", "destinations", "user_daily_visits", "user_ips"} {
 		selects = append(selects, fmt.Sprintf(`SELECT '%[1]s', pg_relation_filenode(to_regclass('%[1]s')), pg_stat_get_tuples_inserted(to_regclass('%[1]s')), pg_stat_get_tuples_updated(to_regclass('%[1]s')), pg_stat_get_tuples_deleted(to_regclass('%[1]s'))
-			WHERE to_regclass('%[1]s') IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`, table))
+			WHERE pg_relation_filenode(to_regclass('%[1]s')) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`, table))
 	}
 	rows, err := r.QueryContext(ctx, strings.Join(selects, " UNION ALL "))
 	if err != nil {

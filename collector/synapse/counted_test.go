@@ -8,6 +8,7 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
 )
@@ -72,4 +73,28 @@ func TestScansOfTablesThatChange(t *testing.T) {
 			t.Errorf("%s: the kinds of accounts are not known", step.name)
 		}
 	}
+}
+
+// Tables that are shown through views have no statistics: what happens in them is seen all
+// the same, at the latest an hour later.
+func TestViewsInPlaceOfTables(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
+	tables := []string{"users", "rooms", "room_stats_current", "destinations", "user_daily_visits", "user_ips"}
+	dbtest.Exec(t, location, "CREATE SCHEMA shown")
+	for _, table := range tables {
+		dbtest.Exec(t, location, fmt.Sprintf("CREATE VIEW shown.%[1]s AS SELECT * FROM public.%[1]s", table))
+	}
+	dbtest.Exec(t, location, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = shown, public', current_database()); END $$`)
+	db := database{location: location}
+	now := noon
+	r := newRefresher(t, location, &now, func(o *collector.RefresherOptions) {
+		o.Reader.(*synapse.Reader).LimitTo(1_000_000, 1_000_000, 1_000_000, 1_000_000)
+	})
+	agree(t, "at first", db.truth(t, now), shown(refresh(t, r)))
+	now = now.Add(time.Hour)
+	dbtest.Exec(t, location, "INSERT INTO rooms VALUES ('!new:x')", "DELETE FROM public.room_stats_current WHERE room_id LIKE '%3:%'",
+		"UPDATE public.users SET deactivated = 1 WHERE name LIKE '%5:%'",
+		fmt.Sprintf(`INSERT INTO public.user_daily_visits (user_id, device_id, timestamp, user_agent) SELECT name, 'D', %d, 'Mozilla' FROM public.users`, noon.Truncate(day).UnixMilli()))
+	agree(t, "an hour later", db.truth(t, now), shown(refresh(t, r)))
 }
