@@ -75,8 +75,8 @@ func TestScansOfTablesThatChange(t *testing.T) {
 	}
 }
 
-// Tables that are shown through views have no statistics: what happens in them is seen all
-// the same, at the latest an hour later.
+// Tables that are shown through views have no statistics, and what happens in them is seen
+// at the latest an hour later.
 func TestViewsInPlaceOfTables(t *testing.T) {
 	location := dbtest.PostgreSQL(t)
 	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
