@@ -144,7 +144,11 @@ func TestSignatures(t *testing.T) {
 		changed := t.TempDir()
 		must.Succeed(t, os.CopyFS(changed, os.DirFS(folder)))
 		text := must.ReadFile(t, filepath.Join(changed, name))
-		must.WriteFile(t, filepath.Join(changed, name), strings.NewReplacer("a", "b", "A", "B").Replace(text))
+		middle, other := len(text)/2, "A"
+		if text[middle:middle+1] == other {
+			other = "B"
+		}
+		must.WriteFile(t, filepath.Join(changed, name), text[:middle]+other+text[middle+1:])
 		run(t, false, "./verify", changed, public)
 	}
 }
