@@ -85,11 +85,19 @@ func (all *details) few(what string, n int) {
 // split adds users by kind of account and by class of client.
 func (all *details) split(what string, kinds []collector.KindUsers, clients []collector.ClientUsers) {
 	for _, k := range kinds {
-		all.add(what+", "+k.Kind.String(), k.Users)
+		kind := k.Kind.String()
+		if k.Kind == activity.FewKinds {
+			kind = "of few types"
+		}
+		all.add(what+", "+kind, k.Users)
 	}
 	clients = slices.SortedFunc(slices.Values(clients), func(a, b collector.ClientUsers) int { return strings.Compare(a.Client, b.Client) })
 	for _, c := range clients {
-		all.add(what+", "+c.Client, c.Users)
+		client := c.Client
+		if client == activity.FewName {
+			client = "of few clients"
+		}
+		all.add(what+", "+client, c.Users)
 	}
 }
 

@@ -106,6 +106,7 @@ func TestMonthsThatAreNotKnown(t *testing.T) {
 		{"--month=2026-08", exitFault, "nothing is shown of sqlite.lab.test, because visits are known from 2026-09-01 on"},
 		{"--month=2026-12", exitUsage, "--month=2026-12: has not begun"},
 		{"--month=October", exitUsage, "--month=October: want a month such as 2026-11"},
+		{"--month=2026-10 --min-days=0", exitUsage, "--min-days=0: want a number of days from 1 to 31"},
 		{"--month=2026-10 --min-days=32", exitUsage, "--min-days=32: want a number of days from 1 to 31"},
 		{"--month=2026-10 --min-days=-1", exitUsage, "--min-days=-1: want a number of days"},
 		{"--min-days=2", exitUsage, "--min-days is for --month"},

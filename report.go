@@ -35,7 +35,7 @@ func addReport(app *kingpin.Application) command {
 	r.output = enved{cmd}.Choice("output", "Format: table, json or openmetrics; html or text is a letter to people about a month or a week.", "table", "json", "openmetrics", "html", "text")
 	enved{cmd}.Flag("long", "With a table: all figures chat_* of each domain, one in a line. What only one chat server has, such as usage reports, is in json and openmetrics.").BoolVar(&r.long)
 	cmd.Flag("month", "A month (UTC), as in 2026-11: as a table or as JSON, how many people were active in it, by kind of account; else the month of the letter, the last one that is over if not set.").PlaceHolder("MONTH").StringVar(&r.month)
-	cmd.Flag("min-days", "With --month: on how many days of it a person was active at least; 1 if not set.").PlaceHolder("DAYS").IntVar(&r.minDays)
+	cmd.Flag("min-days", "With --month: on how many days of it a person was active at least; 1 if not set.").PlaceHolder("DAYS").IsSetByUser(&r.minDaysSet).IntVar(&r.minDays)
 	cmd.Flag("week", "The week (UTC, ISO 8601) of the letter, as in 2026-W45, instead of a month.").PlaceHolder("WEEK").StringVar(&r.week)
 	return func(ctx context.Context, e environment) error {
 		if err := r.check(); err != nil {
@@ -72,6 +72,7 @@ type reportFlags struct {
 	long        bool
 	month, week string
 	minDays     int // 0 if not set
+	minDaysSet  bool
 }
 
 // check finds flags that do not go together.
@@ -85,9 +86,9 @@ func (r reportFlags) check() error {
 		return errors.New("--month is for --output=table, json, html and text, not openmetrics: use backfill")
 	case r.long && (*r.output != "table" || r.month != ""):
 		return errors.New("--long is for --output=table without --month")
-	case r.minDays != 0 && (r.month == "" || letter):
+	case r.minDaysSet && (r.month == "" || letter):
 		return errors.New("--min-days is for --month with --output=table or json")
-	case r.minDays < 0 || r.minDays > mostDays:
+	case r.minDaysSet && (r.minDays < 1 || r.minDays > mostDays):
 		return fmt.Errorf("--min-days=%d: want a number of days from 1 to %d", r.minDays, mostDays)
 	}
 	return nil

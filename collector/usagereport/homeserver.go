@@ -74,6 +74,11 @@ func (h Homeserver) WithMinimum(minimum int) any {
 			}
 		}
 	}
+	const all, nonbridged = "total_users", "total_nonbridged_users"
+	if n, there := h.Statistics[nonbridged]; there && n < h.Statistics[all] { // else it says nothing of bridged users
+		h.Statistics = maps.Clone(h.Statistics)
+		delete(h.Statistics, nonbridged)
+	}
 	for _, n := range h.LimitMAU {
 		if small(float64(n)) {
 			h.LimitMAU = nil
