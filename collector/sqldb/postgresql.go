@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	db := kept.open(func() *sqlx.DB {
 		db := sqlx.NewDb(stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, config *pgx.ConnConfig) error {
 			return s.readSecrets(o, config)
-		}), stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return true })), "postgres")
+		}), stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }), stdlib.OptionResetSession(isAlive)), "postgres")
 		db.SetMaxOpenConns(1)
 		return db
 	})
@@ -104,6 +105,17 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		view.conn = conn.Conn
 	}
 	return read(ctx, view)
+}
+
+// isAlive says whether a connection that was kept still answers; if not, another one is
+// made.
+func isAlive(ctx context.Context, connection *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if connection.Ping(ctx) != nil {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 // readSecrets sets what files may say otherwise at each connection.

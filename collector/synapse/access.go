@@ -25,7 +25,12 @@ type extra struct {
 }
 
 // extras are what was found of each.
-type extras struct{ agents, devices, created, kinds, rooms, joined, federation, events, limitMAU extra }
+type extras struct {
+	agents, devices, created, kinds, rooms, joined, federation, events, limitMAU extra
+	// seenPages and visitPages say that rows can be read by their place (`ctid`). No figure
+	// needs it: without it, more is read.
+	seenPages, visitPages bool
+}
 
 func (a access) extras() extras {
 	look := func(leftOut, table string, columns ...string) extra {
@@ -44,6 +49,8 @@ func (a access) extras() extras {
 		joined:     look("counts of rooms with users of this server", "room_stats_current", "local_users_in_room"),
 		federation: look("other servers by whether they can be reached", "destinations", "failure_ts"),
 		events:     look("messages, who sends them, and active rooms", "events", "type", "room_id", "sender", "stream_ordering", "received_ts"),
+		seenPages:  a["user_ips.ctid"],
+		visitPages: a["user_daily_visits.ctid"],
 		limitMAU:   look("the users by which Synapse limits monthly active users", "monthly_active_users", "user_id", "timestamp"),
 	}
 }
@@ -68,7 +75,7 @@ func (r *reading) access(ctx context.Context) (access, error) {
 	}
 	query := `
 		SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-		WHERE attnum > 0 AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')
+		WHERE (attnum > 0 OR attname = 'ctid') AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')
 		  AND attrelid IN (to_regclass('` + strings.Join(tables, `'), to_regclass('`) + `'))`
 	if r.Engine == sqldb.SQLite {
 		query = `

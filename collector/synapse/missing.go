@@ -21,7 +21,7 @@ func (r *Reader) explain(ctx context.Context, err error) error {
 		return err
 	}
 	var why string
-	failed := r.options.Database.Read(ctx, sqldb.Options{PasswordFile: r.options.PasswordFile}, func(ctx context.Context, view sqldb.View) (err error) {
+	failed := r.options.Database.Read(ctx, sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection}, func(ctx context.Context, view sqldb.View) (err error) {
 		why, err = whyMissing(ctx, view)
 		return err
 	})

@@ -102,7 +102,7 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
 	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
-	if !end.changes.known || !r.readsPages() || int64(end.rows[0]) < r.limits.wholeDay {
+	if !end.changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
 	var pages int64

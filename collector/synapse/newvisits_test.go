@@ -88,7 +88,7 @@ func TestOnlyNewVisitsAreRead(t *testing.T) {
 			batch := activity.NewBatch(calendar)
 			recorder := &countingRecorder{Recorder: batch}
 			err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-				r := &reading{View: view, since: since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: classes.Classifier(), visitsEnd: end}
+				r := &reading{View: view, since: since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: classes.Classifier(), visitsEnd: end, extras: extras{visitPages: true}}
 				r.limits.slice = 1_000_000
 				must.Succeed(t, r.lookUpChanges(ctx))
 				inDatabase = countVisits(ctx, t, view)

@@ -26,7 +26,7 @@ type walk struct {
 // canWalk says whether the rest of the slices is better read by a walk: everything is read
 // for the first time, and the classes of a day are known, so that something is shown.
 func (r *reading) canWalk(p activity.Progress) bool {
-	return r.changes["user_ips"].known && r.readsPages() && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
+	return r.changes["user_ips"].known && r.readsPages() && r.extras.seenPages && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
 }
 
 // walkOn reads some pages, as many as have about a number of rows, and returns how many

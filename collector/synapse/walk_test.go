@@ -3,6 +3,7 @@ package synapse_test
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -63,5 +64,41 @@ func TestRowsThatMoveWhilePagesAreRead(t *testing.T) {
 	}
 	if stages[3] != 1 || stages[1] < 5 {
 		t.Errorf("refreshes by windows with classes: %v, want some with that of a day alone, and all in the end", stages)
+	}
+}
+
+// A role that may read the documented columns, and one to which nobody has granted the place
+// of rows, get all figures of a large server.
+func TestRolesOfALargeServer(t *testing.T) {
+	for name, place := range map[string]string{"may read the place of rows": "ctid, ", "may not": ""} {
+		t.Run(name, func(t *testing.T) {
+			location := dbtest.PostgreSQL(t)
+			must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon, Tokens: 20}.FillPostgreSQL(t.Context(), location))
+			const role = "exporter_of_places"
+			dbtest.Exec(t, location, "CREATE ROLE "+role+" LOGIN",
+				"GRANT SELECT (name, creation_ts, is_guest, appservice_id, deactivated, user_type) ON users TO "+role,
+				"GRANT SELECT ("+place+"user_id, user_agent, last_seen) ON user_ips TO "+role,
+				"GRANT SELECT (user_id, user_agent, last_seen) ON devices TO "+role,
+				"GRANT SELECT ("+place+"user_id, timestamp, user_agent) ON user_daily_visits TO "+role,
+				"GRANT SELECT (room_id) ON rooms TO "+role, "GRANT SELECT (local_users_in_room) ON room_stats_current TO "+role,
+				"GRANT SELECT (failure_ts) ON destinations TO "+role)
+			t.Cleanup(func() { dbtest.Exec(t, location, "DROP OWNED BY "+role, "DROP ROLE "+role) })
+			u := must.Get(url.Parse(location))(t)
+			u.User = url.User(role)
+			now := noon
+			r := newRefresher(t, u.String(), &now, func(o *collector.RefresherOptions) {
+				o.Reader.(*synapse.Reader).LimitTo(1000, 200, 50, 400)
+			})
+			got := refresh(t, r)
+			for n := 0; r.Status().Snapshot.Unfinished && n < 100; n++ {
+				now = now.Add(15 * time.Second)
+				dbtest.Exec(t, location, fmt.Sprintf(`INSERT INTO user_daily_visits (user_id, device_id, timestamp, user_agent) VALUES ('@more%d:big.example', 'D', %d, 'Mozilla')`, n, noon.Truncate(day).UnixMilli()))
+				got = refresh(t, r)
+			}
+			if s := r.Status(); !s.Up || s.Snapshot.Unfinished {
+				t.Errorf("up %v, unfinished %v", s.Up, s.Snapshot.Unfinished)
+			}
+			agree(t, "in the end", database{location: location}.truth(t, now), shown(got))
+		})
 	}
 }
