@@ -3,6 +3,8 @@ package synapse_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -198,7 +200,10 @@ func readBatched(b *testing.B, reader *synapse.Reader, since, now time.Time, cal
 // history of a refresh an hour ago.
 func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
 	b.Helper()
-	folder := b.TempDir()
+	folder, key := b.TempDir(), activity.Key{1} // that of the calendar
+	if err := os.WriteFile(filepath.Join(folder, "key"), key[:], 0o600); err != nil {
+		b.Fatal(err)
+	}
 	store := history.New(storage.Folder(folder), "")
 	if err := store.Save(b.Context(), "server", []string{synapsetest.Server}, calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
 		b.Fatal(err)
