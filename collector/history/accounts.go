@@ -54,8 +54,8 @@ func (r *reader) accounts(ctx context.Context) (all []uint64, err error) {
 	r.accountSums = make(map[int]uint64)
 	for _, row := range rows {
 		what := fmt.Sprintf("accounts %d", row.Part)
-		content, accounts := accountsIn(what, row.Accounts)
-		if accounts == nil {
+		content, accounts, sound := verifiedNumbers[uint64](what, row.Accounts)
+		if !sound {
 			r.damaged("which accounts there are")
 			return nil, nil
 		}
@@ -63,16 +63,4 @@ func (r *reader) accounts(ctx context.Context) (all []uint64, err error) {
 		r.accountSums[row.Part] = checksum(what, content)
 	}
 	return all, nil
-}
-
-// accountsIn returns the accounts in what is stored, nil if that is damaged.
-func accountsIn(what string, blob []byte) (content []byte, accounts []uint64) {
-	content, err := verifyChecksum(what, blob)
-	if err == nil {
-		accounts, err = decodeNumbers[uint64](content)
-	}
-	if err != nil {
-		return nil, nil
-	}
-	return content, accounts
 }

@@ -1,7 +1,6 @@
 package history_test
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -9,7 +8,6 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
-	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/test/must"
 )
@@ -93,25 +91,17 @@ func TestDamagedAccountsAreNotUsed(t *testing.T) {
 	list(cal, 5)
 	save(t, s, cal, "d")
 	must.Succeed(t, s.Close())
-	db := must.Get(sqldb.CreateSQLite(filepath.Join(folder, "history.db")))(t)
-	defer func() { must.Succeed(t, db.Close()) }()
-	for _, b := range blobs(t, db, "history_accounts", "accounts") {
-		for bit := range 8 * len(b.content) {
-			flipped := append([]byte{}, b.content...)
-			flipped[bit/8] ^= 1 << (bit % 8)
-			put(t, db, "history_accounts", "accounts", b.rowid, flipped)
-			store := open(t, folder)
-			got, loaded := load(t, store)
-			must.Succeed(t, store.Close())
-			if accounts, _ := accountsOf(t, got); accounts != nil || len(loaded.Damage) != 1 {
-				t.Fatalf("bit %d: accounts %v, damage %q", bit, accounts, loaded.Damage)
-			}
-			list(got, 5) // as the reader does then
-			if diff := cmp.Diff(figures(cal, "d"), figures(got, "d")); diff != "" {
-				t.Fatalf("bit %d (-saved +loaded):\n%s", bit, diff)
-			}
+	flips := flipBits(t, folder, 1, map[string]string{"history_accounts": "accounts"}, func(_ string, bit int, got *activity.Calendar, loaded history.Loaded) {
+		if accounts, _ := accountsOf(t, got); accounts != nil || len(loaded.Damage) != 1 {
+			t.Fatalf("bit %d: accounts %v, damage %q", bit, accounts, loaded.Damage)
 		}
-		put(t, db, "history_accounts", "accounts", b.rowid, b.content)
+		list(got, 5) // as the reader does then
+		if diff := cmp.Diff(figures(cal, "d"), figures(got, "d")); diff != "" {
+			t.Fatalf("bit %d (-saved +loaded):\n%s", bit, diff)
+		}
+	})
+	if flips == 0 {
+		t.Error("nothing was flipped")
 	}
 }
 

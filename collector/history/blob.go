@@ -116,6 +116,16 @@ func encodeNumbers[N int64 | uint64](numbers []N) []byte {
 	return content
 }
 
+// verifiedNumbers returns what follows the checksum, and the numbers that it is; false if
+// that is damaged.
+func verifiedNumbers[N int64 | uint64](what string, blob []byte) (content []byte, numbers []N, sound bool) {
+	content, err := verifyChecksum(what, blob)
+	if err == nil {
+		numbers, err = decodeNumbers[N](content)
+	}
+	return content, numbers, err == nil
+}
+
 func decodeNumbers[N int64 | uint64](content []byte) ([]N, error) {
 	if len(content)%8 != 0 {
 		return nil, errFormat

@@ -126,13 +126,9 @@ func (e *eraser) parts(ctx context.Context, table, column string, change func(in
 	}
 	for _, row := range rows {
 		what := fmt.Sprintf("%s %d", table, row.Part)
-		content, err := verifyChecksum(what, row.Content)
-		if err != nil {
-			return fmt.Errorf("part %d of table history_%s: %w: history purge deletes the whole domain", row.Part, table, err)
-		}
-		numbers, err := decodeNumbers[int64](content)
-		if err != nil {
-			return fmt.Errorf("part %d of table history_%s: %w: history purge deletes the whole domain", row.Part, table, err)
+		content, numbers, sound := verifiedNumbers[int64](what, row.Content)
+		if !sound {
+			return fmt.Errorf("part %d of table history_%s: %w: history purge deletes the whole domain", row.Part, table, errFormat)
 		}
 		changed := encodeNumbers(change(row.Part, numbers))
 		if slices.Equal(changed, content) {

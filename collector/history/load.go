@@ -196,26 +196,14 @@ func (r *reader) progress(ctx context.Context) (p activity.Progress, err error) 
 	if err != nil || blob == nil {
 		return p, err
 	}
-	content, moments := progressMoments(blob)
-	if len(moments) != 2 {
+	content, moments, sound := verifiedNumbers[int64](progressName, blob)
+	if !sound || len(moments) != 2 {
 		r.damaged("how far last-seen times were read")
 		r.unusable = true
 		return p, nil
 	}
 	r.progressSum = checksum(progressName, content)
 	return activity.Progress{ClientsSince: timeOf(moments[0]), Unread: timeOf(moments[1])}, nil
-}
-
-// progressMoments returns the moments in what is stored, none if that is damaged.
-func progressMoments(blob []byte) (content []byte, moments []int64) {
-	content, err := verifyChecksum(progressName, blob)
-	if err == nil {
-		moments, err = decodeNumbers[int64](content)
-	}
-	if err != nil {
-		return nil, nil
-	}
-	return content, moments
 }
 
 // timeOf is the reverse of milliOf.
@@ -241,12 +229,8 @@ func parts[N int64 | uint64](ctx context.Context, r *reader, table, column strin
 	sums = make(map[int]uint64)
 	for _, row := range rows {
 		what := fmt.Sprintf("%s %d", table, row.Part)
-		content, err := verifyChecksum(what, row.Content)
-		var numbers []N
-		if err == nil {
-			numbers, err = decodeNumbers[N](content)
-		}
-		if err != nil {
+		content, numbers, sound := verifiedNumbers[N](what, row.Content)
+		if !sound {
 			damaged = true
 			r.damaged(fmt.Sprintf("part %d of table history_%s", row.Part, table))
 		}

@@ -1,12 +1,11 @@
 package history_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/history"
 	"active_users_exporter/test/must"
 )
 
@@ -49,19 +48,12 @@ func TestDamagedProgressIsNotUsed(t *testing.T) {
 	cal.SetProgress([]byte("d"), activity.Progress{ClientsSince: noon, Unread: noon})
 	save(t, s, cal, "d")
 	must.Succeed(t, s.Close())
-	db := must.Get(sqldb.CreateSQLite(filepath.Join(folder, "history.db")))(t)
-	for _, b := range blobs(t, db, "history_progress", "moments") {
-		for bit := range 8 * len(b.content) {
-			flipped := append([]byte{}, b.content...)
-			flipped[bit/8] ^= 1 << (bit % 8)
-			put(t, db, "history_progress", "moments", b.rowid, flipped)
-			store := open(t, folder)
-			got, loaded := load(t, store)
-			must.Succeed(t, store.Close())
-			if len(loaded.Damage) != 1 || isKnown(got, "d") || !loaded.At.IsZero() {
-				t.Fatalf("bit %d is flipped: damage %q, loaded %+v", bit, loaded.Damage, loaded.Moment)
-			}
+	flips := flipBits(t, folder, 1, map[string]string{"history_progress": "moments"}, func(_ string, bit int, got *activity.Calendar, loaded history.Loaded) {
+		if len(loaded.Damage) != 1 || isKnown(got, "d") || !loaded.At.IsZero() {
+			t.Fatalf("bit %d is flipped: damage %q, loaded %+v", bit, loaded.Damage, loaded.Moment)
 		}
+	})
+	if flips == 0 {
+		t.Error("nothing was flipped")
 	}
-	must.Succeed(t, db.Close())
 }

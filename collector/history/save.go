@@ -143,7 +143,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 		return nil, err
 	}
 	if !state.Recorded {
-		if err := errors.Join(w.lastSeen(ctx, state), w.accounts(ctx, state)); err != nil {
+		if err := w.kept(ctx, state); err != nil {
 			return nil, err
 		}
 	}
@@ -224,13 +224,21 @@ func (w *writer) id(ctx context.Context, server, domain string) (id int64, err e
 	return id, err
 }
 
+// kept writes what is stored of domains alone whose visits the server itself keeps.
+func (w *writer) kept(ctx context.Context, state activity.State) error {
+	if err := w.progress(ctx, state.Progress); err != nil {
+		return err
+	}
+	if err := w.lastSeen(ctx, state); err != nil {
+		return err
+	}
+	return w.accounts(ctx, state)
+}
+
 // otherSeen is the part of last-seen times that those of other classes are in.
 const otherSeen = -1
 
 func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
-	if err := w.progress(ctx, state.Progress); err != nil {
-		return err
-	}
 	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
 		return err
 	}

@@ -105,12 +105,12 @@ func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	if !end.changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
-	var pages int64
-	if err := r.GetContext(ctx, &pages, `SELECT pg_relation_size('user_daily_visits') / current_setting('block_size')::bigint`); err != nil {
+	pages, err := r.pages(ctx, "user_daily_visits")
+	if err != nil {
 		return err
 	}
 	end.from = uint32(max(0, pages-watchedPages))
-	err := r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
+	err = r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
 	if err == nil {
 		r.visitsEnd = end
 	}

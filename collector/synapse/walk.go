@@ -35,8 +35,7 @@ func (r *reading) walkOn(ctx context.Context, rows, after int64) (read int64, er
 	w, file := &r.walk, r.changes["user_ips"].file
 	if w.file != file { // else rows may be where there were none
 		*w = walk{file: file}
-		query := `SELECT pg_relation_size('user_ips') / current_setting('block_size')::bigint`
-		if err := r.GetContext(ctx, &w.end, query); err != nil {
+		if w.end, err = r.pages(ctx, "user_ips"); err != nil {
 			return 0, err
 		}
 	}
@@ -61,6 +60,12 @@ func (r *reading) readsPages() bool {
 	major, _, _ := strings.Cut(r.Version, ".")
 	version, err := strconv.Atoi(major)
 	return r.Engine == sqldb.PostgreSQL && err == nil && version >= 14
+}
+
+// pages returns how many pages a table of PostgreSQL has.
+func (r *reading) pages(ctx context.Context, table string) (n int64, err error) {
+	err = r.GetContext(ctx, &n, `SELECT pg_relation_size('`+table+`') / current_setting('block_size')::bigint`)
+	return n, err
 }
 
 // pageRows are the rows seen later than a moment on some pages, the last excluded.
