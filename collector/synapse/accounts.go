@@ -41,10 +41,12 @@ const (
 
 // accountGroup is a number of accounts that are alike.
 type accountGroup struct {
-	Guest, Service       int
-	Deactivated, Created bool // created in the last 24 hours
-	Kind                 activity.Kind
-	Accounts             int
+	Guest, Service int
+	Deactivated    bool
+	Created        bool // in the last 24 hours
+	Settled        bool // created so long ago that no other account of that time can come
+	Kind           activity.Kind
+	Accounts       int
 }
 
 // kindColumn is the kind of an account, with natives by what has been made of them: the
@@ -66,73 +68,98 @@ func (r *reading) made() string {
 		WHEN ` + r.bots.Match("name", "@", ":"+string(r.server), r.Engine) + ` THEN 'bot' END`
 }
 
-// accountCount is what a scan of users gave: the accounts that were created up to a
-// moment, in Unix seconds, and how many others there were.
+// accountCount is what is known of the accounts at a Read. Moments are in Unix seconds.
 type accountCount struct {
-	upTo   int64
-	groups []accountGroup
-	later  int
+	old     int64 // no account up to then was created in the last 24 hours
+	settled int64 // all accounts up to then are settled
+	groups  []accountGroup
 }
 
 // accounts counts all accounts there are, and returns true if the kind of each is known.
 //
-// Most Reads count only the accounts that were created since a day before the last scan. A
-// scan is needed if the database server says that more was inserted than these, or that
-// anything was updated or deleted: somebody may have been deactivated.
+// Most Reads count only the accounts that were created since the last one, and those that
+// have left the last 24 hours. A scan is needed if the database server says that more was
+// inserted than these, or that anything was updated or deleted: somebody may have been
+// deactivated.
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
 	last, now := &r.counts.accounts, r.changes["users"]
 	first := last.at.IsZero()
-	if !first && r.extras.created.readable {
-		if groups, err = r.accountGroups(ctx, fmt.Sprintf(`WHERE creation_ts > %d`, last.value.upTo)); err != nil {
+	if r.extras.created.readable && !last.forgotten(r) && last.value.old <= r.dayAgo() && r.dayAgo() < last.value.settled {
+		found, err := r.newAccounts(ctx, &last.value)
+		if err != nil {
 			return nil, false, err
 		}
-		expected := now
-		expected.inserted -= int64(accountsIn(groups) - last.value.later)
-		if !last.expired(r, expected) {
-			groups = append(groups, last.value.groups...)
+		if last.changes.inserted += found; !last.expired(r, now) {
 			if !r.extras.kinds.readable {
-				return groups, false, nil
+				return last.value.groups, false, nil
 			}
 			if err := r.newKinds(ctx); err != nil {
 				return nil, false, err
 			}
-			if counts, known := r.rec.Accounts(r.server); known && counts == wanted(groups) {
-				return groups, true, nil
+			if counts, known := r.rec.Accounts(r.server); known && counts == wanted(last.value.groups) {
+				return last.value.groups, true, nil
 			}
 		}
 	}
 	if groups, err = r.accountGroups(ctx, ""); err != nil { // a scan of users
 		return nil, false, err
 	}
-	count := accountCount{upTo: r.dayAgo()}
-	for _, g := range groups {
-		if !g.Created {
-			count.groups = append(count.groups, g)
-		}
-	}
-	count.later = accountsIn(groups) - accountsIn(count.groups)
-	*last = counted[accountCount]{count, r.now, now}
+	*last = counted[accountCount]{accountCount{r.dayAgo(), r.settled(), groups}, r.now, now}
 	kindsKnown, err = r.accountKinds(ctx, groups, first)
 	return groups, kindsKnown, err
 }
 
-func accountsIn(groups []accountGroup) (n int) {
-	for _, g := range groups {
-		n += g.Accounts
+// newAccounts brings what is known of the accounts up to date, and returns how many are
+// new.
+func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64, err error) {
+	// Both by index users_creation_ts (creation_ts).
+	groups, err := r.accountGroups(ctx, fmt.Sprintf(`WHERE creation_ts > %d OR creation_ts > %d AND creation_ts <= %d`, c.settled, c.old, r.dayAgo()))
+	if err != nil {
+		return 0, err
 	}
-	return n
+	number := make(map[accountGroup]int)
+	add := func(g accountGroup, n int) {
+		g.Accounts = 0
+		number[g] += n
+	}
+	for _, g := range c.groups {
+		if g.Settled {
+			add(g, g.Accounts)
+		} else {
+			found -= int64(g.Accounts)
+		}
+	}
+	for _, g := range groups {
+		add(g, g.Accounts)
+		if g.Created {
+			found += int64(g.Accounts)
+		} else { // of the last 24 hours no longer
+			g.Created = true
+			add(g, -g.Accounts)
+		}
+	}
+	*c = accountCount{r.dayAgo(), r.settled(), nil}
+	for g, n := range number {
+		g.Accounts = n
+		c.groups = append(c.groups, g)
+	}
+	return found, nil
 }
 
 // dayAgo is the second after which accounts were created in the last 24 hours. Moments in
 // the future count, as for Synapse.
 func (r *reading) dayAgo() int64 { return r.now.Add(-24 * time.Hour).Unix() }
 
+// settled is the second up to which no account can come any more.
+func (r *reading) settled() int64 { return r.now.Add(-overlap).Unix() }
+
 // accountGroups counts the accounts that meet a condition, alike ones together. Which of
 // them are alike is said after they are counted: that costs the server least.
 func (r *reading) accountGroups(ctx context.Context, where string) (groups []accountGroup, err error) {
 	created := fmt.Sprintf(`CASE WHEN creation_ts > %d THEN 1 ELSE 0 END`, r.dayAgo())
+	settled := fmt.Sprintf(`CASE WHEN creation_ts > %d THEN 0 ELSE 1 END`, r.settled())
 	if !r.extras.created.readable {
-		created = "0"
+		created, settled = "0", "1"
 	}
 	kind, made := kindColumn("made"), r.made()
 	if !r.extras.kinds.readable {
@@ -142,9 +169,9 @@ func (r *reading) accountGroups(ctx context.Context, where string) (groups []acc
 		SELECT COALESCE(is_guest, 0) AS guest,
 		       CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 1 ELSE 2 END AS service,
 		       CASE WHEN deactivated <> 0 THEN 1 ELSE 0 END AS deactivated,
-		       created, `+kind+` AS kind, accounts
-		FROM (SELECT is_guest, appservice_id, deactivated, `+made+` AS made, `+created+` AS created, COUNT(*) AS accounts
-		      FROM users `+where+` GROUP BY 1, 2, 3, 4, 5) AS alike`)
+		       created, settled, `+kind+` AS kind, accounts
+		FROM (SELECT is_guest, appservice_id, deactivated, `+made+` AS made, `+created+` AS created, `+settled+` AS settled, COUNT(*) AS accounts
+		      FROM users `+where+` GROUP BY 1, 2, 3, 4, 5, 6) AS alike`)
 	return groups, err
 }
 

@@ -45,18 +45,18 @@ func (c changes) only(earlier changes) bool {
 	return c.known && c == earlier
 }
 
+// forgotten says that what was counted is of no use any more, whatever has changed since:
+// it was counted on another UTC day, for the server's word is not final: it says nothing of
+// changes of the last seconds. An SQLite file is small, and is scanned each time.
+func (c counted[T]) forgotten(r *reading) bool {
+	return c.at.IsZero() || r.since.IsZero() || activity.DayOf(c.at) != activity.DayOf(r.now) || r.now.Before(c.at) || r.Engine == sqldb.SQLite
+}
+
 // expired says that a table must be scanned again: the database server says that it has
-// changed, or does not say, and the last scan was not just before; or the last one was
-// on another UTC day, for the server's word is not final: it says nothing of changes of the
-// last seconds. An SQLite file is small, and is scanned each time.
+// changed, or does not say, and the last scan was not just before.
 func (c counted[T]) expired(r *reading, now changes) bool {
-	switch {
-	case c.at.IsZero(), r.since.IsZero(), activity.DayOf(c.at) != activity.DayOf(r.now), r.now.Before(c.at), r.Engine == sqldb.SQLite:
-		return true
-	case now.known && now == c.changes:
-		return false
-	}
-	return r.now.Sub(c.at) >= countsEvery
+	unchanged := now.known && now == c.changes
+	return c.forgotten(r) || !unchanged && r.now.Sub(c.at) >= countsEvery
 }
 
 // count returns what is known of a table, or what count gives if that has expired.

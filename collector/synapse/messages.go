@@ -150,13 +150,16 @@ func addMessage(m *activity.Messages, row *sqldb.Row) {
 // Backfilled events have negative positions and are never looked at.
 func (r *reading) positionAt(ctx context.Context, at time.Time) (position int64, err error) {
 	// One row of the index of stream positions at each of its steps: there are
-	// as many as the number of positions has binary digits.
-	const earlier = `COALESCE((SELECT received_ts FROM events WHERE stream_ordering <= (low + high) / 2 ORDER BY stream_ordering DESC LIMIT 1), 0) < ?`
+	// as many as the number of positions has binary digits. Each step has found out whether
+	// the event in its middle is too early, so that it is looked up once.
+	const event = `COALESCE((SELECT received_ts FROM events WHERE stream_ordering <= `
+	const isEarly = ` ORDER BY stream_ordering DESC LIMIT 1), 0) < ?`
 	const query = `
-		WITH RECURSIVE search (low, high) AS (
-			SELECT CAST(0 AS BIGINT), COALESCE((SELECT MAX(stream_ordering) + 1 FROM events), 0)
+		WITH RECURSIVE search (low, high, early) AS (
+			SELECT CAST(0 AS BIGINT), whole.high, ` + event + `whole.high / 2` + isEarly + ` FROM (SELECT COALESCE((SELECT MAX(stream_ordering) + 1 FROM events), 0) AS high) AS whole
 			UNION ALL
-			SELECT CASE WHEN ` + earlier + ` THEN (low + high) / 2 + 1 ELSE low END, CASE WHEN ` + earlier + ` THEN high ELSE (low + high) / 2 END
+			SELECT CASE WHEN early THEN (low + high) / 2 + 1 ELSE low END, CASE WHEN early THEN high ELSE (low + high) / 2 END,
+			       ` + event + `CASE WHEN early THEN ((low + high) / 2 + 1 + high) / 2 ELSE (low + (low + high) / 2) / 2 END` + isEarly + `
 			FROM search WHERE low < high)
 		SELECT low FROM search WHERE low >= high`
 	err = r.GetContext(ctx, &position, r.Rebind(query), at.UnixMilli(), at.UnixMilli())

@@ -14,61 +14,68 @@ import (
 // PostgreSQL puts them on new pages or behind the others on one of the last: each of its
 // processes goes on with the page on which it wrote last.
 type visitsEnd struct {
-	date    activity.Day // of that Read, in UTC
-	rows    [2]int       // that were then known of this day and of the next one
-	changes changes      // of the table, up to then
-	from    uint32       // the number of the first of the last pages
-	last    []uint16     // the position of the last row on each of them; nil if that is not known
+	date activity.Day // of that Read, in UTC
+	rows [2]int       // that were then known of this day and of the next one
+	from uint32       // the number of the first of the last pages
+	last []uint16     // the position of the last row on each of them; nil if that is not known
 }
 
 // watchedPages is on how many pages, the last of the table, new rows are looked for.
 const watchedPages = 256
 
-// newVisits reports the visits that were added since the last Read, if it is certain that
-// these are all that has changed. The new rows on the last pages must then be as many as
-// the database server says were inserted, none updated or deleted, and all of them of
-// today: a row in a gap of an older page, one that was committed late, a deleted one and a
-// restored backup change these numbers.
+// newVisits reports the visits that were added since the last Read, and returns how many,
+// if it is certain that these are all that has changed. The new rows on the last pages must
+// then be as many as the database server says were inserted, none updated or deleted, and
+// all of them of today: a row in a gap of an older page, one that was committed late, a
+// deleted one and a restored backup change these numbers.
 //
 // The database server's word comes seconds late. That could hide a row in a gap, or a
 // deletion, from one Read, but not from the next; and it is asked only where reading
 // the whole day would be work.
-func (r *reading) newVisits(ctx context.Context) (all bool, err error) {
-	end, now := r.visitsEnd, r.changes["user_daily_visits"]
+func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err error) {
+	end := r.visitsEnd
 	r.visitsEnd = visitsEnd{}
 	today := activity.DayOf(r.now)
-	inserted := now.inserted - end.changes.inserted
-	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !now.only(end.changes) || inserted > r.limits.slice {
-		return false, nil
+	unread, only := r.ledger.unread(r.changes["user_daily_visits"])
+	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !only || unread < 0 || unread > r.limits.slice {
+		return 0, false, nil
 	}
-	type visit struct {
-		user   []byte
-		client activity.Client
-		date   activity.Day
+	// Most of the time one process writes, and goes on with the last page.
+	visits, after, err := r.visitsBehind(ctx, end, end.from+uint32(max(0, len(end.last)-1)))
+	if err == nil && int64(len(visits)) < unread {
+		visits, after, err = r.visitsBehind(ctx, end, end.from)
 	}
-	from := end.from
-	if inserted == 0 { // as most minutes: Synapse writes every five
-		from += uint32(max(0, len(end.last)-1))
+	if err != nil || int64(len(visits)) != unread || slices.ContainsFunc(visits, func(v visit) bool { return v.date != today && v.date != today+1 }) {
+		return 0, false, err
 	}
-	var added []visit
-	end.last = slices.Clone(end.last)
-	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, from), 4, func(row *sqldb.Row) {
-		if end.add(row.Text(0)) {
-			added = append(added, visit{slices.Clone(row.Text(1)), r.classify.Of(row.Text(2)), dayOfMillis(row.Integer(3))})
-		}
-	})
-	if err != nil || int64(len(added)) != inserted || slices.ContainsFunc(added, func(v visit) bool { return v.date != today && v.date != today+1 }) {
-		return false, err
-	}
-	for _, v := range added {
+	for _, v := range visits {
 		r.rec.Visit(r.server, v.user, v.client, v.date)
 	}
-	if older := len(end.last) - watchedPages; older > 0 {
-		end.from, end.last = end.from+uint32(older), end.last[older:]
+	if older := len(after.last) - watchedPages; older > 0 {
+		after.from, after.last = after.from+uint32(older), after.last[older:]
 	}
-	end.rows, end.changes = r.rowsOf(today), now
-	r.visitsEnd = end
-	return true, nil
+	after.rows = r.rowsOf(today)
+	r.visitsEnd = after
+	return unread, true, nil
+}
+
+// A visit is a row of user_daily_visits.
+type visit struct {
+	user   []byte
+	client activity.Client
+	date   activity.Day
+}
+
+// visitsBehind returns the visits from a page on that are behind an end, and where they
+// end.
+func (r *reading) visitsBehind(ctx context.Context, end visitsEnd, from uint32) (visits []visit, after visitsEnd, err error) {
+	after, after.last = end, slices.Clone(end.last)
+	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, from), 4, func(row *sqldb.Row) {
+		if after.add(row.Text(0)) {
+			visits = append(visits, visit{slices.Clone(row.Text(1)), r.classify.Of(row.Text(2)), dayOfMillis(row.Integer(3))})
+		}
+	})
+	return visits, after, err
 }
 
 // fits says that the end is known, and belongs to a day and to what is known of its rows.
@@ -101,8 +108,8 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 // lookUpVisitsEnd notes where the table ends, if that is worth something.
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
-	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
-	if !end.changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
+	end := visitsEnd{date: today, rows: r.rowsOf(today), last: []uint16{}}
+	if !r.changes["user_daily_visits"].known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
 	pages, err := r.pages(ctx, "user_daily_visits")

@@ -48,9 +48,8 @@ func TestOnlyNewVisitsAreRead(t *testing.T) {
 		t.Cleanup(func() { _ = writers[i].Close(context.Background()) })
 	}
 
-	classes := activity.SynapseClasses()
-	calendar := activity.NewCalendar(activity.Key{1}, classes)
-	since, now, end := time.Time{}, noon, visitsEnd{}
+	reader := newVisitsReader(t, source)
+	now := noon
 	for i, step := range []struct {
 		name       string
 		after      time.Duration
@@ -83,30 +82,9 @@ func TestOnlyNewVisitsAreRead(t *testing.T) {
 			}
 		}
 		now = now.Add(step.after)
-		read, inDatabase, err := 0, map[activity.Day]int(nil), errors.New("not read yet")
-		for err != nil {
-			batch := activity.NewBatch(calendar)
-			recorder := &countingRecorder{Recorder: batch}
-			err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-				r := &reading{View: view, since: since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: classes.Classifier(), visitsEnd: end, extras: extras{visitPages: true}}
-				r.limits.slice = 1_000_000
-				must.Succeed(t, r.lookUpChanges(ctx))
-				inDatabase = countVisits(ctx, t, view)
-				err := r.visits(ctx)
-				end = r.visitsEnd
-				return err
-			})
-			batch.Flush()
-			read += recorder.visits
-			if errors.Is(err, collector.ErrStartOver) {
-				calendar, since = activity.NewCalendar(activity.Key{1}, classes), time.Time{}
-			} else {
-				must.Succeed(t, err)
-			}
-		}
-		since = now
+		read, inDatabase := reader.read(now)
 		for date := activity.DayOf(now) - 40; date <= activity.DayOf(now)+1; date++ {
-			if known, _ := calendar.Rows([]byte(synapsetest.Server), date); known != inDatabase[date] {
+			if known, _ := reader.calendar.Rows([]byte(synapsetest.Server), date); known != inDatabase[date] {
 				t.Errorf("%s: %d visits are known of day %s, %d are there", step.name, known, date, inDatabase[date])
 			}
 		}
@@ -117,6 +95,48 @@ func TestOnlyNewVisitsAreRead(t *testing.T) {
 }
 
 const whole = -1
+
+// A visitsReader reads visits alone, time and again.
+type visitsReader struct {
+	t        *testing.T
+	source   sqldb.Source
+	calendar *activity.Calendar
+	since    time.Time
+	end      visitsEnd
+	ledger   ledger
+}
+
+func newVisitsReader(t *testing.T, source sqldb.Source) *visitsReader {
+	return &visitsReader{t: t, source: source, calendar: activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())}
+}
+
+// read returns how many visits were reported, and how many of each day there are.
+func (v *visitsReader) read(now time.Time) (reported int, inDatabase map[activity.Day]int) {
+	v.t.Helper()
+	err := errors.New("not read yet")
+	for err != nil {
+		batch := activity.NewBatch(v.calendar)
+		recorder := &countingRecorder{Recorder: batch}
+		err = v.source.Read(v.t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
+			r := &reading{View: view, since: v.since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: activity.SynapseClasses().Classifier(), visitsEnd: v.end, ledger: v.ledger, extras: extras{visitPages: true}}
+			r.limits.slice = 1_000_000
+			must.Succeed(v.t, r.lookUpChanges(ctx))
+			inDatabase = countVisits(ctx, v.t, view)
+			err := r.visits(ctx)
+			v.end, v.ledger = r.visitsEnd, r.ledger
+			return err
+		})
+		batch.Flush()
+		reported += recorder.visits
+		if errors.Is(err, collector.ErrStartOver) {
+			v.calendar, v.since = activity.NewCalendar(activity.Key{1}, activity.SynapseClasses()), time.Time{}
+		} else {
+			must.Succeed(v.t, err)
+		}
+	}
+	v.since = now
+	return reported, inDatabase
+}
 
 func countVisits(ctx context.Context, t *testing.T, view sqldb.View) map[activity.Day]int {
 	t.Helper()

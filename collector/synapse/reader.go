@@ -64,7 +64,8 @@ type Reader struct {
 	counts counts
 	// visitsEnd is where the visits ended at the last Read.
 	visitsEnd  visitsEnd
-	walk       walk // through user_ips
+	ledger     ledger // of the visits
+	walk       walk   // through user_ips
 	connection *sqldb.Kept
 }
 
@@ -94,6 +95,7 @@ type reading struct {
 	changes       map[string]changes // of tables, by name
 	counts        counts             // see Reader
 	visitsEnd     visitsEnd          // see Reader
+	ledger        ledger             // see Reader
 	walk          walk               // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
@@ -108,7 +110,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	var facts collector.Facts
 	read := &reading{
 		since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures),
-		restored: r.restored, visitsEnd: r.visitsEnd, walk: r.walk,
+		restored: r.restored, visitsEnd: r.visitsEnd, ledger: r.ledger, walk: r.walk,
 	}
 	if since.IsZero() { // what was read before is forgotten
 		read.walk = walk{}
@@ -126,7 +128,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		facts.Resumable, r.last = false, mark{}
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
-		r.last, r.restored, r.visitsEnd, r.walk = end, read.restored, read.visitsEnd, read.walk
+		r.last, r.restored, r.visitsEnd, r.ledger, r.walk = end, read.restored, read.visitsEnd, read.ledger, read.walk
 	}
 	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
 		r.failures = 0

@@ -24,7 +24,8 @@ const writeDelay = 15 * time.Minute
 // that are not known. For others the rows are counted, and a day with another count
 // is read again. That is for each day once in activity.VerifyEvery; and for all
 // days that are known, however old, when everything is asked for: the last Read may
-// have been before they were over.
+// have been before they were over. Nothing is counted while it is sure that rows were
+// added, and nothing else happened; see ledger.
 //
 // The newest day before those, of all that have rows, is always counted: a backup that is
 // restored lacks the newest rows. If a recent day has lost rows, the records are no longer
@@ -34,7 +35,8 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
 		return err
 	}
-	all, err := r.newVisits(ctx)
+	everything := r.since.IsZero() || r.restored
+	added, all, err := r.newVisits(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,6 +44,7 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.verify(ctx, days.counted, days.stale); err != nil {
 		return err
 	}
+	before := r.rowsIn(days.stale)
 	for _, run := range runs(slices.Sorted(maps.Keys(days.stale)), activity.RetentionDays) {
 		if err := r.readDays(ctx, run.from, run.to); err != nil {
 			return err
@@ -52,10 +55,23 @@ func (r *reading) visits(ctx context.Context) error {
 			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
 		}
 	}
+	now := r.changes["user_daily_visits"]
+	if r.ledger.enter(now, added+r.rowsIn(days.stale)-before, r.now); everything {
+		r.ledger = ledger{changes: now}
+	}
 	if all {
 		return nil
 	}
 	return r.lookUpVisitsEnd(ctx)
+}
+
+// rowsIn returns how many visits are known of some days.
+func (r *reading) rowsIn(days map[activity.Day]bool) (rows int64) {
+	for date := range days {
+		n, _ := r.rec.Rows(r.server, date)
+		rows += int64(n)
+	}
+	return rows
 }
 
 // visitDays are the days of visits that a Read looks at.
@@ -89,6 +105,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
+	isSure := r.ledger.isSure(r.changes["user_daily_visits"], r.now)
 	for date := from; date < end; date++ {
 		rows, known := r.rec.Rows(r.server, date)
 		switch {
@@ -96,7 +113,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 			continue
 		case !known, date >= changed:
 			days.stale[date] = true
-		case date >= counted, date.VerifiedBetween(r.since, r.now):
+		case date >= counted, !isSure && date.VerifiedBetween(r.since, r.now):
 			days.counted = append(days.counted, date)
 		}
 		if date >= recent {

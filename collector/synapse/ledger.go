@@ -1,0 +1,48 @@
+package synapse
+
+import (
+	"time"
+
+	"active_users_exporter/collector/activity"
+)
+
+// A ledger accounts for the changes of a table to which Synapse only ever adds rows. As
+// long as the database server says that as many rows were inserted as were read, and none
+// updated or deleted, what was read before is still what is there.
+//
+// The database server's word comes seconds late, and counts rows whose transaction was
+// taken back. So a few Reads may pass until the numbers agree.
+type ledger struct {
+	changes changes   // of the table, when all of them were last accounted for
+	rows    int64     // that were read since
+	misses  int       // Reads in a row after which the numbers did not agree
+	doubts  time.Time // until when what was read before is verified
+}
+
+// mostMisses is how many Reads may pass.
+const mostMisses = 2
+
+// unread returns how many rows were inserted and not read yet, and true if nothing else
+// has changed.
+func (l ledger) unread(now changes) (rows int64, only bool) {
+	return now.inserted - l.changes.inserted - l.rows, now.only(l.changes)
+}
+
+// enter notes how many rows were read at a Read, and how the table had changed.
+func (l *ledger) enter(now changes, rows int64, at time.Time) {
+	l.rows += rows
+	switch unread, only := l.unread(now); {
+	case only && unread == 0:
+		l.changes, l.rows, l.misses = now, 0, 0
+	case only && l.misses < mostMisses:
+		l.misses++
+	default:
+		*l = ledger{changes: now, doubts: at.Add(activity.VerifyEvery)}
+	}
+}
+
+// isSure says that what was read before need not be verified.
+func (l ledger) isSure(now changes, at time.Time) bool {
+	_, only := l.unread(now)
+	return only && l.misses == 0 && !at.Before(l.doubts)
+}

@@ -1,0 +1,110 @@
+package synapse
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/sqldb"
+	"active_users_exporter/collector/sqldb/dbtest"
+	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
+)
+
+// What was read before is taken for granted while the database server's numbers agree with
+// what was read.
+func TestLedger(t *testing.T) {
+	table := changes{known: true, file: 1, inserted: 1000}
+	l, now := ledger{changes: table}, noon
+	for _, step := range []struct {
+		name           string
+		after          time.Duration
+		happened, read func() int64
+		sure           bool
+	}{
+		{"nothing happened", time.Hour, none, none, true},
+		{"rows were inserted and read", time.Hour, inserted(&table, 7), rows(7), true},
+		{"rows were read of which the server says nothing yet", time.Hour, none, rows(5), false},
+		{"which it says now", time.Minute, inserted(&table, 5), none, true},
+		{"rows were inserted after the view began", time.Hour, inserted(&table, 2), none, false},
+		{"which are read now", time.Minute, none, rows(2), true},
+		{"rows came to a day that is not read", time.Minute, inserted(&table, 3), none, false},
+		{"once more nothing", time.Minute, none, none, false},
+		{"and a third time", time.Minute, none, none, false},
+		{"before all days are verified", activity.VerifyEvery - time.Minute, inserted(&table, 1), rows(1), false},
+		{"when they are", time.Minute, none, none, true},
+		{"a row was deleted", time.Hour, func() int64 { table.deleted++; return 0 }, none, false},
+		{"long ago", activity.VerifyEvery, none, none, true},
+		{"a row was changed", time.Hour, func() int64 { table.updated++; return 0 }, none, false},
+		{"long ago", activity.VerifyEvery, none, none, true},
+		{"the table was written anew", time.Hour, func() int64 { table.file++; return 0 }, none, false},
+		{"long ago", activity.VerifyEvery, none, none, true},
+		{"the server does not say", time.Hour, func() int64 { table = changes{}; return 0 }, none, false},
+		{"for long", 2 * activity.VerifyEvery, none, none, false},
+	} {
+		now = now.Add(step.after)
+		step.happened()
+		l.enter(table, step.read(), now)
+		if sure := l.isSure(table, now); sure != step.sure {
+			t.Errorf("%s: is sure: %t, want %t", step.name, sure, step.sure)
+		}
+	}
+}
+
+func none() int64 { return 0 }
+
+func rows(n int64) func() int64 { return func() int64 { return n } }
+
+func inserted(table *changes, n int64) func() int64 {
+	return func() int64 {
+		table.inserted += n
+		return n
+	}
+}
+
+// A new process knows of no changes: it verifies all days once.
+func TestALedgerThatBegins(t *testing.T) {
+	var l ledger
+	table := changes{known: true, file: 1, inserted: 1000}
+	l.enter(table, 0, noon)
+	if l.isSure(table, noon.Add(time.Hour)) {
+		t.Error("what another process read is taken for granted")
+	}
+}
+
+// A visit that is deleted from an old day, or added to it, is found, although old days were
+// not counted before.
+func TestOldDaysAreVerified(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	must.Succeed(t, synapsetest.Population{Users: 3000, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
+	reader := newVisitsReader(t, must.Get(sqldb.ParseSource(location))(t))
+	now, old := noon, activity.DayOf(noon)-30
+	for _, step := range []struct{ name, statement string }{
+		{"nothing", `SELECT 1`},
+		{"deleted", fmt.Sprintf(`DELETE FROM user_daily_visits WHERE ctid = (SELECT MIN(ctid) FROM user_daily_visits WHERE timestamp = %d)`, old.Start().UnixMilli())},
+		{"added", fmt.Sprintf(`INSERT INTO user_daily_visits (user_id, device_id, timestamp, user_agent) VALUES ('@late:big.example', 'D', %d, 'Mozilla')`, old.Start().UnixMilli())},
+	} {
+		dbtest.Exec(t, location, step.statement, `SELECT pg_stat_force_next_flush()`)
+		var inDatabase map[activity.Day]int
+		for range activity.VerifyEvery/time.Hour + mostMisses + 1 {
+			_, inDatabase = reader.read(now)
+			now = now.Add(time.Hour)
+		}
+		if known, _ := reader.calendar.Rows([]byte(synapsetest.Server), old); known != inDatabase[old] {
+			t.Errorf("%s: %d visits of an old day are known, %d are there", step.name, known, inDatabase[old])
+		}
+		if !reader.ledger.isSure(reader.ledger.changes, now) {
+			t.Errorf("%s: old days are verified for ever", step.name)
+		}
+		r := &reading{since: now.Add(-activity.VerifyEvery), now: now, server: []byte(synapsetest.Server), rec: activity.NewBatch(reader.calendar), ledger: reader.ledger}
+		r.changes = map[string]changes{"user_daily_visits": r.ledger.changes}
+		if counted := r.visitDays(true).counted; len(counted) > 0 {
+			t.Errorf("%s: %d days are counted, though it is sure that nothing has changed", step.name, len(counted))
+		}
+		r.ledger.doubts = now.Add(time.Hour)
+		if counted := r.visitDays(true).counted; len(counted) < activity.RetentionDays-1 {
+			t.Errorf("%s: in doubt, only %d days are counted in all that time", step.name, len(counted))
+		}
+	}
+}
