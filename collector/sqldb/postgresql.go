@@ -90,16 +90,15 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 	if cockroach {
 		settings = readSettings
 	}
-	for statement := range strings.SplitSeq(settings, ";") {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("set time-outs: %w", err)
-		}
-	}
 	var version string
-	if err := tx.GetContext(ctx, &version, `SHOW server_version`); err != nil {
-		return fmt.Errorf("ask for the server's version: %w", err)
+	err = conn.Raw(func(driver any) error {
+		connection := driver.(*stdlib.Conn).Conn().PgConn()
+		version, _, _ = strings.Cut(connection.ParameterStatus("server_version"), " ") // "15.18 (Debian 15.18-0+deb12u1)"
+		return connection.Exec(ctx, settings).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("set time-outs: %w", err)
 	}
-	version, _, _ = strings.Cut(version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
 	view := View{Tx: tx, Engine: PostgreSQL, Version: version}
 	if !cockroach { // which has no COPY in binary form to us
 		view.conn = conn.Conn

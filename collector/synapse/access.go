@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"active_users_exporter/collector/chatserver"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/synapse/mas"
 )
-
-// access says what of the database can be read, by "table.column": what the
-// role has been granted, of what this version of Synapse has.
-type access map[string]bool
 
 // An extra is a part of the database that some figures need and all others can
 // do without.
@@ -32,11 +29,13 @@ type extras struct {
 	seenPages, visitPages bool
 }
 
-func (a access) extras() extras {
+// lookUpExtras returns what can be read: what the role has been granted, of what this version of
+// Synapse has.
+func (r *reading) lookUpExtras() extras {
 	look := func(leftOut, table string, columns ...string) extra {
 		e := extra{table, columns, leftOut, true}
 		for _, column := range columns {
-			e.readable = e.readable && a[table+"."+column]
+			e.readable = e.readable && r.canRead(table, column)
 		}
 		return e
 	}
@@ -49,8 +48,8 @@ func (a access) extras() extras {
 		joined:     look("counts of rooms with users of this server", "room_stats_current", "local_users_in_room"),
 		federation: look("other servers by whether they can be reached", "destinations", "failure_ts"),
 		events:     look("messages, who sends them, and active rooms", "events", "type", "room_id", "sender", "stream_ordering", "received_ts"),
-		seenPages:  a["user_ips.ctid"],
-		visitPages: a["user_daily_visits.ctid"],
+		seenPages:  r.canRead("user_ips", "ctid"),
+		visitPages: r.canRead("user_daily_visits", "ctid"),
 		limitMAU:   look("the users by which Synapse limits monthly active users", "monthly_active_users", "user_id", "timestamp"),
 	}
 }
@@ -66,31 +65,8 @@ func (x extras) warnings() (all []string) {
 	return all
 }
 
-// access asks the database's catalogue: on PostgreSQL a refused statement would
-// end the transaction.
-func (r *reading) access(ctx context.Context) (access, error) {
-	var tables []string
-	for _, need := range needs() {
-		tables = append(tables, need.Table)
-	}
-	query := `
-		SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-		WHERE (attnum > 0 OR attname = 'ctid') AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')
-		  AND attrelid IN (to_regclass('` + strings.Join(tables, `'), to_regclass('`) + `'))`
-	if r.Engine == sqldb.SQLite {
-		query = `
-		SELECT sqlite_master.name || '.' || columns.name FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
-		WHERE sqlite_master.name IN ('` + strings.Join(tables, `', '`) + `')`
-	}
-	var names []string
-	if err := r.SelectContext(ctx, &names, query); err != nil {
-		return nil, fmt.Errorf("look up what can be read: %w", err)
-	}
-	found := make(access)
-	for _, name := range names {
-		found[name] = true
-	}
-	return found, nil
+func (r *reading) canRead(table, column string) bool {
+	return slices.Contains(r.tables[table].columns, column)
 }
 
 // needs are all parts of the database that are read.

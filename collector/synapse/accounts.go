@@ -82,7 +82,7 @@ type accountCount struct {
 // inserted than these, or that anything was updated or deleted: somebody may have been
 // deactivated.
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
-	last, now := &r.counts.accounts, r.changes["users"]
+	last, now := &r.counts.accounts, r.tables["users"].changes
 	first := last.at.IsZero()
 	if r.extras.created.readable && !last.forgotten(r) && last.value.old <= r.dayAgo() && r.dayAgo() < last.value.settled {
 		found, err := r.newAccounts(ctx, &last.value)

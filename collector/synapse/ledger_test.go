@@ -98,7 +98,7 @@ func TestOldDaysAreVerified(t *testing.T) {
 			t.Errorf("%s: old days are verified for ever", step.name)
 		}
 		r := &reading{since: now.Add(-activity.VerifyEvery), now: now, server: []byte(synapsetest.Server), rec: activity.NewBatch(reader.calendar), ledger: reader.ledger}
-		r.changes = map[string]changes{"user_daily_visits": r.ledger.changes}
+		r.tables = map[string]table{"user_daily_visits": {changes: r.ledger.changes}}
 		if counted := r.visitDays(true).counted; len(counted) > 0 {
 			t.Errorf("%s: %d days are counted, though it is sure that nothing has changed", step.name, len(counted))
 		}

@@ -36,7 +36,7 @@ func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err err
 	end := r.visitsEnd
 	r.visitsEnd = visitsEnd{}
 	today := activity.DayOf(r.now)
-	unread, only := r.ledger.unread(r.changes["user_daily_visits"])
+	unread, only := r.ledger.unread(r.tables["user_daily_visits"].changes)
 	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !only || unread < 0 || unread > r.limits.slice {
 		return 0, false, nil
 	}
@@ -109,7 +109,7 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
 	end := visitsEnd{date: today, rows: r.rowsOf(today), last: []uint16{}}
-	if !r.changes["user_daily_visits"].known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
+	if !r.tables["user_daily_visits"].changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
 	pages, err := r.pages(ctx, "user_daily_visits")

@@ -92,11 +92,11 @@ type reading struct {
 	newestEvent event
 	// positionsRead is how many positions of the stream of events this Read has looked at.
 	positionsRead int64
-	changes       map[string]changes // of tables, by name
-	counts        counts             // see Reader
-	visitsEnd     visitsEnd          // see Reader
-	ledger        ledger             // see Reader
-	walk          walk               // see Reader
+	tables        map[string]table // by name
+	counts        counts           // see Reader
+	visitsEnd     visitsEnd        // see Reader
+	ledger        ledger           // see Reader
+	walk          walk             // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -189,7 +189,7 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
 func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (facts collector.Facts, err error) {
-	if err := reading.lookUpChanges(ctx); err != nil {
+	if err := reading.lookUpTables(ctx); err != nil {
 		return facts, err
 	}
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)
@@ -205,11 +205,7 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		return facts, nil
 	}
 	reading.server, reading.counts = []byte(server), r.counts
-	access, err := reading.access(ctx)
-	if err != nil {
-		return facts, err
-	}
-	reading.extras = access.extras()
+	reading.extras = reading.lookUpExtras()
 	facts.Warnings = reading.extras.warnings()
 	if reading.ends, err = reading.lookUpEnds(ctx); err != nil {
 		return facts, fmt.Errorf("read last-seen times from user_ips: %w", err)

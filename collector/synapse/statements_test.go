@@ -14,6 +14,7 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 var noon = time.Date(2026, 11, 9, 12, 0, 0, 0, time.UTC)
@@ -45,7 +46,9 @@ func eachEngine(t *testing.T, test func(t *testing.T, ctx context.Context, r *re
 				t.Fatal(err)
 			}
 			err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-				test(t, ctx, &reading{View: view, now: noon, server: []byte(synapsetest.Server), limits: defaultLimits(), extras: extras{agents: extra{readable: true}}})
+				r := &reading{View: view, now: noon, server: []byte(synapsetest.Server), limits: defaultLimits(), extras: extras{agents: extra{readable: true}}}
+				must.Succeed(t, r.lookUpTables(ctx))
+				test(t, ctx, r)
 				return nil
 			})
 			if err != nil {

@@ -55,7 +55,7 @@ func (r *reading) visits(ctx context.Context) error {
 			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
 		}
 	}
-	now := r.changes["user_daily_visits"]
+	now := r.tables["user_daily_visits"].changes
 	if r.ledger.enter(now, added+r.rowsIn(days.stale)-before, r.now); everything {
 		r.ledger = ledger{changes: now}
 	}
@@ -105,7 +105,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
-	isSure := r.ledger.isSure(r.changes["user_daily_visits"], r.now)
+	isSure := r.ledger.isSure(r.tables["user_daily_visits"].changes, r.now)
 	for date := from; date < end; date++ {
 		rows, known := r.rec.Rows(r.server, date)
 		switch {
