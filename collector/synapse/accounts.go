@@ -153,26 +153,45 @@ func (r *reading) dayAgo() int64 { return r.now.Add(-24 * time.Hour).Unix() }
 // settled is the second up to which no account can come any more.
 func (r *reading) settled() int64 { return r.now.Add(-overlap).Unix() }
 
-// accountGroups counts the accounts that meet a condition, alike ones together. Which of
-// them are alike is said after they are counted: that costs the server least.
+// accountGroups counts the accounts that meet a condition, alike ones together.
 func (r *reading) accountGroups(ctx context.Context, where string) (groups []accountGroup, err error) {
-	created := fmt.Sprintf(`CASE WHEN creation_ts > %d THEN 1 ELSE 0 END`, r.dayAgo())
-	settled := fmt.Sprintf(`CASE WHEN creation_ts > %d THEN 0 ELSE 1 END`, r.settled())
-	if !r.extras.created.readable {
-		created, settled = "0", "1"
+	query := `SELECT code, COUNT(*) FROM (SELECT ` + r.accountCode() + ` AS code FROM users ` + where + `) AS coded GROUP BY code`
+	if r.Engine == sqldb.SQLite { // which would sort all of them to group them
+		query = `SELECT ` + r.accountCode() + `, 1 FROM users ` + where
 	}
-	kind, made := kindColumn("made"), r.made()
-	if !r.extras.kinds.readable {
-		kind, made = "0", "NULL"
+	number := make(map[int64]int)
+	if err := r.Stream(ctx, query, 2, func(row *sqldb.Row) { number[row.Integer(0)] += int(row.Integer(1)) }); err != nil {
+		return nil, err
 	}
-	err = r.SelectContext(ctx, &groups, `
-		SELECT COALESCE(is_guest, 0) AS guest,
-		       CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 1 ELSE 2 END AS service,
-		       CASE WHEN deactivated <> 0 THEN 1 ELSE 0 END AS deactivated,
-		       created, settled, `+kind+` AS kind, accounts
-		FROM (SELECT is_guest, appservice_id, deactivated, `+made+` AS made, `+created+` AS created, `+settled+` AS settled, COUNT(*) AS accounts
-		      FROM users `+where+` GROUP BY 1, 2, 3, 4, 5, 6) AS alike`)
-	return groups, err
+	for code, n := range number {
+		g := accountGroupOf(code)
+		g.Accounts = n
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// accountCode is the group of an account as a number, with a digit for each of its fields.
+func (r *reading) accountCode() string {
+	code := `CASE WHEN is_guest = 1 THEN 1 ELSE 0 END
+		+ CASE WHEN appservice_id IS NULL THEN 0 WHEN appservice_id = '' THEN 10 ELSE 20 END
+		+ CASE WHEN deactivated <> 0 THEN 100 ELSE 0 END`
+	if r.extras.created.readable {
+		code += fmt.Sprintf(`
+		+ CASE WHEN creation_ts > %d THEN 1000 ELSE 0 END + CASE WHEN creation_ts > %d THEN 10000 ELSE 0 END`, r.dayAgo(), r.settled())
+	}
+	if r.extras.kinds.readable {
+		code += ` + 100000 * ` + kindColumn(r.made())
+	}
+	return code
+}
+
+// accountGroupOf is the inverse of accountCode.
+func accountGroupOf(code int64) accountGroup {
+	digit := func(n int64) int { return int(code / n % 10) }
+	return accountGroup{
+		Guest: digit(1), Service: digit(10), Deactivated: digit(100) == 1, Created: digit(1000) == 1, Settled: digit(10000) == 0, Kind: activity.Kind(digit(100000)),
+	}
 }
 
 // accountType is the type of accounts as chat_registered_users has it: guests

@@ -15,7 +15,7 @@ import (
 )
 
 // Counting the accounts that came, and those that have left the last 24 hours, gives what
-// a scan of all of them gives, whoever came late, and whatever the clock does.
+// a scan of all of them gives, also of those who came late, and whatever the clock does.
 func TestNewAccountsAndThoseNoLongerNew(t *testing.T) {
 	location := dbtest.PostgreSQL(t)
 	dbtest.Exec(t, location, `CREATE TABLE users (name TEXT UNIQUE, creation_ts BIGINT, is_guest SMALLINT DEFAULT 0 NOT NULL, appservice_id TEXT, deactivated SMALLINT DEFAULT 0 NOT NULL, user_type TEXT)`,

@@ -150,7 +150,7 @@ func countVisits(ctx context.Context, t *testing.T, view sqldb.View) map[activit
 // A day that is no work to read is read whole: the database server's statistics are asked
 // for nothing that matters.
 func TestAFewVisitsAreReadAgain(t *testing.T) {
-	if least := defaultLimits().wholeDay; least < 1000 {
+	if least := defaultLimits(sqldb.PostgreSQL).wholeDay; least < 1000 {
 		t.Errorf("new visits alone are read from %d rows on", least)
 	}
 }

@@ -72,7 +72,7 @@ type Reader struct {
 // New returns a Reader that sorts clients into the given classes. It connects
 // to nothing yet.
 func New(o Options, classes *activity.Classes) *Reader {
-	return &Reader{options: o, classes: classes, limits: defaultLimits(), connection: &sqldb.Kept{}}
+	return &Reader{options: o, classes: classes, limits: defaultLimits(o.Database.Engine()), connection: &sqldb.Kept{}}
 }
 
 // A reading is one Read under way.

@@ -31,8 +31,13 @@ type limits struct {
 
 // defaultLimits let no statement work for more than about a second, and let the slices
 // of a refresh take some.
-func defaultLimits() limits {
-	return limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 1000}
+func defaultLimits(engine sqldb.Engine) limits {
+	l := limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 1000}
+	if engine == sqldb.SQLite { // which takes four times as long for a row
+		const slower = 4
+		l.atOnce, l.slice, l.refresh = l.atOnce/slower, l.slice/slower, l.refresh/slower
+	}
+	return l
 }
 
 // afterFailures are smaller with each Read in a row that failed: what a line or a standby

@@ -17,7 +17,7 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// BenchmarkSQLite compares the exporter with Synapse's own SQL on SQLite, where whoever
+// BenchmarkSQLite compares the exporter with Synapse's own SQL on SQLite, where who
 // asks does the work of the database. ACTIVE_USERS_BENCH_USERS is the number of users,
 // 20,000 if it is not set, ACTIVE_USERS_BENCH_TOKENS that of the rows of user_ips for each
 // user where tokens live five minutes, 100 if it is not set.
