@@ -16,7 +16,7 @@ type ledger struct {
 	changes changes   // of the table, when all of them were last accounted for
 	rows    int64     // that were read since
 	misses  int       // Reads in a row after which the numbers did not agree
-	doubts  time.Time // until when what was read before is verified
+	doubts  time.Time // up to when what was read before is verified
 }
 
 // mostMisses is how many Reads may pass.
@@ -41,8 +41,9 @@ func (l *ledger) enter(now changes, rows int64, at time.Time) {
 	}
 }
 
-// isSure says that what was read before need not be verified.
-func (l ledger) isSure(now changes, at time.Time) bool {
+// isSure says that nothing that was read before need be verified of what has its turn
+// since the last Read.
+func (l ledger) isSure(now changes, since time.Time) bool {
 	_, only := l.unread(now)
-	return only && l.misses == 0 && !at.Before(l.doubts)
+	return only && l.misses == 0 && !since.Before(l.doubts)
 }

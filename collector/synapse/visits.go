@@ -105,7 +105,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
-	isSure := r.ledger.isSure(r.tables["user_daily_visits"].changes, r.now)
+	isSure := r.ledger.isSure(r.tables["user_daily_visits"].changes, r.since)
 	for date := from; date < end; date++ {
 		rows, known := r.rec.Rows(r.server, date)
 		switch {
