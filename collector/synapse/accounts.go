@@ -90,30 +90,37 @@ func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKno
 			return nil, false, err
 		}
 		if last.changes.inserted += found; !last.expired(r, now) {
-			if !r.extras.kinds.readable {
-				return last.value.groups, false, nil
-			}
-			if err := r.newKinds(ctx); err != nil {
-				return nil, false, err
-			}
-			if counts, known := r.rec.Accounts(r.server); known && counts == wanted(last.value.groups) {
-				return last.value.groups, true, nil
+			known := r.kindsAreThose(last.value.groups)
+			if known || !r.extras.kinds.readable {
+				return last.value.groups, known, nil
 			}
 		}
 	}
-	if groups, err = r.accountGroups(ctx, ""); err != nil { // a scan of users
-		return nil, false, err
+	if r.kindsExpired(first) {
+		r.rec.ForgetAccounts(r.server)
+		groups, err = r.readAccounts(ctx, "") // a scan of users
+		kindsKnown = r.kindsAreThose(groups)
+	} else if groups, err = r.countAccounts(ctx, ""); err == nil { // likewise
+		kindsKnown, err = r.accountKinds(ctx, groups)
 	}
-	*last = counted[accountCount]{accountCount{r.dayAgo(), r.settled(), groups}, r.now, now}
-	kindsKnown, err = r.accountKinds(ctx, groups, first)
+	if err == nil {
+		*last = counted[accountCount]{accountCount{r.dayAgo(), r.settled(), groups}, r.now, now}
+	}
 	return groups, kindsKnown, err
 }
 
-// newAccounts brings what is known of the accounts up to date, and returns how many are
-// new.
+// kindsAreThose says that the accounts whose kinds are known are as many of each as some
+// accounts are.
+func (r *reading) kindsAreThose(groups []accountGroup) bool {
+	counts, known := r.rec.Accounts(r.server)
+	return known && counts == wanted(groups)
+}
+
+// newAccounts brings what is known of the accounts up to date, reports their kinds, and
+// returns how many are new.
 func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64, err error) {
 	// Both by index users_creation_ts (creation_ts).
-	groups, err := r.accountGroups(ctx, fmt.Sprintf(`WHERE creation_ts > %d OR creation_ts > %d AND creation_ts <= %d`, c.settled, c.old, r.dayAgo()))
+	groups, err := r.readAccounts(ctx, fmt.Sprintf(`WHERE creation_ts > %d OR creation_ts > %d AND creation_ts <= %d`, c.settled, c.old, r.dayAgo()))
 	if err != nil {
 		return 0, err
 	}
@@ -153,22 +160,27 @@ func (r *reading) dayAgo() int64 { return r.now.Add(-24 * time.Hour).Unix() }
 // settled is the second up to which no account can come any more.
 func (r *reading) settled() int64 { return r.now.Add(-overlap).Unix() }
 
-// accountGroups counts the accounts that meet a condition, alike ones together.
-func (r *reading) accountGroups(ctx context.Context, where string) (groups []accountGroup, err error) {
+// countAccounts counts the accounts that meet a condition, alike ones together.
+func (r *reading) countAccounts(ctx context.Context, where string) ([]accountGroup, error) {
 	query := `SELECT code, COUNT(*) FROM (SELECT ` + r.accountCode() + ` AS code FROM users ` + where + `) AS coded GROUP BY code`
 	if r.Engine == sqldb.SQLite { // which would sort all of them to group them
 		query = `SELECT ` + r.accountCode() + `, 1 FROM users ` + where
 	}
-	number := make(map[int64]int)
-	if err := r.Stream(ctx, query, 2, func(row *sqldb.Row) { number[row.Integer(0)] += int(row.Integer(1)) }); err != nil {
-		return nil, err
-	}
-	for code, n := range number {
+	number := make(accountNumbers)
+	err := r.Stream(ctx, query, 2, func(row *sqldb.Row) { number[row.Integer(0)] += int(row.Integer(1)) })
+	return number.groups(), err
+}
+
+// accountNumbers are numbers of accounts by accountCode.
+type accountNumbers map[int64]int
+
+func (n accountNumbers) groups() (groups []accountGroup) {
+	for code, accounts := range n {
 		g := accountGroupOf(code)
-		g.Accounts = n
+		g.Accounts = accounts
 		groups = append(groups, g)
 	}
-	return groups, nil
+	return groups
 }
 
 // accountCode is the group of an account as a number, with a digit for each of its fields.

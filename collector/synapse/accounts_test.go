@@ -54,7 +54,7 @@ func TestNewAccountsAndThoseNoLongerNew(t *testing.T) {
 			if known = r.counts; known.accounts.at.Equal(now) {
 				scans++
 			}
-			want, err := r.accountGroups(ctx, "")
+			want, err := r.countAccounts(ctx, "")
 			must.Succeed(t, err)
 			if got, want := sums(got), sums(want); !maps.Equal(got, want) {
 				t.Errorf("%d: accounts are %v, want %v", i, got, want)

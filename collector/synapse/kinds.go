@@ -3,6 +3,7 @@ package synapse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"active_users_exporter/collector"
@@ -10,34 +11,36 @@ import (
 	"active_users_exporter/collector/sqldb"
 )
 
-// accountKinds reports the kind of each account, and returns true if those that are
-// known are then as many of each kind as there are in the database.
+// accountKinds reports the kinds of accounts as far as they are not known yet, and returns
+// true if those that are known are then as many of each kind as there are in the database.
 //
-// All are read when everything is asked for, and at the first Read of a UTC day; if there
-// are patterns of bots, also at the first Read of a Reader, for what is remembered may be
-// from before they were changed. At others only those that were created since, then, if
-// the numbers still differ, those that are deactivated, and only then all of them:
-// somebody has changed the type of an account, or has activated one again.
-func (r *reading) accountKinds(ctx context.Context, groups []accountGroup, first bool) (complete bool, err error) {
+// It reads those that were created since the last Read, then, if the numbers still differ,
+// those that are deactivated, and only then all of them: somebody has changed the type of
+// an account, or has activated one again.
+func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (complete bool, err error) {
 	if !r.extras.kinds.readable {
 		return false, nil
 	}
-	steps := []func() error{
-		func() error { return r.newKinds(ctx) },
-		func() error { return r.kindsOf(ctx, `deactivated <> 0`) }, // a scan of users
+	report := func(where string) func() error {
+		return func() error {
+			_, err := r.readAccounts(ctx, where)
+			return err
+		}
 	}
-	fresh := r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first && len(r.bots) > 0
-	all := func() error { return r.kindsOf(ctx, `name IS NOT NULL`) } // a scan of users
-	return collector.ReportAccounts(r.rec, r.server, wanted(groups), fresh, steps, all)
+	steps := []func() error{report(`WHERE deactivated <> 0`)} // a scan of users
+	if r.extras.created.readable {
+		// By index users_creation_ts (creation_ts).
+		steps = slices.Insert(steps, 0, report(fmt.Sprintf(`WHERE creation_ts >= %d`, r.since.Add(-overlap).Unix())))
+	}
+	return collector.ReportAccounts(r.rec, r.server, wanted(groups), false, steps, report(""))
 }
 
-// newKinds reports the kinds of the accounts that were created since the last Read.
-func (r *reading) newKinds(ctx context.Context) error {
-	if !r.extras.created.readable {
-		return nil
-	}
-	// By index users_creation_ts (creation_ts).
-	return r.kindsOf(ctx, fmt.Sprintf(`creation_ts >= %d`, r.since.Add(-overlap).Unix()))
+// kindsExpired says that the kinds of all accounts are read, whatever is known of them: when
+// everything is asked for, and at the first Read of a UTC day; if there are patterns of
+// bots, also at the first Read of a Reader, for what is remembered may be from before they
+// were changed.
+func (r *reading) kindsExpired(first bool) bool {
+	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first && len(r.bots) > 0)
 }
 
 // wanted are the numbers of accounts by kind.
@@ -48,20 +51,28 @@ func wanted(groups []accountGroup) (want activity.KindCounts) {
 	return want
 }
 
-// kindsOf reports the kinds of the accounts that meet a condition. All activity of an
-// account is known if it was created when visits of today's horizon were already
-// written.
-func (r *reading) kindsOf(ctx context.Context, condition string) error {
+// readAccounts reports the kinds of the accounts that meet a condition, and counts them. If
+// kinds cannot be read, it counts alone. All activity of an account is known if it was
+// created when visits of today's horizon were already written.
+func (r *reading) readAccounts(ctx context.Context, where string) ([]accountGroup, error) {
+	if !r.extras.kinds.readable {
+		return r.countAccounts(ctx, where)
+	}
 	traced := "0"
 	if r.extras.created.readable && r.visitsSince != nil {
 		first := max(*r.visitsSince/time.Second.Milliseconds(), activity.FirstDay(r.now, activity.MaxWindow).Start().Unix())
 		traced = fmt.Sprintf(`CASE WHEN creation_ts >= %d THEN 1 ELSE 0 END`, first)
 	}
-	return r.Stream(ctx, `SELECT name, `+kindColumn(r.made())+`, `+traced+` FROM users WHERE `+condition, 3, func(row *sqldb.Row) {
+	number := make(accountNumbers)
+	err := r.Stream(ctx, `SELECT name, `+r.accountCode()+`, `+traced+` FROM users `+where, 3, func(row *sqldb.Row) {
+		number[row.Integer(1)]++
 		age := activity.Unremembered
 		if row.Integer(2) == 1 {
 			age = activity.Never
 		}
-		r.rec.Account(r.server, row.Text(0), activity.Kind(row.Integer(1)), age)
+		if name := row.Text(0); name != nil {
+			r.rec.Account(r.server, name, accountGroupOf(row.Integer(1)).Kind, age)
+		}
 	})
+	return number.groups(), err
 }

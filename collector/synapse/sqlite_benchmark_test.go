@@ -17,11 +17,11 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// BenchmarkSQLite compares the exporter with Synapse's own SQL on SQLite, where who
+// BenchmarkSynapseOnSQLite compares the exporter with Synapse's own SQL on SQLite, where who
 // asks does the work of the database. ACTIVE_USERS_BENCH_USERS is the number of users,
 // 20,000 if it is not set, ACTIVE_USERS_BENCH_TOKENS that of the rows of user_ips for each
 // user where tokens live five minutes, 100 if it is not set.
-func BenchmarkSQLite(b *testing.B) {
+func BenchmarkSynapseOnSQLite(b *testing.B) {
 	users, tokens := benchtest.Users(b, 20_000), benchtest.Number(b, "ACTIVE_USERS_BENCH_TOKENS", 100)
 	few, many := filepath.Join(b.TempDir(), "few.db"), filepath.Join(b.TempDir(), "many.db")
 	must.Succeed(b, synapsetest.Population{Users: users, Days: 60, Now: noon}.FillSQLite(b.Context(), few))

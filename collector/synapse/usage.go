@@ -30,7 +30,7 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 		return nil, fmt.Errorf("count accounts in users: %w", err)
 	}
 	domain.AllAccounts = kindsKnown
-	r.countAccounts(domain, h.Statistics, groups)
+	r.addAccounts(domain, h.Statistics, groups)
 	if err := r.rooms(ctx, h); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 	return h, nil
 }
 
-func (r *reading) countAccounts(domain *collector.DomainFacts, statistics map[string]float64, groups []accountGroup) {
+func (r *reading) addAccounts(domain *collector.DomainFacts, statistics map[string]float64, groups []accountGroup) {
 	zero := func() map[collector.AccountType]int {
 		return map[collector.AccountType]int{collector.Native: 0, collector.Bridged: 0, collector.Guest: 0}
 	}
