@@ -77,6 +77,11 @@ func (s Source) readPostgreSQL(ctx context.Context, o Options, read func(context
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if o.Before != nil {
+		if err := o.Before(ctx, conn); err != nil {
+			return err
+		}
+	}
 	tx, err := conn.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err

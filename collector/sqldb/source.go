@@ -149,6 +149,9 @@ type Options struct {
 	// Kept, if not nil, keeps the connection of a PostgreSQL for the next Read. The
 	// Source and the other options must then always be the same.
 	Kept *Kept
+	// Before, if not nil, is called before the view of a PostgreSQL begins, with the
+	// connection.
+	Before func(context.Context, sqlx.QueryerContext) error
 }
 
 // Read connects, calls read with a consistent view, and disconnects, unless

@@ -66,7 +66,7 @@ func (x extras) warnings() (all []string) {
 }
 
 func (r *reading) canRead(table, column string) bool {
-	return slices.Contains(r.tables[table].columns, column)
+	return slices.Contains(r.columns[table], column)
 }
 
 // needs are all parts of the database that are read.

@@ -70,9 +70,22 @@ func (r *reading) made() string {
 
 // accountCount is what is known of the accounts at a Read. Moments are in Unix seconds.
 type accountCount struct {
+	byTime  bool  // whether moments could be read
+	byKind  bool  // whether kinds could be read
 	old     int64 // no account up to then was created in the last 24 hours
 	settled int64 // all accounts up to then are settled
 	groups  []accountGroup
+}
+
+// accountCount returns what groups that were counted now are to the next Read.
+func (r *reading) accountCount(groups []accountGroup) accountCount {
+	return accountCount{r.extras.created.readable, r.extras.kinds.readable, r.dayAgo(), r.settled(), groups}
+}
+
+// goesOn says that what is known can be brought up to date by what came since: as much can
+// be read as then, no clock was set back, and less than a day has passed.
+func (c accountCount) goesOn(r *reading) bool {
+	return c.byTime && r.extras.created.readable && c.byKind == r.extras.kinds.readable && c.old <= r.dayAgo() && r.dayAgo() < c.settled
 }
 
 // accounts counts all accounts there are, and returns true if the kind of each is known.
@@ -82,15 +95,15 @@ type accountCount struct {
 // inserted than these, or that anything was updated or deleted: somebody may have been
 // deactivated.
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
-	last, now := &r.counts.accounts, r.tables["users"].changes
+	last, now := &r.counts.accounts, r.changes["users"]
 	first := last.at.IsZero()
-	if r.extras.created.readable && !last.forgotten(r) && last.value.old <= r.dayAgo() && r.dayAgo() < last.value.settled {
+	if !last.forgotten(r) && last.value.goesOn(r) {
 		found, err := r.newAccounts(ctx, &last.value)
 		if err != nil {
 			return nil, false, err
 		}
 		if last.changes.inserted += found; !last.expired(r, now) {
-			known := r.kindsAreThose(last.value.groups)
+			known := r.extras.kinds.readable && r.kindsAreThose(last.value.groups)
 			if known || !r.extras.kinds.readable {
 				return last.value.groups, known, nil
 			}
@@ -104,7 +117,7 @@ func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKno
 		kindsKnown, err = r.accountKinds(ctx, groups)
 	}
 	if err == nil {
-		*last = counted[accountCount]{accountCount{r.dayAgo(), r.settled(), groups}, r.now, now}
+		*last = counted[accountCount]{r.accountCount(groups), r.now, now}
 	}
 	return groups, kindsKnown, err
 }
@@ -145,7 +158,7 @@ func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64
 			add(g, -g.Accounts)
 		}
 	}
-	*c = accountCount{r.dayAgo(), r.settled(), nil}
+	*c = r.accountCount(nil)
 	for g, n := range number {
 		g.Accounts = n
 		c.groups = append(c.groups, g)
@@ -157,8 +170,14 @@ func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64
 // the future count, as for Synapse.
 func (r *reading) dayAgo() int64 { return r.now.Add(-24 * time.Hour).Unix() }
 
-// settled is the second up to which no account can come any more.
-func (r *reading) settled() int64 { return r.now.Add(-overlap).Unix() }
+// settled is the second up to which no account can come any more: Synapse's clock may be
+// behind, as a standby may be.
+func (r *reading) settled() int64 {
+	if r.ends.Newest == nil {
+		return r.now.Add(-overlap).Unix()
+	}
+	return r.newest().Add(-overlap).Unix()
+}
 
 // countAccounts counts the accounts that meet a condition, alike ones together.
 func (r *reading) countAccounts(ctx context.Context, where string) ([]accountGroup, error) {

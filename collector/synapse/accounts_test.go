@@ -48,7 +48,7 @@ func TestNewAccountsAndThoseNoLongerNew(t *testing.T) {
 		}
 		must.Succeed(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
 			r := &reading{View: view, since: since, now: now, server: []byte("big.example"), rec: calendar, counts: known, extras: extras{created: extra{readable: true}, kinds: extra{readable: true}}}
-			must.Succeed(t, r.lookUpTables(ctx))
+			must.Succeed(t, r.lookUpChanges(ctx, view))
 			got, _, err := r.accounts(ctx)
 			must.Succeed(t, err)
 			if known = r.counts; known.accounts.at.Equal(now) {

@@ -42,7 +42,7 @@ func (c counted[T]) expired(r *reading, now changes) bool {
 
 // count returns what is known of a table, or what count gives if that has expired.
 func count[T any](r *reading, last *counted[T], table string, count func() (T, error)) (T, error) {
-	now := r.tables[table].changes
+	now := r.changes[table]
 	if !last.expired(r, now) {
 		return last.value, nil
 	}

@@ -42,7 +42,8 @@ func (l *ledger) enter(now changes, rows int64, at time.Time) {
 }
 
 // isSure says that nothing that was read before need be verified of what has its turn
-// since the last Read.
+// since the last Read. Rows that were inserted since and are not read by this Read are left
+// to the next ones, which are not sure then.
 func (l ledger) isSure(now changes, since time.Time) bool {
 	_, only := l.unread(now)
 	return only && l.misses == 0 && !since.Before(l.doubts)

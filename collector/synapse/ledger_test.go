@@ -113,6 +113,43 @@ func TestOldDaysAreVerified(t *testing.T) {
 	}
 }
 
+// A late visit of an old day that comes when another one is found does not make up for it.
+func TestLateVisitsOneAfterTheOther(t *testing.T) {
+	location := dbtest.PostgreSQL(t)
+	must.Succeed(t, synapsetest.Population{Users: 1000, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), location))
+	reader := newVisitsReader(t, must.Get(sqldb.ParseSource(location))(t))
+	_, _ = reader.read(noon)
+	const interval = 59*time.Minute + 30*time.Second
+	turn := func(date activity.Day) (refreshes int) {
+		for !date.VerifiedBetween(reader.since.Add(time.Duration(refreshes)*interval), reader.since.Add(time.Duration(refreshes+1)*interval)) {
+			refreshes++
+		}
+		return refreshes
+	}
+	late := make(map[int]activity.Day) // by the refresh before which the visit comes
+	for date := activity.DayOf(noon) - 50; len(late) < 2; date++ {
+		switch turn(date) {
+		case 20: // is found then
+			late[0] = date
+		case 15: // has just had its turn
+			late[20] = date
+		}
+	}
+	var inDatabase map[activity.Day]int
+	for refresh := range 20 + int(activity.VerifyEvery/interval) + 1 {
+		if date, ok := late[refresh]; ok {
+			dbtest.Exec(t, location, fmt.Sprintf(`INSERT INTO user_daily_visits (user_id, device_id, timestamp, user_agent) VALUES ('@late:big.example', 'D', %d, 'Mozilla')`, date.Start().UnixMilli()),
+				`SELECT pg_stat_force_next_flush()`)
+		}
+		_, inDatabase = reader.read(reader.since.Add(interval))
+	}
+	for refresh, date := range late {
+		if known, _ := reader.calendar.Rows([]byte(synapsetest.Server), date); known != inDatabase[date] {
+			t.Errorf("%d visits of %s are known, %d are there: one came before refresh %d", known, date, inDatabase[date], refresh)
+		}
+	}
+}
+
 // daysCounted returns the days that are counted by refreshes at odd times, until nothing is in
 // doubt any more, if nothing but new visits comes.
 func daysCounted(reader *visitsReader, now time.Time, l ledger) map[activity.Day]bool {
@@ -121,7 +158,7 @@ func daysCounted(reader *visitsReader, now time.Time, l ledger) map[activity.Day
 		since := now
 		now = now.Add(59*time.Minute + 30*time.Second)
 		r := &reading{since: since, now: now, server: []byte(synapsetest.Server), rec: activity.NewBatch(reader.calendar), ledger: l}
-		r.tables = map[string]table{"user_daily_visits": {changes: l.changes}}
+		r.changes = map[string]changes{"user_daily_visits": l.changes}
 		for _, date := range r.visitDays(true).counted {
 			days[date] = true
 		}

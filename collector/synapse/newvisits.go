@@ -14,10 +14,11 @@ import (
 // PostgreSQL puts them on new pages or behind the others on one of the last: each of its
 // processes goes on with the page on which it wrote last.
 type visitsEnd struct {
-	date activity.Day // of that Read, in UTC
-	rows [2]int       // that were then known of this day and of the next one
-	from uint32       // the number of the first of the last pages
-	last []uint16     // the position of the last row on each of them; nil if that is not known
+	date    activity.Day // of that Read, in UTC
+	rows    [2]int       // that were then known of this day and of the next one
+	changes changes      // of the table, up to then
+	from    uint32       // the number of the first of the last pages
+	last    []uint16     // the position of the last row on each of them; nil if that is not known
 }
 
 // watchedPages is on how many pages, the last of the table, new rows are looked for.
@@ -36,8 +37,9 @@ func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err err
 	end := r.visitsEnd
 	r.visitsEnd = visitsEnd{}
 	today := activity.DayOf(r.now)
-	unread, only := r.ledger.unread(r.tables["user_daily_visits"].changes)
-	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !only || unread < 0 || unread > r.limits.slice {
+	now := r.changes["user_daily_visits"]
+	unread := now.inserted - end.changes.inserted
+	if r.since.IsZero() || r.restored || !end.fits(today, r.rowsOf(today)) || !now.only(end.changes) || unread < 0 || unread > r.limits.slice {
 		return 0, false, nil
 	}
 	// Most of the time one process writes, and goes on with the last page.
@@ -54,7 +56,7 @@ func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err err
 	if older := len(after.last) - watchedPages; older > 0 {
 		after.from, after.last = after.from+uint32(older), after.last[older:]
 	}
-	after.rows = r.rowsOf(today)
+	after.rows, after.changes = r.rowsOf(today), now
 	r.visitsEnd = after
 	return unread, true, nil
 }
@@ -108,8 +110,8 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 // lookUpVisitsEnd notes where the table ends, if that is worth something.
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
-	end := visitsEnd{date: today, rows: r.rowsOf(today), last: []uint16{}}
-	if !r.tables["user_daily_visits"].changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
+	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
+	if !end.changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
 		return nil
 	}
 	pages, err := r.pages(ctx, "user_daily_visits")

@@ -92,11 +92,12 @@ type reading struct {
 	newestEvent event
 	// positionsRead is how many positions of the stream of events this Read has looked at.
 	positionsRead int64
-	tables        map[string]table // by name
-	counts        counts           // see Reader
-	visitsEnd     visitsEnd        // see Reader
-	ledger        ledger           // see Reader
-	walk          walk             // see Reader
+	changes       map[string]changes  // of tables, by name
+	columns       map[string][]string // that can be read, by table
+	counts        counts              // see Reader
+	visitsEnd     visitsEnd           // see Reader
+	ledger        ledger              // see Reader
+	walk          walk                // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -116,7 +117,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		read.walk = walk{}
 	}
 	end := r.last
-	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection}
+	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection, Before: read.lookUpChanges}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
 		read.View = view
 		facts, err = r.readView(ctx, &end, read)
@@ -189,7 +190,7 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
 func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (facts collector.Facts, err error) {
-	if err := reading.lookUpTables(ctx); err != nil {
+	if err := reading.lookUpColumns(ctx); err != nil {
 		return facts, err
 	}
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)

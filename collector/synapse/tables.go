@@ -5,17 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jmoiron/sqlx"
+
 	"active_users_exporter/collector/sqldb"
 )
-
-// A table is what the database says of one without reading it.
-type table struct {
-	columns []string // that can be read
-	changes changes
-	// rows is about how many there are, by the number of pages and the rows on each at
-	// the last vacuum or analysis, as the planner does; on PostgreSQL only, see estimate.
-	rows int64
-}
 
 // changes are how many rows of a table have been inserted, updated and deleted since the
 // database server began to count, as far as that is known, and in which file the table
@@ -33,55 +26,63 @@ func (c changes) only(earlier changes) bool {
 	return c.known && c == earlier
 }
 
-// lookUpTables asks the database about its tables, which every role may. It must come
-// before all other statements: the changes that it counts must be in the view that is read.
-// A standby does not know them; nor are they known of a view, which has no file.
-func (r *reading) lookUpTables(ctx context.Context) error {
+// lookUpChanges asks the database server how its tables have changed, which every role
+// may. It must come before the view that is read begins: a change in between is then read
+// before it is counted, which is noticed, rather than counted and not read. A standby does
+// not know the changes; nor are they known of a view, which has no file.
+func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerContext) error {
+	rows, err := connection.QueryContext(ctx, `
+		SELECT name, pg_relation_filenode(oid), pg_stat_get_tuples_inserted(oid), pg_stat_get_tuples_updated(oid), pg_stat_get_tuples_deleted(oid)
+		FROM unnest(ARRAY['`+tableNames()+`']) AS name JOIN pg_class ON oid = to_regclass(name)
+		WHERE pg_relation_filenode(oid) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`)
+	if err != nil {
+		return fmt.Errorf("ask for the statistics of tables: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	r.changes = make(map[string]changes)
+	for rows.Next() {
+		var name string
+		c := changes{known: true}
+		if err := rows.Scan(&name, &c.file, &c.inserted, &c.updated, &c.deleted); err != nil {
+			return err
+		}
+		r.changes[name] = c
+	}
+	return rows.Err()
+}
+
+// tableNames are the names of all tables that are read, for a list in SQL.
+func tableNames() string {
 	var names []string
 	for _, need := range needs() {
 		names = append(names, need.Table)
 	}
+	return strings.Join(names, `', '`)
+}
+
+// lookUpColumns asks the database's catalogue which columns can be read: on PostgreSQL a
+// refused statement would end the transaction.
+func (r *reading) lookUpColumns(ctx context.Context) error {
 	query := `
-		SELECT sqlite_master.name, group_concat(columns.name, ' '), 0, 0, 0, 0, 0, 0
-		FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
-		WHERE sqlite_master.name IN ('` + strings.Join(names, `', '`) + `') GROUP BY sqlite_master.name`
+		SELECT sqlite_master.name, columns.name FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
+		WHERE sqlite_master.name IN ('` + tableNames() + `')`
 	if r.Engine == sqldb.PostgreSQL {
-		const bytesPerRow = 200 // of user_ips; more than that for others
-		query = fmt.Sprintf(`
-			SELECT name,
-				array_to_string(ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = oid AND (attnum > 0 OR attname = 'ctid') AND NOT attisdropped AND has_column_privilege(oid, attnum, 'SELECT')), ' '),
-				CASE WHEN pg_relation_filenode(oid) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on' THEN 1 ELSE 0 END,
-				COALESCE(pg_relation_filenode(oid), 0), pg_stat_get_tuples_inserted(oid), pg_stat_get_tuples_updated(oid), pg_stat_get_tuples_deleted(oid),
-				COALESCE(CASE WHEN reltuples > 0 AND relpages > 0
-					THEN pg_relation_size(oid) / current_setting('block_size')::bigint * (reltuples / relpages)::float8
-					ELSE pg_relation_size(oid) / %d END, 0)::bigint
-			FROM unnest(ARRAY['%s']) AS name JOIN pg_class ON oid = to_regclass(name)`, bytesPerRow, strings.Join(names, `', '`))
+		query = `
+		SELECT name, attname FROM unnest(ARRAY['` + tableNames() + `']) AS name JOIN pg_attribute ON attrelid = to_regclass(name)
+		WHERE (attnum > 0 OR attname = 'ctid') AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')`
 	}
 	rows, err := r.QueryContext(ctx, query)
 	if err != nil {
 		return fmt.Errorf("look up what can be read: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	r.tables = make(map[string]table)
+	r.columns = make(map[string][]string)
 	for rows.Next() {
-		var name, columns string
-		var t table
-		c := &t.changes
-		if err := rows.Scan(&name, &columns, &c.known, &c.file, &c.inserted, &c.updated, &c.deleted, &t.rows); err != nil {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
 			return err
 		}
-		t.columns = strings.Fields(columns)
-		r.tables[name] = t
+		r.columns[table] = append(r.columns[table], column)
 	}
 	return rows.Err()
-}
-
-// estimate returns about how many rows a table has, without reading it; on SQLite by its
-// row numbers, which are never fewer.
-func (r *reading) estimate(ctx context.Context, table string) (rows int64, err error) {
-	if r.Engine == sqldb.PostgreSQL {
-		return r.tables[table].rows, nil
-	}
-	err = r.GetContext(ctx, &rows, fmt.Sprintf(`SELECT COALESCE((SELECT MAX(rowid) FROM %[1]s) - (SELECT MIN(rowid) FROM %[1]s) + 1, 0)`, table))
-	return rows, err
 }

@@ -41,10 +41,12 @@ func (r *reading) visits(ctx context.Context) error {
 		return err
 	}
 	days := r.visitDays(all)
+	// What is found by verifying may have been inserted long ago.
+	recent := maps.Clone(days.stale)
+	before := r.rowsIn(recent)
 	if err := r.verify(ctx, days.counted, days.stale); err != nil {
 		return err
 	}
-	before := r.rowsIn(days.stale)
 	for _, run := range runs(slices.Sorted(maps.Keys(days.stale)), activity.RetentionDays) {
 		if err := r.readDays(ctx, run.from, run.to); err != nil {
 			return err
@@ -55,9 +57,11 @@ func (r *reading) visits(ctx context.Context) error {
 			return fmt.Errorf("visits of a recent day are gone: %w", collector.ErrStartOver)
 		}
 	}
-	now := r.tables["user_daily_visits"].changes
-	if r.ledger.enter(now, added+r.rowsIn(days.stale)-before, r.now); everything {
+	now := r.changes["user_daily_visits"]
+	if everything { // all days were read or counted
 		r.ledger = ledger{changes: now}
+	} else {
+		r.ledger.enter(now, added+r.rowsIn(recent)-before, r.now)
 	}
 	if all {
 		return nil
@@ -91,7 +95,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 	// have lost rows.
 	changed, counted, recent := today-1, activity.FirstDay(r.now, activity.MaxWindow), first
 	from := counted
-	if !r.since.IsZero() {
+	if !r.since.IsZero() && !r.restored {
 		last := r.lastKnown().Add(-writeDelay)
 		from, changed = first, min(today, activity.DayOf(last))
 		recent, _ = activity.NewestWithRows(r.rec, r.server, first, changed)
@@ -105,7 +109,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
-	isSure := r.ledger.isSure(r.tables["user_daily_visits"].changes, r.since)
+	isSure := r.ledger.isSure(r.changes["user_daily_visits"], r.since)
 	for date := from; date < end; date++ {
 		rows, known := r.rec.Rows(r.server, date)
 		switch {

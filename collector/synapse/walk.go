@@ -26,13 +26,13 @@ type walk struct {
 // canWalk says whether the rest of the slices is better read by a walk: everything is read
 // for the first time, and the classes of a day are known, so that something is shown.
 func (r *reading) canWalk(p activity.Progress) bool {
-	return r.tables["user_ips"].changes.known && r.readsPages() && r.extras.seenPages && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
+	return r.changes["user_ips"].known && r.readsPages() && r.extras.seenPages && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
 }
 
 // walkOn reads some pages, as many as have about a number of rows, and returns how many
 // rows there were.
 func (r *reading) walkOn(ctx context.Context, rows, after int64) (read int64, err error) {
-	w, file := &r.walk, r.tables["user_ips"].changes.file
+	w, file := &r.walk, r.changes["user_ips"].file
 	if w.file != file { // else rows may be where there were none
 		*w = walk{file: file}
 		if w.end, err = r.pages(ctx, "user_ips"); err != nil {
