@@ -11,10 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/test/leaks"
 	"active_users_exporter/test/must"
@@ -64,18 +64,9 @@ func TestTenThousandDomains(t *testing.T) {
 // seconds returns the processor time that an action takes: what else the machine does
 // meanwhile does not count.
 func seconds(action func()) float64 {
-	began := processorTime()
+	began := benchtest.ProcessTime()
 	action()
-	return (processorTime() - began).Seconds()
-}
-
-// processorTime is that of this process so far.
-func processorTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // it cannot fail for this process
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	return (benchtest.ProcessTime() - began).Seconds()
 }
 
 // A hundred scrapes at a time, during refreshes of records that change: each

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,16 +18,6 @@ import (
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
 )
-
-// cpu is the processor time of this process.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
 
 // A visitor is one of a population like that of facts about real servers: a
 // tenth come nearly daily, three tenths weekly, the others now and then or
@@ -130,7 +119,7 @@ func BenchmarkHistory(b *testing.B) {
 		calendar = next
 	}
 	for b.Loop() {
-		before := cpu(b)
+		before := benchtest.ProcessTime()
 		if err := store.Close(); err != nil {
 			b.Fatal(err)
 		}
@@ -140,13 +129,13 @@ func BenchmarkHistory(b *testing.B) {
 			b.Fatal(err)
 		}
 		ours := loaded.Retention("d", noon).Users
-		query = append(query, cpu(b)-before)
-		before = cpu(b)
+		query = append(query, benchtest.ProcessTime()-before)
+		before = benchtest.ProcessTime()
 		var theirs int
 		if err := rows.GetContext(b.Context(), &theirs, `SELECT COUNT(*) FROM (SELECT 1 FROM visits WHERE day > ? GROUP BY user HAVING MAX(day) - MIN(day) > 30)`, int(today)-60); err != nil {
 			b.Fatal(err)
 		}
-		queryRows = append(queryRows, cpu(b)-before)
+		queryRows = append(queryRows, benchtest.ProcessTime()-before)
 		if ours != theirs {
 			b.Fatalf("r30v2 is %d, by SQL %d", ours, theirs)
 		}

@@ -17,13 +17,14 @@ func TestBeforeTheView(t *testing.T) {
 	location := dbtest.PostgreSQL(t)
 	dbtest.Exec(t, location, `CREATE TABLE happened (what TEXT)`)
 	source := must.Get(sqldb.ParseSource(location))(t)
+	happen := func() { dbtest.Exec(t, location, `INSERT INTO happened VALUES ('in between')`) }
 	before := func(ctx context.Context, connection sqlx.QueryerContext) error {
 		var there int
 		must.Succeed(t, sqlx.GetContext(ctx, connection, &there, `SELECT COUNT(*) FROM happened`))
 		if there != 0 {
 			t.Errorf("%d rows are there before anything happened", there)
 		}
-		dbtest.Exec(t, location, `INSERT INTO happened VALUES ('in between')`)
+		happen()
 		return nil
 	}
 	must.Succeed(t, source.Read(t.Context(), sqldb.Options{Before: before}, func(ctx context.Context, view sqldb.View) error {

@@ -82,9 +82,9 @@ func (r *reading) accountCount(groups []accountGroup) accountCount {
 	return accountCount{r.extras.created.readable, r.extras.kinds.readable, r.dayAgo(), r.settled(), groups}
 }
 
-// goesOn says that what is known can be brought up to date by what came since: as much can
+// canResume says that what is known can be brought up to date by what came since: as much can
 // be read as then, no clock was set back, and less than a day has passed.
-func (c accountCount) goesOn(r *reading) bool {
+func (c accountCount) canResume(r *reading) bool {
 	return c.byTime && r.extras.created.readable && c.byKind == r.extras.kinds.readable && c.old <= r.dayAgo() && r.dayAgo() < c.settled
 }
 
@@ -97,7 +97,7 @@ func (c accountCount) goesOn(r *reading) bool {
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
 	last, now := &r.counts.accounts, r.changes["users"]
 	first := last.at.IsZero()
-	if !last.forgotten(r) && last.value.goesOn(r) {
+	if !last.forgotten(r) && last.value.canResume(r) {
 		found, err := r.newAccounts(ctx, &last.value)
 		if err != nil {
 			return nil, false, err

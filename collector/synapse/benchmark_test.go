@@ -18,6 +18,7 @@ import (
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 // synapseSQL is what counting r30v2 the way Synapse does costs a database: one
@@ -70,7 +71,7 @@ func BenchmarkPostgreSQL(b *testing.B) {
 	b.Logf("%d users, %d visits", users, visits)
 
 	// What is measured is in the server's memory, as on one that has been running.
-	readBatched(b, readerOf(b, server), time.Time{}, now, activity.NewCalendar(activity.Key{1}, activity.SynapseClasses()))
+	readBatched(b, readerOf(b, server.Location), time.Time{}, now, activity.NewCalendar(activity.Key{1}, activity.SynapseClasses()))
 	var rounds []benched
 	for b.Loop() {
 		rounds = append(rounds, round(b, server, connection, plain, now))
@@ -118,7 +119,7 @@ const refreshes = 10
 
 func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now time.Time) (r benched) {
 	b.Helper()
-	classes, reader := activity.SynapseClasses(), readerOf(b, server)
+	classes, reader := activity.SynapseClasses(), readerOf(b, server.Location)
 
 	calendar := activity.NewCalendar(activity.Key{1}, classes)
 	r.first, r.firstWall = measured(b, server, func() {
@@ -128,9 +129,9 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 		readBatched(b, reader, now, now, calendar)
 	}
 	calendar.Compact(activity.DayOf(now))
-	r.restart = restart(b, readerOf(b, server), calendar, classes, now)
+	r.restart = restart(b, readerOf(b, server.Location), calendar, classes, now)
 
-	hour := &lastHour{server: server, connection: connection, newReader: func() *synapse.Reader { return readerOf(b, server) }, now: now}
+	hour := &lastHour{server: server, connection: connection, now: now}
 	hour.begin(b, classes)
 	hour.putBack(b, 0, 1000)
 	r.refresh = hour.hourly(b, "")
@@ -186,14 +187,10 @@ func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now
 	return r
 }
 
-// readerOf returns a new Reader of a server.
-func readerOf(b *testing.B, server *dbtest.Server) *synapse.Reader {
+// readerOf returns a new Reader of a database.
+func readerOf(b *testing.B, location string) *synapse.Reader {
 	b.Helper()
-	source, err := sqldb.ParseSource(server.Location)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return synapse.New(synapse.Options{Database: source, ServerName: synapsetest.Server}, activity.SynapseClasses())
+	return synapse.New(synapse.Options{Database: must.Get(sqldb.ParseSource(location))(b), ServerName: synapsetest.Server}, activity.SynapseClasses())
 }
 
 // readBatched reads as a refresh does.

@@ -17,7 +17,7 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// failingOnce is a Reader whose full read, after it was told to start over, cannot begin once.
+// failingOnce is a Reader whose full read, with which it starts over, cannot begin once.
 type failingOnce struct {
 	*synapse.Reader
 	fails bool

@@ -53,7 +53,6 @@ INSERT INTO rooms SELECT '!new' || random()`
 type lastHour struct {
 	server     *dbtest.Server
 	connection *pgx.Conn
-	newReader  func() *synapse.Reader
 	reader     *synapse.Reader
 	before     *activity.Calendar // after a refresh at its beginning
 	now        time.Time
@@ -127,7 +126,7 @@ func (h *lastHour) begin(b *testing.B, classes *activity.Classes) {
 	b.Helper()
 	h.takeOut(b)
 	began := h.now.Add(-time.Hour)
-	h.reader = h.newReader()
+	h.reader = readerOf(b, h.server.Location)
 	h.before = activity.NewCalendar(activity.Key{1}, classes)
 	readBatched(b, h.reader, time.Time{}, began, h.before)
 	for range 4 {
@@ -162,7 +161,7 @@ func (h *lastHour) minutes(b *testing.B) (cpu time.Duration) {
 	b.Helper()
 	h.takeOut(b)
 	calendar, since := h.before.Clone(), h.now.Add(-time.Hour)
-	h.reader = h.newReader() // which does not know that the hour has been
+	h.reader = readerOf(b, h.server.Location) // which does not know that the hour has been
 	readBatched(b, h.reader, since, since, calendar)
 	for minute := range 60 {
 		h.putBack(b, minute, minute+1)

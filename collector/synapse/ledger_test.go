@@ -38,7 +38,7 @@ func TestLedger(t *testing.T) {
 		{"long ago", activity.VerifyEvery, none, none, true},
 		{"a row was changed", time.Hour, func() int64 { table.updated++; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
-		{"the table was written anew", time.Hour, func() int64 { table.file++; return 0 }, none, false},
+		{"the table was rewritten", time.Hour, func() int64 { table.file++; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
 		{"the server does not say", time.Hour, func() int64 { table = changes{}; return 0 }, none, false},
 		{"for long", 2 * activity.VerifyEvery, none, none, false},

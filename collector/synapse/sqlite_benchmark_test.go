@@ -7,12 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/benchtest"
 	"active_users_exporter/collector/sqldb"
-	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
 )
@@ -32,7 +29,7 @@ func BenchmarkSynapseOnSQLite(b *testing.B) {
 	ratios := make(map[string][]float64)
 	for b.Loop() {
 		theirs := processTime(b, func() { overSQLite(b, few, func(view sqldb.View) error { return run(b.Context(), view, query) }) })
-		reader, calendar := sqliteReader(b, few), activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
+		reader, calendar := readerOf(b, "sqlite:"+few), activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
 		first := processTime(b, func() { readBatched(b, reader, time.Time{}, noon.Add(-hour), calendar) })
 		readBatched(b, reader, noon.Add(-hour), noon.Add(-hour), calendar) // what figures of more than r30v2 wait for
 		refresh := processTime(b, func() {
@@ -60,11 +57,6 @@ func BenchmarkSynapseOnSQLite(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-func sqliteReader(b *testing.B, path string) *synapse.Reader {
-	b.Helper()
-	return synapse.New(synapse.Options{Database: must.Get(sqldb.ParseSource("sqlite:" + path))(b), ServerName: synapsetest.Server}, activity.SynapseClasses())
-}
-
 // overSQLite gives some work a view of a database.
 func overSQLite(b *testing.B, path string, work func(sqldb.View) error) {
 	b.Helper()
@@ -89,12 +81,7 @@ func run(ctx context.Context, view sqldb.View, statements string) error {
 // processTime returns the processor time that the process takes for some work.
 func processTime(b *testing.B, work func()) time.Duration {
 	b.Helper()
-	now := func() time.Duration {
-		var usage unix.Rusage
-		must.Succeed(b, unix.Getrusage(unix.RUSAGE_SELF, &usage))
-		return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	}
-	began := now()
+	began := benchtest.ProcessTime()
 	work()
-	return now() - began
+	return benchtest.ProcessTime() - began
 }

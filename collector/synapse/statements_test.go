@@ -45,8 +45,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, ctx context.Context, r *re
 				t.Fatal(err)
 			}
 			err = source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-				r := &reading{View: view, now: noon, server: []byte(synapsetest.Server), limits: defaultLimits(view.Engine), extras: extras{agents: extra{readable: true}}}
-				test(t, ctx, r)
+				test(t, ctx, &reading{View: view, now: noon, server: []byte(synapsetest.Server), limits: defaultLimits(view.Engine), extras: extras{agents: extra{readable: true}}})
 				return nil
 			})
 			if err != nil {

@@ -10,9 +10,7 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/benchtest"
-	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
-	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
 )
@@ -61,9 +59,8 @@ func BenchmarkTokens(b *testing.B) {
 // are known, or everything.
 func firstLoad(b *testing.B, location string, everything bool) {
 	b.Helper()
-	classes := activity.SynapseClasses()
-	reader := synapse.New(synapse.Options{Database: must.Get(sqldb.ParseSource(location))(b), ServerName: synapsetest.Server}, classes)
-	calendar := activity.NewCalendar(activity.Key{1}, classes)
+	reader := readerOf(b, location)
+	calendar := activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
 	since := time.Time{}
 	for {
 		batch := activity.NewBatch(calendar)

@@ -35,7 +35,7 @@ func (r *reading) visits(ctx context.Context) error {
 	if err := r.GetContext(ctx, &r.visitsSince, `SELECT MIN(timestamp) FROM user_daily_visits`); err != nil {
 		return err
 	}
-	everything := r.since.IsZero() || r.restored
+	everything := r.readsAllVisits()
 	added, all, err := r.newVisits(ctx)
 	if err != nil {
 		return err
@@ -69,6 +69,10 @@ func (r *reading) visits(ctx context.Context) error {
 	return r.lookUpVisitsEnd(ctx)
 }
 
+// readsAllVisits says that nothing of what is known of the days of r30v2 is taken for
+// granted.
+func (r *reading) readsAllVisits() bool { return r.since.IsZero() || r.restored }
+
 // rowsIn returns how many visits are known of some days.
 func (r *reading) rowsIn(days map[activity.Day]bool) (rows int64) {
 	for date := range days {
@@ -95,7 +99,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 	// have lost rows.
 	changed, counted, recent := today-1, activity.FirstDay(r.now, activity.MaxWindow), first
 	from := counted
-	if !r.since.IsZero() && !r.restored {
+	if !r.readsAllVisits() {
 		last := r.lastKnown().Add(-writeDelay)
 		from, changed = first, min(today, activity.DayOf(last))
 		recent, _ = activity.NewestWithRows(r.rec, r.server, first, changed)
