@@ -70,6 +70,12 @@ type Recorder interface {
 	EndSlice(domain []byte, after, until time.Time)
 	// Messages returns what is known of the messages of a domain, to be added to.
 	Messages(domain []byte) *Messages
+	// Notes returns what the reader left at its last successful Read, nil for nothing, and
+	// SetNotes leaves something to the next one: what it has counted beside activity, in a
+	// form of its own. They are stored with what is known of the domain, and lost with any
+	// of it. No user's name may be in them. They do not change once set.
+	Notes(domain []byte) []byte
+	SetNotes(domain, notes []byte)
 }
 
 // NewestWithRows returns the newest of some days, the last excluded, that has rows, and

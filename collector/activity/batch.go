@@ -135,6 +135,12 @@ func (b *Batch) EndSlice(domain []byte, after, until time.Time) {
 	b.calendar.EndSlice(domain, after, until)
 }
 
+// Notes implements Recorder.
+func (b *Batch) Notes(domain []byte) []byte { return b.calendar.Notes(domain) }
+
+// SetNotes implements Recorder.
+func (b *Batch) SetNotes(domain, notes []byte) { b.calendar.SetNotes(domain, notes) }
+
 // Messages implements Recorder.
 func (b *Batch) Messages(domain []byte) *Messages {
 	b.Flush()

@@ -58,6 +58,7 @@ type domain struct {
 	reported []uint64
 	tagged   tagged
 	messages *Messages // nil if none were asked for
+	notes    []byte    // see Recorder; never changed
 }
 
 // NewCalendar returns an empty calendar for the given client classes.
@@ -88,6 +89,7 @@ func (c *Calendar) Clone() *Calendar {
 			reported:   slices.Clone(d.reported),
 			tagged:     d.tagged,
 			messages:   d.messages.clone(),
+			notes:      d.notes,
 			visited:    d.visited,
 		}
 	}

@@ -139,10 +139,13 @@ func full(users, slots int) bool { return 8*(users+1) > 7*slots }
 // compact gives back memory that is reserved. Few enough slots are empty then.
 func (d *dictionary) compact() {
 	d.hashes = exact(d.hashes)
-	if slots := len(d.hashes) * 6 / 5; len(d.slots) > slots+slots/8 {
+	if slots := fewSlots(len(d.hashes)); len(d.slots) > slots+slots/8 {
 		d.rehash(slots)
 	}
 }
+
+// fewSlots is a number of slots that leaves few of them empty.
+func fewSlots(users int) int { return users * 6 / 5 }
 
 // forget gives back the numbers of users.
 func (d *dictionary) forget(numbers []uint32) {

@@ -1,6 +1,7 @@
 package activity
 
-// Merge adds to c all that other knows, which has the same key and classes.
+// Merge adds to c all that other knows, which has the same key and classes. Notes are those
+// of other: it knows what came last.
 func (c *Calendar) Merge(other *Calendar) {
 	c.recent = recent{}
 	for name, from := range other.domains {
@@ -18,6 +19,7 @@ func (c *Calendar) Merge(other *Calendar) {
 			}
 		}
 		d.messages = newer(d.messages, from.messages)
+		d.notes = from.notes
 		from.all(func(n uint32, client Client, at moment) {
 			if at == onlyExists {
 				d.exists(numbers[n])

@@ -328,8 +328,11 @@ func (t *newestTable) state() []int64 {
 	return all
 }
 
-// restore adds the rows of a state.
+// restore adds the rows of a state to an empty table.
 func (t *newestTable) restore(state []int64) {
+	rows := len(state) / (1 + t.columns)
+	t.hashes, t.values = make([]uint64, 0, rows), make([]int64, 0, rows*t.columns)
+	t.rehash(fewSlots(rows))
 	for row := range slices.Chunk(state, 1+t.columns) {
 		if len(row) == 1+t.columns {
 			t.add(uint64(row[0]), row[1:])

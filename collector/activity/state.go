@@ -16,11 +16,10 @@ type State struct {
 	Hashes []uint64
 	// Changed differs from that of an earlier State unless Hashes has only grown.
 	Changed int
-	// LastSeen are the newest moments by number, OtherSeen those with other
-	// classes of clients than the newest. Both are left out where visits are
-	// recorded here, because such a server reports them again.
-	LastSeen  []int64
-	OtherSeen map[uint64]int64
+	// Seen returns the newest moments by number, and those with other classes of clients
+	// than the newest. It is nil where visits are recorded here, because such a server
+	// reports them again.
+	Seen func() (newest []int64, others []OtherSeen)
 	// Progress is how far the reading of last-seen times has come.
 	Progress Progress
 	// Days are the visits by day.
@@ -38,6 +37,8 @@ type State struct {
 	// from that of an earlier State if they have changed.
 	Accounts        []uint64
 	AccountsVersion any
+	// Notes are those of the reader, nil for none; see Recorder.
+	Notes []byte
 }
 
 // DayState are the visits of one day.
@@ -59,10 +60,10 @@ func (c *Calendar) State(name string) State {
 		Hashes: d.hashes, Changed: d.changed,
 		Days: make(map[Day]DayState, len(d.days)), Recorded: d.recorded, Since: d.since, Observed: d.observed,
 		Progress: d.reading.progress,
-		Messages: d.messages.state(),
+		Messages: d.messages.state(), Notes: d.notes,
 	}
 	if !d.recorded {
-		s.LastSeen, s.OtherSeen = d.stored()
+		s.Seen = d.stored
 		if d.accounts != nil && len(d.reported) == 0 {
 			s.Accounts, s.AccountsVersion = d.accounts.accounts, d.accounts
 		}
@@ -77,7 +78,7 @@ func (c *Calendar) State(name string) State {
 // clients than there are now, and numbers beyond those in use, are left out.
 func (c *Calendar) Restore(name string, s State) {
 	c.recent = recent{}
-	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed, messages: c.restoreMessages(s.Messages)}
+	d := &domain{days: make(map[Day]*visits, len(s.Days)), recorded: s.Recorded, since: s.Since, observed: s.Observed, messages: c.restoreMessages(s.Messages), notes: s.Notes}
 	d.reading.progress = s.Progress
 	c.shareObserved(d)
 	d.hashes, d.changed = s.Hashes, s.Changed
@@ -86,7 +87,7 @@ func (c *Calendar) Restore(name string, s State) {
 			d.free = append(d.free, uint32(n))
 		}
 	}
-	d.rehash(0)
+	d.rehash(fewSlots(len(d.hashes)))
 	d.restore(s, func(n uint64) bool { return n < uint64(len(d.hashes)) && d.hashes[n] != unused })
 	if len(s.Accounts) > 0 && slices.IsSorted(s.Accounts) {
 		d.accounts = newAccountTable(s.Accounts)
@@ -97,16 +98,37 @@ func (c *Calendar) Restore(name string, s State) {
 			inUse.add(uint32(n))
 		}
 	}
+	r := restorer{clients: c.classes.Clients(), inUse: inUse}
 	for date, state := range s.Days {
-		v := &visits{version: new(byte), rows: state.Rows, sets: make([]userSet, c.classes.Clients())}
-		for client, set := range state.Sets() {
-			if client < len(v.sets) && set != nil && !set.IsEmpty() {
-				v.sets[client].addBoth(set.ToDense(), inUse)
-			}
-		}
-		d.days[date] = v.pack()
+		d.days[date] = r.visits(state)
 	}
 	c.domains[name] = d
+}
+
+// A restorer packs the visits of one day after the other, in the same memory.
+type restorer struct {
+	clients        int
+	inUse          userSet // the numbers that users have
+	came, everyone userSet // with one client, with all
+}
+
+// visits returns the visits of a day.
+func (r *restorer) visits(state DayState) *visits {
+	v := &visits{version: new(byte), rows: state.Rows, packed: make([]packedSet, r.clients)}
+	clear(r.everyone)
+	for client, set := range state.Sets() {
+		if client >= r.clients || set == nil {
+			continue
+		}
+		clear(r.came)
+		r.came.grow(int(set.DenseSize()))
+		set.WriteDenseTo(r.came)
+		r.came.keepAll(r.inUse)
+		v.packed[client] = pack(r.came)
+		r.everyone.addAll(r.came)
+	}
+	v.users = r.everyone.count()
+	return v
 }
 
 // Label names a Client in a way that outlasts changes of the rules: by the name of

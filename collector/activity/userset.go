@@ -36,6 +36,13 @@ func (s *userSet) addBoth(a, b userSet) {
 	}
 }
 
+// keepAll removes the users who are not in another set.
+func (s userSet) keepAll(other userSet) {
+	for w := range s {
+		s[w] &= other.word(w)
+	}
+}
+
 // meets says whether some user is in both sets.
 func (s userSet) meets(other userSet) bool {
 	for w := range min(len(s), len(other)) {

@@ -52,15 +52,16 @@ func (r *reader) accounts(ctx context.Context) (all []uint64, err error) {
 		return nil, err
 	}
 	r.accountSums = make(map[int]uint64)
+	all = make([]uint64, 0, len(rows)*2*accountsInPart)
 	for _, row := range rows {
 		what := fmt.Sprintf("accounts %d", row.Part)
-		content, accounts, sound := verifiedNumbers[uint64](what, row.Accounts)
+		_, accounts, sound := verifiedNumbers[uint64](what, row.Accounts)
 		if !sound {
 			r.damaged("which accounts there are")
 			return nil, nil
 		}
 		all = append(all, accounts...)
-		r.accountSums[row.Part] = checksum(what, content)
+		r.accountSums[row.Part] = storedChecksum(row.Accounts)
 	}
 	return all, nil
 }

@@ -8,6 +8,7 @@ import (
 	"hash/crc64"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -26,11 +27,20 @@ func addChecksum(what string, content []byte) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, checksum(what, content)), content...)
 }
 
+// storedChecksum is the checksum of what verifyChecksum has found to be sound.
+func storedChecksum(blob []byte) uint64 { return binary.LittleEndian.Uint64(blob) }
+
 func verifyChecksum(what string, blob []byte) ([]byte, error) {
 	if len(blob) < checksumSize || binary.LittleEndian.Uint64(blob) != checksum(what, blob[checksumSize:]) {
 		return nil, errFormat
 	}
 	return blob[checksumSize:], nil
+}
+
+// verifiedContent returns what follows the checksum; false if that is damaged.
+func verifiedContent(what string, blob []byte) (content []byte, sound bool) {
+	content, err := verifyChecksum(what, blob)
+	return content, err == nil
 }
 
 // huffman is the first byte of a set that is written for size; no Roaring
@@ -127,12 +137,18 @@ func verifiedNumbers[N int64 | uint64](what string, blob []byte) (content []byte
 }
 
 func decodeNumbers[N int64 | uint64](content []byte) ([]N, error) {
+	return appendNumbers(make([]N, 0, len(content)/8), content)
+}
+
+// appendNumbers appends stored numbers to others.
+func appendNumbers[N int64 | uint64](numbers []N, content []byte) ([]N, error) {
 	if len(content)%8 != 0 {
-		return nil, errFormat
+		return numbers, errFormat
 	}
-	numbers := make([]N, 0, len(content)/8)
-	for ; len(content) > 0; content = content[8:] {
-		numbers = append(numbers, N(binary.LittleEndian.Uint64(content)))
+	known := len(numbers)
+	numbers = slices.Grow(numbers, len(content)/8)[:known+len(content)/8]
+	for i := range numbers[known:] {
+		numbers[known+i] = N(binary.LittleEndian.Uint64(content[8*i:]))
 	}
 	return numbers, nil
 }

@@ -29,14 +29,19 @@ func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
 			}
 		}
 	}
-	for n, at := range state.LastSeen {
+	var newest []int64
+	var others []activity.OtherSeen
+	if state.Seen != nil {
+		newest, others = state.Seen()
+	}
+	for n, at := range newest {
 		if n < len(state.Hashes) && at != activity.NeverSeen {
 			all[state.Hashes[n]] = append(all[state.Hashes[n]], fmt.Sprint("seen ", at))
 		}
 	}
-	for key, at := range state.OtherSeen {
-		hash := state.Hashes[activity.NumberOfMoment(key)]
-		all[hash] = append(all[hash], fmt.Sprint("other ", at))
+	for _, o := range others {
+		hash := state.Hashes[activity.NumberOfMoment(o.Key)]
+		all[hash] = append(all[hash], fmt.Sprint("other ", o.Moment))
 	}
 	for hash := range all {
 		slices.Sort(all[hash])

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -90,6 +91,7 @@ type reader struct {
 	lastSeen    map[int]uint64
 	observedSum uint64
 	progressSum uint64
+	notesSum    uint64
 	huffman     map[activity.Day]bool
 	stored      messageContents
 	accountSums map[int]uint64
@@ -105,26 +107,30 @@ func (r *reader) damaged(what string) {
 
 func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 	state.Days = make(map[activity.Day]activity.DayState)
-	state.OtherSeen = make(map[uint64]int64)
 	if r.row.Since != nil {
 		state.Recorded, state.Since = true, activity.Day(*r.row.Since)
 	}
 	var damaged bool
-	if state.Hashes, r.users, damaged, err = parts[uint64](ctx, r, "users", "users", nil); err != nil {
+	if state.Hashes, _, r.users, damaged, err = parts[uint64](ctx, r, "users", "users"); err != nil {
 		return state, err
 	}
 	if damaged && r.row.Since == nil {
 		r.unusable = true
 	}
 	if r.row.Since == nil {
-		if state.LastSeen, r.lastSeen, damaged, err = parts[int64](ctx, r, "last_seen", "moments", state.OtherSeen); err != nil {
+		var newest, pairs []int64
+		if newest, pairs, r.lastSeen, damaged, err = parts[int64](ctx, r, "last_seen", "moments"); err != nil {
 			return state, err
 		}
+		state.Seen = func() ([]int64, []activity.OtherSeen) { return newest, othersOf(pairs) }
 		r.unusable = r.unusable || damaged
 		if state.Progress, err = r.progress(ctx); err != nil {
 			return state, err
 		}
 		if state.Accounts, err = r.accounts(ctx); err != nil {
+			return state, err
+		}
+		if state.Notes, err = r.notes(ctx); err != nil {
 			return state, err
 		}
 	}
@@ -135,6 +141,9 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 		return state, err
 	}
 	state.Observed, err = r.observed(ctx, state)
+	if len(r.damage) > 0 { // what the reader has left goes with all of the rest
+		state.Notes = nil
+	}
 	return state, err
 }
 
@@ -159,7 +168,7 @@ func (r *reader) observed(ctx context.Context, state activity.State) (days []act
 			for _, date := range set.ToArray() {
 				days = append(days, activity.Day(date))
 			}
-			r.observedSum = checksum(observedName, content)
+			r.observedSum = storedChecksum(blob)
 			return days, nil
 		}
 		r.damaged("which days were observed")
@@ -196,14 +205,32 @@ func (r *reader) progress(ctx context.Context) (p activity.Progress, err error) 
 	if err != nil || blob == nil {
 		return p, err
 	}
-	content, moments, sound := verifiedNumbers[int64](progressName, blob)
+	_, moments, sound := verifiedNumbers[int64](progressName, blob)
 	if !sound || len(moments) != 2 {
 		r.damaged("how far last-seen times were read")
 		r.unusable = true
 		return p, nil
 	}
-	r.progressSum = checksum(progressName, content)
+	r.progressSum = storedChecksum(blob)
 	return activity.Progress{ClientsSince: timeOf(moments[0]), Unread: timeOf(moments[1])}, nil
+}
+
+// notesName names what the reader has left, for its checksum.
+const notesName = "notes"
+
+// notes returns what the reader has left, nil for nothing.
+func (r *reader) notes(ctx context.Context) ([]byte, error) {
+	blob, err := r.blob(ctx, `SELECT notes FROM history_notes WHERE domain = ?`)
+	if err != nil || blob == nil {
+		return nil, err
+	}
+	notes, sound := verifiedContent(notesName, blob)
+	if !sound {
+		r.damaged("what was counted beside activity")
+		return nil, nil
+	}
+	r.notesSum = storedChecksum(blob)
+	return notes, nil
 }
 
 // timeOf is the reverse of milliOf.
@@ -215,42 +242,50 @@ func timeOf(milli int64) time.Time {
 }
 
 // parts reads numbers that were written in parts. The users of a part that is
-// damaged or missing are unknown from then on. Last-seen times of other
-// classes go to others.
-func parts[N int64 | uint64](ctx context.Context, r *reader, table, column string, others map[uint64]int64) (all []N, sums map[int]uint64, damaged bool, err error) {
+// damaged or missing are unknown from then on. Others are those of otherSeen.
+func parts[N int64 | uint64](ctx context.Context, r *reader, table, column string) (all, others []N, sums map[int]uint64, damaged bool, err error) {
 	var rows []struct {
 		Part    int
 		Content []byte
 	}
 	query := r.db.Rebind(`SELECT part, ` + column + ` AS content FROM history_` + table + ` WHERE domain = ? ORDER BY part`)
 	if err := r.db.SelectContext(ctx, &rows, query, r.row.ID); err != nil {
-		return nil, nil, false, err
+		return nil, nil, nil, false, err
 	}
 	sums = make(map[int]uint64)
+	all = make([]N, 0, len(rows)*partSize)
 	for _, row := range rows {
 		what := fmt.Sprintf("%s %d", table, row.Part)
-		content, numbers, sound := verifiedNumbers[N](what, row.Content)
-		if !sound {
+		content, err := verifyChecksum(what, row.Content)
+		switch {
+		case err != nil:
+		case row.Part == otherSeen:
+			others, err = appendNumbers(others, content)
+		case row.Part >= 0 && row.Part <= math.MaxInt32/partSize:
+			for len(all) < row.Part*partSize { // nobody
+				all = append(all, 0)
+			}
+			all, err = appendNumbers(all, content)
+		}
+		if err != nil {
 			damaged = true
 			r.damaged(fmt.Sprintf("part %d of table history_%s", row.Part, table))
-		}
-		if row.Part == otherSeen {
-			for i := 0; i+1 < len(numbers); i += 2 {
-				others[uint64(numbers[i])] = int64(numbers[i+1])
-			}
-			sums[row.Part] = checksum(what, content)
 			continue
 		}
-		if row.Part < 0 || row.Part > math.MaxInt32/partSize {
-			continue
-		}
-		for len(all) < row.Part*partSize { // nobody
-			all = append(all, 0)
-		}
-		all = append(all, numbers...)
-		sums[row.Part] = checksum(what, content)
+		sums[row.Part] = storedChecksum(row.Content)
 	}
-	return all, sums, damaged, nil
+	return all, others, sums, damaged, nil
+}
+
+// othersOf returns what is stored as pairs of numbers.
+func othersOf(pairs []int64) []activity.OtherSeen {
+	all := make([]activity.OtherSeen, 0, len(pairs)/2)
+	for pair := range slices.Chunk(pairs, 2) {
+		if len(pair) == 2 {
+			all = append(all, activity.OtherSeen{Key: uint64(pair[0]), Moment: pair[1]})
+		}
+	}
+	return all
 }
 
 func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DayState) error {
@@ -299,7 +334,7 @@ func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DaySta
 
 // contents is what is known to be in the database after reading it.
 func (r *reader) contents(state activity.State) *contents {
-	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, messages: r.stored, days: make(map[activity.Day]stored)}
+	c := &contents{id: r.row.ID, hashes: len(state.Hashes), changed: state.Changed, users: r.users, lastSeen: r.lastSeen, observed: r.observedSum, progress: r.progressSum, notes: r.notesSum, messages: r.stored, days: make(map[activity.Day]stored)}
 	c.accounts = accountContents{state.AccountsVersion, r.accountSums}
 	for date, day := range state.Days {
 		c.days[date] = stored{day.Version, r.huffman[date]}

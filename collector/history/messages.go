@@ -59,17 +59,17 @@ func (r *reader) messages(ctx context.Context) (*activity.MessageState, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, state := decodeMessages(blob)
+	state := decodeMessages(blob)
 	if state == nil {
 		r.damaged("which messages are known")
 		return nil, nil
 	}
 	var roomsDamaged, sendersDamaged bool
-	stored := messageContents{positions: checksum(messagesName, content)}
-	if state.Rooms, stored.rooms, roomsDamaged, err = parts[int64](ctx, r, "rooms", "moments", nil); err != nil {
+	stored := messageContents{positions: storedChecksum(blob)}
+	if state.Rooms, _, stored.rooms, roomsDamaged, err = parts[int64](ctx, r, "rooms", "moments"); err != nil {
 		return nil, err
 	}
-	if state.Senders, stored.senders, sendersDamaged, err = parts[int64](ctx, r, "senders", "moments", nil); err != nil {
+	if state.Senders, _, stored.senders, sendersDamaged, err = parts[int64](ctx, r, "senders", "moments"); err != nil {
 		return nil, err
 	}
 	if roomsDamaged || sendersDamaged || state.Last == 0 {
@@ -93,8 +93,8 @@ func encodeMessages(state *activity.MessageState) ([]byte, error) {
 	return content, nil
 }
 
-// decodeMessages returns what follows the checksum, and its meaning; nil if it is damaged.
-func decodeMessages(blob []byte) (content []byte, state *activity.MessageState) {
+// decodeMessages is the reverse of encodeMessages, behind a checksum; nil if that is damaged.
+func decodeMessages(blob []byte) (state *activity.MessageState) {
 	defer func() { // the library trusts its input, which a checksum vouches for
 		if recover() != nil {
 			state = nil
@@ -102,11 +102,11 @@ func decodeMessages(blob []byte) (content []byte, state *activity.MessageState) 
 	}()
 	content, err := verifyChecksum(messagesName, blob)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	span, err := decodeNumbers[int64](content[:6*8])
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	state = &activity.MessageState{MessageSpan: activity.MessageSpan{
 		Last: span[0], Arrived: span[1], Settled: span[2], First: span[3], Oldest: span[4], Since: span[5],
@@ -114,14 +114,14 @@ func decodeMessages(blob []byte) (content []byte, state *activity.MessageState) 
 	for rest := content[6*8:]; len(rest) > 0; {
 		size, err := decodeNumbers[int64](rest[:8])
 		if err != nil {
-			return nil, nil
+			return nil
 		}
 		set := roaring64.New()
 		if _, err := set.ReadFrom(bytes.NewReader(rest[8 : 8+size[0]])); err != nil {
-			return nil, nil
+			return nil
 		}
 		state.Positions = append(state.Positions, set)
 		rest = rest[8+size[0]:]
 	}
-	return content, state
+	return state
 }

@@ -25,6 +25,7 @@ type contents struct {
 	lastSeen map[int]uint64
 	observed uint64 // checksum
 	progress uint64 // checksum, 0 if nothing is left to read
+	notes    uint64 // checksum
 	messages messageContents
 	accounts accountContents
 	days     map[activity.Day]stored
@@ -162,7 +163,7 @@ func (w *writer) domain(ctx context.Context, server, domain string, state activi
 
 // dataTables are the tables that hold what is known of a domain.
 func dataTables() []string {
-	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress", "history_messages", "history_rooms", "history_senders", "history_accounts"}
+	return []string{"history_users", "history_last_seen", "history_visits", "history_observed", "history_progress", "history_messages", "history_rooms", "history_senders", "history_accounts", "history_notes"}
 }
 
 // observed writes the days on which the records were read, if there are new ones.
@@ -232,19 +233,37 @@ func (w *writer) kept(ctx context.Context, state activity.State) error {
 	if err := w.lastSeen(ctx, state); err != nil {
 		return err
 	}
+	if err := w.notes(ctx, state.Notes); err != nil {
+		return err
+	}
 	return w.accounts(ctx, state)
+}
+
+// notes writes what the reader has left, if it is something else.
+func (w *writer) notes(ctx context.Context, notes []byte) error {
+	w.new.notes = checksum(notesName, notes)
+	if w.new.notes == w.old.notes || w.old.notes == 0 && notes == nil {
+		return nil
+	}
+	return w.exec(ctx, `INSERT INTO history_notes (domain, notes) VALUES (?, ?)
+		ON CONFLICT (domain) DO UPDATE SET notes = excluded.notes`, w.new.id, addChecksum(notesName, notes))
 }
 
 // otherSeen is the part of last-seen times that those of other classes are in.
 const otherSeen = -1
 
 func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
-	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(state.LastSeen), w.old.lastSeen, w.new.lastSeen); err != nil {
+	var newest []int64
+	var others []activity.OtherSeen
+	if state.Seen != nil {
+		newest, others = state.Seen()
+	}
+	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(newest), w.old.lastSeen, w.new.lastSeen); err != nil {
 		return err
 	}
-	pairs := make([]int64, 0, 2*len(state.OtherSeen))
-	for _, key := range slices.Sorted(maps.Keys(state.OtherSeen)) {
-		pairs = append(pairs, int64(key), state.OtherSeen[key])
+	pairs := make([]int64, 0, 2*len(others))
+	for _, o := range others {
+		pairs = append(pairs, int64(o.Key), o.Moment)
 	}
 	return w.part(ctx, "last_seen", "moments", otherSeen, encodeNumbers(pairs), w.old.lastSeen, w.new.lastSeen)
 }

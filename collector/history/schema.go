@@ -57,6 +57,9 @@ CREATE TABLE IF NOT EXISTS history_senders (
 CREATE TABLE IF NOT EXISTS history_accounts (
 	domain INTEGER NOT NULL, part INTEGER NOT NULL, accounts {blob} NOT NULL,
 	PRIMARY KEY (domain, part)
+)`, `
+CREATE TABLE IF NOT EXISTS history_notes (
+	domain INTEGER PRIMARY KEY, notes {blob} NOT NULL
 )`}
 	for i := range steps {
 		steps[i] = strings.ReplaceAll(steps[i], "{blob}", blob)

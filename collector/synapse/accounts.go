@@ -70,22 +70,23 @@ func (r *reading) made() string {
 
 // accountCount is what is known of the accounts at a Read. Moments are in Unix seconds.
 type accountCount struct {
-	byTime  bool  // whether moments could be read
-	byKind  bool  // whether kinds could be read
-	old     int64 // no account up to then was created in the last 24 hours
-	settled int64 // all accounts up to then are settled
-	groups  []accountGroup
+	ByTime  bool   // whether moments could be read
+	ByKind  bool   // whether kinds could be read
+	Bots    uint32 // see reading.botsSum
+	Old     int64  // no account up to then was created in the last 24 hours
+	Settled int64  // all accounts up to then are settled
+	Groups  []accountGroup
 }
 
-// accountCount returns what groups that were counted now are to the next Read.
-func (r *reading) accountCount(groups []accountGroup) accountCount {
-	return accountCount{r.extras.created.readable, r.extras.kinds.readable, r.dayAgo(), r.settled(), groups}
+// countNow returns what groups that were counted now are to the next Read.
+func (r *reading) countNow(groups []accountGroup) accountCount {
+	return accountCount{r.extras.created.readable, r.extras.kinds.readable, r.botsSum(), r.dayAgo(), r.settled(), groups}
 }
 
 // canResume says that what is known can be brought up to date by what came since: as much can
 // be read as then, no clock was set back, and less than a day has passed.
 func (c accountCount) canResume(r *reading) bool {
-	return c.byTime && r.extras.created.readable && c.byKind == r.extras.kinds.readable && c.old <= r.dayAgo() && r.dayAgo() < c.settled
+	return c.ByTime && r.extras.created.readable && c.ByKind == r.extras.kinds.readable && c.Bots == r.botsSum() && c.Old <= r.dayAgo() && r.dayAgo() < c.Settled
 }
 
 // accounts counts all accounts there are, and returns true if the kind of each is known.
@@ -95,21 +96,20 @@ func (c accountCount) canResume(r *reading) bool {
 // inserted than these, or that anything was updated or deleted: somebody may have been
 // deactivated.
 func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKnown bool, err error) {
-	last, now := &r.counts.accounts, r.changes["users"]
-	first := last.at.IsZero()
-	if !last.forgotten(r) && last.value.canResume(r) {
-		found, err := r.newAccounts(ctx, &last.value)
+	last, now := &r.Counts.Accounts, r.changes["users"]
+	if !last.forgotten(r) && last.Value.canResume(r) {
+		found, err := r.newAccounts(ctx, &last.Value)
 		if err != nil {
 			return nil, false, err
 		}
-		if last.changes.inserted += found; !last.expired(r, now) {
-			known := r.extras.kinds.readable && r.kindsAreThose(last.value.groups)
+		if last.Changes.Inserted += found; !last.expired(r, now) {
+			known := r.extras.kinds.readable && r.kindsAreThose(last.Value.Groups)
 			if known || !r.extras.kinds.readable {
-				return last.value.groups, known, nil
+				return last.Value.Groups, known, nil
 			}
 		}
 	}
-	if r.kindsExpired(first) {
+	if r.kindsExpired(last.Value.Bots) {
 		r.rec.ForgetAccounts(r.server)
 		groups, err = r.readAccounts(ctx, "") // a scan of users
 		kindsKnown = r.kindsAreThose(groups)
@@ -117,7 +117,7 @@ func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKno
 		kindsKnown, err = r.accountKinds(ctx, groups)
 	}
 	if err == nil {
-		*last = counted[accountCount]{r.accountCount(groups), r.now, now}
+		*last = counted[accountCount]{r.countNow(groups), r.now, now}
 	}
 	return groups, kindsKnown, err
 }
@@ -133,7 +133,7 @@ func (r *reading) kindsAreThose(groups []accountGroup) bool {
 // returns how many are new.
 func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64, err error) {
 	// Both by index users_creation_ts (creation_ts).
-	groups, err := r.readAccounts(ctx, fmt.Sprintf(`WHERE creation_ts > %d OR creation_ts > %d AND creation_ts <= %d`, c.settled, c.old, r.dayAgo()))
+	groups, err := r.readAccounts(ctx, fmt.Sprintf(`WHERE creation_ts > %d OR creation_ts > %d AND creation_ts <= %d`, c.Settled, c.Old, r.dayAgo()))
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +142,7 @@ func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64
 		g.Accounts = 0
 		number[g] += n
 	}
-	for _, g := range c.groups {
+	for _, g := range c.Groups {
 		if g.Settled {
 			add(g, g.Accounts)
 		} else {
@@ -158,10 +158,10 @@ func (r *reading) newAccounts(ctx context.Context, c *accountCount) (found int64
 			add(g, -g.Accounts)
 		}
 	}
-	*c = r.accountCount(nil)
+	*c = r.countNow(nil)
 	for g, n := range number {
 		g.Accounts = n
-		c.groups = append(c.groups, g)
+		c.Groups = append(c.Groups, g)
 	}
 	return found, nil
 }

@@ -29,7 +29,6 @@ func TestNewAccountsAndThoseNoLongerNew(t *testing.T) {
 		execute(fmt.Sprintf(`INSERT INTO users (name, creation_ts, is_guest, appservice_id, user_type) VALUES ('@%d:big.example', %d, %d, %s, %s)`,
 			created, at.Unix(), random.IntN(4)/3, []string{"NULL", "NULL", "''", "'irc'"}[random.IntN(4)], []string{"NULL", "'bot'", "'invented'"}[random.IntN(3)]))
 	}
-	var known counts
 	scans := 0
 	now, since, calendar := noon.Truncate(24*time.Hour).Add(time.Minute), time.Time{}, activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
 	for i := range 200 {
@@ -47,11 +46,13 @@ func TestNewAccountsAndThoseNoLongerNew(t *testing.T) {
 			execute(`BEGIN; INSERT INTO users (name) VALUES ('@taken back:big.example'); ROLLBACK`)
 		}
 		must.Succeed(t, source.Read(t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-			r := &reading{View: view, since: since, now: now, server: []byte("big.example"), rec: calendar, counts: known, extras: extras{created: extra{readable: true}, kinds: extra{readable: true}}}
+			r := &reading{View: view, since: since, now: now, server: []byte("big.example"), rec: calendar, extras: extras{created: extra{readable: true}, kinds: extra{readable: true}}}
 			must.Succeed(t, r.lookUpChanges(ctx, view))
+			r.recall()
 			got, _, err := r.accounts(ctx)
 			must.Succeed(t, err)
-			if known = r.counts; known.accounts.at.Equal(now) {
+			r.leave()
+			if r.Counts.Accounts.At.Equal(now) {
 				scans++
 			}
 			want, err := r.countAccounts(ctx, "")

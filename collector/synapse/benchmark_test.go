@@ -119,21 +119,15 @@ const refreshes = 10
 
 func round(b *testing.B, server *dbtest.Server, connection, plain *pgx.Conn, now time.Time) (r benched) {
 	b.Helper()
-	classes, reader := activity.SynapseClasses(), readerOf(b, server.Location)
-
-	calendar := activity.NewCalendar(activity.Key{1}, classes)
+	classes := activity.SynapseClasses()
 	r.first, r.firstWall = measured(b, server, func() {
-		readBatched(b, reader, time.Time{}, now, calendar)
+		readBatched(b, readerOf(b, server.Location), time.Time{}, now, activity.NewCalendar(activity.Key{1}, classes))
 	})
-	for range 4 { // until nothing of the past is left to read
-		readBatched(b, reader, now, now, calendar)
-	}
-	calendar.Compact(activity.DayOf(now))
-	r.restart = restart(b, readerOf(b, server.Location), calendar, classes, now)
 
 	hour := &lastHour{server: server, connection: connection, now: now}
 	hour.begin(b, classes)
 	hour.putBack(b, 0, 1000)
+	r.restart = hour.restart(b, classes)
 	r.refresh = hour.hourly(b, "")
 	r.minutes = hour.minutes(b)
 	r.changed = hour.hourly(b, changes)
@@ -203,36 +197,37 @@ func readBatched(b *testing.B, reader *synapse.Reader, since, now time.Time, cal
 	batch.Flush()
 }
 
-// restart measures how long a new process takes to its first figures, from the
-// history of a refresh an hour ago.
-func restart(b *testing.B, reader *synapse.Reader, calendar *activity.Calendar, classes *activity.Classes, now time.Time) time.Duration {
+// restart returns how long a new process takes to its first figures, from the history of
+// the refresh at the beginning of the hour.
+func (h *lastHour) restart(b *testing.B, classes *activity.Classes) time.Duration {
 	b.Helper()
+	began := h.now.Add(-time.Hour)
 	folder, key := b.TempDir(), activity.Key{1} // that of the calendar
 	if err := os.WriteFile(filepath.Join(folder, "key"), key[:], 0o600); err != nil {
 		b.Fatal(err)
 	}
 	store := history.New(storage.Folder(folder), "")
-	if err := store.Save(b.Context(), "server", []string{synapsetest.Server}, calendar, classes, history.Moment{At: now.Add(-time.Hour), FullRead: now}); err != nil {
+	if err := store.Save(b.Context(), "server", []string{synapsetest.Server}, h.before, classes, history.Moment{At: began, FullRead: began}); err != nil {
 		b.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
 		b.Fatal(err)
 	}
-	began := time.Now()
+	started := time.Now()
 	store = history.New(storage.Folder(folder), "")
 	loaded := activity.NewCalendar(store.Key(), classes)
 	if _, err := store.Load(b.Context(), "server", loaded, classes); err != nil {
 		b.Fatal(err)
 	}
-	readBatched(b, reader, now.Add(-time.Hour), now, loaded)
-	loaded.Compact(activity.DayOf(now))
+	readBatched(b, readerOf(b, h.server.Location), began, h.now, loaded)
+	loaded.Compact(activity.DayOf(h.now))
 	for _, w := range activity.DefaultWindows() {
-		loaded.ActiveAfter(synapsetest.Server, w.Since(now), time.Time{})
+		loaded.ActiveAfter(synapsetest.Server, w.Since(h.now), time.Time{})
 	}
-	if loaded.Retention(synapsetest.Server, now).Users == 0 {
+	if loaded.Retention(synapsetest.Server, h.now).Users == 0 {
 		b.Fatal("no figures after a restart")
 	}
-	took := time.Since(began)
+	took := time.Since(started)
 	if err := store.Close(); err != nil {
 		b.Fatal(err)
 	}

@@ -13,38 +13,38 @@ const countsEvery = 50 * time.Minute
 
 // counts are what was counted by scans of tables.
 type counts struct {
-	accounts   counted[accountCount]
-	rooms      counted[int]
-	joined     counted[int]
-	federation counted[map[string]int]
+	Accounts   counted[accountCount]
+	Rooms      counted[int]
+	Joined     counted[int]
+	Federation counted[map[string]int]
 }
 
 // counted is what a scan of a table gave.
 type counted[T any] struct {
-	value   T
-	at      time.Time // the zero time if nothing was counted
-	changes changes   // of the table, up to then
+	Value   T
+	At      time.Time // the zero time if nothing was counted
+	Changes changes   // of the table, up to then
 }
 
 // forgotten says that what was counted is of no use any more, whatever has changed since:
 // it was counted on another UTC day, for the server's word is not final: it says nothing of
 // changes of the last seconds. An SQLite file is small, and is scanned each time.
 func (c counted[T]) forgotten(r *reading) bool {
-	return c.at.IsZero() || r.since.IsZero() || activity.DayOf(c.at) != activity.DayOf(r.now) || r.now.Before(c.at) || r.Engine == sqldb.SQLite
+	return c.At.IsZero() || r.since.IsZero() || activity.DayOf(c.At) != activity.DayOf(r.now) || r.now.Before(c.At) || r.Engine == sqldb.SQLite
 }
 
 // expired says that a table must be scanned again: the database server says that it has
 // changed, or does not say, and the last scan was not just before.
 func (c counted[T]) expired(r *reading, now changes) bool {
-	unchanged := now.known && now == c.changes
-	return c.forgotten(r) || !unchanged && r.now.Sub(c.at) >= countsEvery
+	unchanged := now.Known && now == c.Changes
+	return c.forgotten(r) || !unchanged && r.now.Sub(c.At) >= countsEvery
 }
 
 // count returns what is known of a table, or what count gives if that has expired.
 func count[T any](r *reading, last *counted[T], table string, count func() (T, error)) (T, error) {
 	now := r.changes[table]
 	if !last.expired(r, now) {
-		return last.value, nil
+		return last.Value, nil
 	}
 	value, err := count()
 	if err == nil {

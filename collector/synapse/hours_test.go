@@ -9,7 +9,6 @@ import (
 
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/sqldb/dbtest"
-	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 )
 
@@ -53,7 +52,6 @@ INSERT INTO rooms SELECT '!new' || random()`
 type lastHour struct {
 	server     *dbtest.Server
 	connection *pgx.Conn
-	reader     *synapse.Reader
 	before     *activity.Calendar // after a refresh at its beginning
 	now        time.Time
 }
@@ -126,11 +124,11 @@ func (h *lastHour) begin(b *testing.B, classes *activity.Classes) {
 	b.Helper()
 	h.takeOut(b)
 	began := h.now.Add(-time.Hour)
-	h.reader = readerOf(b, h.server.Location)
+	reader := readerOf(b, h.server.Location)
 	h.before = activity.NewCalendar(activity.Key{1}, classes)
-	readBatched(b, h.reader, time.Time{}, began, h.before)
+	readBatched(b, reader, time.Time{}, began, h.before)
 	for range 4 {
-		readBatched(b, h.reader, began, began, h.before)
+		readBatched(b, reader, began, began, h.before)
 	}
 	h.before.Compact(activity.DayOf(h.now))
 }
@@ -142,8 +140,8 @@ func (h *lastHour) hourly(b *testing.B, statements string) (cpu time.Duration) {
 	if statements == "" {
 		total, _ := measured(b, h.server, func() {
 			for range refreshes {
-				reader := *h.reader // as it was at the beginning
-				readBatched(b, &reader, h.now.Add(-time.Hour), h.now, h.before.Clone())
+				reader := readerOf(b, h.server.Location)
+				readBatched(b, reader, h.now.Add(-time.Hour), h.now, h.before.Clone())
 				if err := reader.Close(); err != nil { // as after an hour
 					b.Fatal(err)
 				}
@@ -152,7 +150,7 @@ func (h *lastHour) hourly(b *testing.B, statements string) (cpu time.Duration) {
 		return total / refreshes
 	}
 	h.exec(b, statements)
-	cpu, _ = measured(b, h.server, func() { readBatched(b, h.reader, h.now.Add(-time.Hour), h.now, h.before.Clone()) })
+	cpu, _ = measured(b, h.server, func() { readBatched(b, readerOf(b, h.server.Location), h.now.Add(-time.Hour), h.now, h.before.Clone()) })
 	return cpu
 }
 
@@ -161,12 +159,12 @@ func (h *lastHour) minutes(b *testing.B) (cpu time.Duration) {
 	b.Helper()
 	h.takeOut(b)
 	calendar, since := h.before.Clone(), h.now.Add(-time.Hour)
-	h.reader = readerOf(b, h.server.Location) // which does not know that the hour has been
-	readBatched(b, h.reader, since, since, calendar)
+	reader := readerOf(b, h.server.Location)
+	readBatched(b, reader, since, since, calendar)
 	for minute := range 60 {
 		h.putBack(b, minute, minute+1)
 		calendar = calendar.Clone()
-		once, _ := measured(b, h.server, func() { readBatched(b, h.reader, since, since.Add(time.Minute), calendar) })
+		once, _ := measured(b, h.server, func() { readBatched(b, reader, since, since.Add(time.Minute), calendar) })
 		cpu, since = cpu+once, since.Add(time.Minute)
 	}
 	h.putBack(b, 60, 1000)

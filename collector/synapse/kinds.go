@@ -36,11 +36,10 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 }
 
 // kindsExpired says that the kinds of all accounts are read, whatever is known of them: when
-// everything is asked for, and at the first Read of a UTC day; if there are patterns of
-// bots, also at the first Read of a Reader, for what is remembered may be from before they
-// were changed.
-func (r *reading) kindsExpired(first bool) bool {
-	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first && len(r.bots) > 0)
+// everything is asked for, at the first Read of a UTC day, and if other patterns of bots
+// were known before.
+func (r *reading) kindsExpired(bots uint32) bool {
+	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || bots != r.botsSum())
 }
 
 // wanted are the numbers of accounts by kind.

@@ -154,24 +154,25 @@ func (c *countedReader) Read(ctx context.Context, since, now time.Time, rec acti
 }
 
 // After a restart accounts are remembered, with their kinds: those that were created
-// meanwhile are read, and all if what is remembered does not add up, or may be from before
+// meanwhile are read, and all if what is remembered does not add up, or is from before
 // patterns of bots were changed.
 func TestAccountsAreRemembered(t *testing.T) {
 	engines(t, synapsetest.Population{Users: 600, Days: 40, Now: noon}, func(t *testing.T, db database) {
 		now, folder := noon, t.TempDir()
+		const person = `(SELECT MIN(name) FROM users WHERE name LIKE '@user%' AND deactivated = 0 AND is_guest = 0 AND appservice_id IS NULL AND user_type IS NULL)`
 		for _, step := range []struct {
 			name      string
 			statement string
 			bots      []string
-			read      int // how many accounts, all for each of them once or twice
+			read      int // how many accounts at most, all for each of them once or twice
 		}{
 			{"first", ``, nil, all},
 			{"nothing happened", ``, nil, 0},
 			{"somebody registered", `INSERT INTO users (name, creation_ts, deactivated, is_guest) VALUES ('@new:big.example', ` + fmt.Sprint(noon.Add(90*time.Minute).Unix()) + `, 0, 0)`, nil, 1},
-			{"nothing happened again", ``, nil, 0},
-			{"somebody becomes a bot", `UPDATE users SET user_type = 'bot' WHERE name = '@new:big.example'`, nil, all},
-			{"two swap", `UPDATE users SET user_type = CASE WHEN name = '@new:big.example' THEN NULL ELSE 'bot' END WHERE name IN ('@new:big.example', (SELECT MIN(name) FROM users WHERE name LIKE '@user%' AND deactivated = 0 AND is_guest = 0 AND appservice_id IS NULL AND user_type IS NULL))`, []string{"new"}, all},
-			{"a pattern of bots", ``, []string{"new"}, all},
+			{"nothing happened again", ``, nil, few},
+			{"somebody becomes a bot", `UPDATE users SET user_type = 'bot' WHERE name = ` + person, nil, all},
+			{"two swap", `UPDATE users SET user_type = CASE user_type WHEN 'bot' THEN NULL ELSE 'bot' END WHERE name IN (` + person + `, (SELECT MIN(name) FROM users WHERE user_type = 'bot' AND name > '@user-'))`, []string{"new"}, all},
+			{"the same pattern", ``, []string{"new"}, few},
 			{"another pattern", ``, []string{"ne?"}, all},
 			{"no pattern", ``, nil, all},
 		} {
@@ -188,8 +189,8 @@ func TestAccountsAreRemembered(t *testing.T) {
 			got := shown(refresh(t, r))
 			r.Close()
 			must.Succeed(t, store.Close())
-			if step.read == all && counter.accounts < 600 || step.read != all && counter.accounts != step.read {
-				t.Errorf("%s: %d accounts were read, want %d (%d is for all)", step.name, counter.accounts, step.read, all)
+			if step.read == all && counter.accounts < 600 || step.read != all && counter.accounts > step.read {
+				t.Errorf("%s: %d accounts were read, want at most %d (%d is for all)", step.name, counter.accounts, step.read, all)
 			}
 			fresh := newRefresher(t, db.location, &now, withBots(t, db.location, step.bots...))
 			agree(t, step.name, shown(refresh(t, fresh)), got)
@@ -198,5 +199,9 @@ func TestAccountsAreRemembered(t *testing.T) {
 	})
 }
 
-// all stands for the number of all accounts.
-const all = -1
+// all stands for the number of all accounts; few are those so new that others of the same
+// moment may come.
+const (
+	all = -1
+	few = 5
+)

@@ -13,10 +13,10 @@ import (
 // The database server's word comes seconds late, and counts rows whose transaction was
 // taken back. So a few Reads may pass until the numbers agree.
 type ledger struct {
-	changes changes   // of the table, when all of them were last accounted for
-	rows    int64     // that were read since
-	misses  int       // Reads in a row after which the numbers did not agree
-	doubts  time.Time // up to when what was read before is verified
+	Changes changes   // of the table, when all of them were last accounted for
+	Rows    int64     // that were read since
+	Misses  int       // Reads in a row after which the numbers did not agree
+	Doubts  time.Time // up to when what was read before is verified
 }
 
 // mostMisses is how many Reads may pass.
@@ -25,19 +25,19 @@ const mostMisses = 2
 // unread returns how many rows were inserted and not read yet, and true if nothing else
 // has changed.
 func (l ledger) unread(now changes) (rows int64, only bool) {
-	return now.inserted - l.changes.inserted - l.rows, now.only(l.changes)
+	return now.Inserted - l.Changes.Inserted - l.Rows, now.only(l.Changes)
 }
 
 // enter notes how many rows were read at a Read, and how the table had changed.
 func (l *ledger) enter(now changes, rows int64, at time.Time) {
-	l.rows += rows
+	l.Rows += rows
 	switch unread, only := l.unread(now); {
 	case only && unread == 0:
-		l.changes, l.rows, l.misses = now, 0, 0
-	case only && l.misses < mostMisses:
-		l.misses++
+		l.Changes, l.Rows, l.Misses = now, 0, 0
+	case only && l.Misses < mostMisses:
+		l.Misses++
 	default:
-		*l = ledger{changes: now, doubts: at.Add(activity.VerifyEvery)}
+		*l = ledger{Changes: now, Doubts: at.Add(activity.VerifyEvery)}
 	}
 }
 
@@ -46,5 +46,5 @@ func (l *ledger) enter(now changes, rows int64, at time.Time) {
 // to the next ones, which are not sure then.
 func (l ledger) isSure(now changes, since time.Time) bool {
 	_, only := l.unread(now)
-	return only && l.misses == 0 && !since.Before(l.doubts)
+	return only && l.Misses == 0 && !since.Before(l.Doubts)
 }

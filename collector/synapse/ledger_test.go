@@ -15,8 +15,8 @@ import (
 // What was read before is taken for granted while the database server's numbers agree with
 // what was read.
 func TestLedger(t *testing.T) {
-	table := changes{known: true, file: 1, inserted: 1000}
-	l, now := ledger{changes: table}, noon
+	table := changes{Known: true, File: 1, Inserted: 1000}
+	l, now := ledger{Changes: table}, noon
 	for _, step := range []struct {
 		name           string
 		after          time.Duration
@@ -34,11 +34,13 @@ func TestLedger(t *testing.T) {
 		{"and a third time", time.Minute, none, none, false},
 		{"before all days are verified", activity.VerifyEvery - time.Minute, inserted(&table, 1), rows(1), false},
 		{"when they are", time.Minute, none, none, true},
-		{"a row was deleted", time.Hour, func() int64 { table.deleted++; return 0 }, none, false},
+		{"a row was deleted", time.Hour, func() int64 { table.Deleted++; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
-		{"a row was changed", time.Hour, func() int64 { table.updated++; return 0 }, none, false},
+		{"a row was changed", time.Hour, func() int64 { table.Updated++; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
-		{"the table was rewritten", time.Hour, func() int64 { table.file++; return 0 }, none, false},
+		{"the table was rewritten", time.Hour, func() int64 { table.File++; return 0 }, none, false},
+		{"long ago", activity.VerifyEvery, none, none, true},
+		{"the server began again to count", time.Hour, func() int64 { table.Began, table.Inserted = 1, 0; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
 		{"the server does not say", time.Hour, func() int64 { table = changes{}; return 0 }, none, false},
 		{"for long", 2 * activity.VerifyEvery, none, none, false},
@@ -58,18 +60,18 @@ func rows(n int64) func() int64 { return func() int64 { return n } }
 
 func inserted(table *changes, n int64) func() int64 {
 	return func() int64 {
-		table.inserted += n
+		table.Inserted += n
 		return n
 	}
 }
 
-// A new process knows of no changes: it verifies all days once.
+// A ledger without entries verifies all days once.
 func TestALedgerThatBegins(t *testing.T) {
 	var l ledger
-	table := changes{known: true, file: 1, inserted: 1000}
+	table := changes{Known: true, File: 1, Inserted: 1000}
 	l.enter(table, 0, noon)
 	if l.isSure(table, noon.Add(time.Hour)) {
-		t.Error("what another process read is taken for granted")
+		t.Error("what nobody has entered is taken for granted")
 	}
 }
 
@@ -96,7 +98,7 @@ func TestOldDaysAreVerified(t *testing.T) {
 		if known, _ := reader.calendar.Rows([]byte(synapsetest.Server), old); known != inDatabase[old] {
 			t.Errorf("%s: %d visits of an old day are known, %d are there", step.name, known, inDatabase[old])
 		}
-		if !reader.ledger.isSure(reader.ledger.changes, now.Add(-time.Hour)) {
+		if !reader.ledger.isSure(reader.ledger.Changes, now.Add(-time.Hour)) {
 			t.Errorf("%s: old days are verified for ever", step.name)
 		}
 		if days := daysCounted(reader, now, reader.ledger); len(days) > 0 {
@@ -104,7 +106,7 @@ func TestOldDaysAreVerified(t *testing.T) {
 		}
 	}
 	inDoubt := reader.ledger
-	inDoubt.doubts = now.Add(activity.VerifyEvery)
+	inDoubt.Doubts = now.Add(activity.VerifyEvery)
 	first, last := activity.DayOf(now)-activity.RetentionDays+4, activity.DayOf(now)-1 // the window moves on meanwhile
 	for date, days := first, daysCounted(reader, now, inDoubt); date <= last; date++ {
 		if !days[date] {
@@ -157,8 +159,8 @@ func daysCounted(reader *visitsReader, now time.Time, l ledger) map[activity.Day
 	for end := now.Add(activity.VerifyEvery + 3*time.Hour); now.Before(end); {
 		since := now
 		now = now.Add(59*time.Minute + 30*time.Second)
-		r := &reading{since: since, now: now, server: []byte(synapsetest.Server), rec: activity.NewBatch(reader.calendar), ledger: l}
-		r.changes = map[string]changes{"user_daily_visits": l.changes}
+		r := &reading{since: since, now: now, server: []byte(synapsetest.Server), rec: activity.NewBatch(reader.calendar), notes: notes{Ledger: l}}
+		r.changes = map[string]changes{"user_daily_visits": l.Changes}
 		for _, date := range r.visitDays(true).counted {
 			days[date] = true
 		}

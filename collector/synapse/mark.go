@@ -15,18 +15,18 @@ import (
 // was recorded of the time after the backup has not happened. The newest event, which
 // shows it as well, is known from the messages; see event.
 type mark struct {
-	seen     int64 // the newest user_ips.last_seen, in milliseconds; 0 if there is none
-	accounts int   // in users, where Synapse deletes nothing
+	Seen     int64 // the newest user_ips.last_seen, in milliseconds; 0 if there is none
+	Accounts int   // in users, where Synapse deletes nothing
 }
 
 // mark sets what the database ends with, and returns an error if it does not go on from
 // what it ended with before. The accounts are counted later.
-func (r *reading) mark(ctx context.Context, end *mark) error {
-	seen, last := r.ends.newest(), *end
-	if seen < last.seen || !r.since.IsZero() && seen > 0 && seen < r.known.UnixMilli() {
+func (r *reading) mark(ctx context.Context) error {
+	seen := r.ends.newest()
+	if seen < r.Mark.Seen || !r.since.IsZero() && seen > 0 && seen < r.known.UnixMilli() {
 		return fmt.Errorf("user_ips.last_seen: %w", collector.ErrStartOver)
 	}
-	end.seen = seen
+	r.Mark.Seen = seen
 	if !r.extras.events.readable {
 		return nil
 	}

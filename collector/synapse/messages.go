@@ -38,7 +38,7 @@ func (r *reading) messages(ctx context.Context, statistics map[string]float64) e
 	if r.newestEvent.position == 0 { // no events, or none that were not backfilled
 		m.Forget()
 		m.Since = activity.AlwaysKnown
-	} else if err := r.readMessages(ctx, m); err != nil {
+	} else if err := r.readMessages(ctx, m, day-1); err != nil {
 		return err
 	}
 	plain, encrypted := m.After(day, false), m.After(day, true)
@@ -51,45 +51,58 @@ func (r *reading) messages(ctx context.Context, statistics map[string]float64) e
 	return nil
 }
 
-// readMessages brings what is known of messages up to date.
-func (r *reading) readMessages(ctx context.Context, m *activity.Messages) error {
+// readMessages brings what is known of messages up to date. Figures need those after first.
+func (r *reading) readMessages(ctx context.Context, m *activity.Messages, first int64) error {
+	from := m.Settled
+	if m.Last == 0 || first-m.Settled > messagePositions || first < m.First || r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) {
+		var err error
+		if from, err = r.beginDay(ctx, m); err != nil {
+			return err
+		}
+	}
+	m.Last, m.Arrived = r.newestEvent.position, r.newestEvent.arrived
+	// Events get their position before they are committed, and their moment after they got
+	// the position. An event that comes later with an earlier position than an old message
+	// is from a transaction that took longer than overlap, and is found with the next day.
+	old, settled := time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap), m.Settled
+	err := r.Stream(ctx, r.messageRows(from, math.MaxInt64), messageColumns, func(row *sqldb.Row) {
+		if row.Integer(1) < old.UnixMilli() {
+			settled = max(settled, row.Integer(0))
+		}
+		addMessage(m, row)
+	})
+	if err == nil && m.Last-settled > unsettledPositions { // there are few messages among many events
+		var recent int64
+		recent, err = r.positionAt(ctx, old)
+		settled = max(settled, recent-1)
+	}
+	m.Settled, r.positionsRead = settled, m.Last-from
+	return err
+}
+
+// unsettledPositions is behind how many positions it is looked up which of them are settled,
+// unless messages show it.
+const unsettledPositions = 1000
+
+// beginDay prepares to read the messages of the last 24 hours, and returns the position
+// after which they have to be read.
+func (r *reading) beginDay(ctx context.Context, m *activity.Messages) (from int64, err error) {
 	// Moments of events that lie near each other in the stream may be in another order.
 	began := r.now.Add(-24*time.Hour - overlap)
-	day, err := r.positionAt(ctx, began)
+	first, err := r.positionAt(ctx, began)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	first := day - 1
-	if m.Last == 0 || first-m.Settled > messagePositions {
+	if first--; m.Last == 0 || first-m.Settled > messagePositions {
 		m.Forget()
 		m.Settled, m.First, m.Oldest, m.Since = first, first, first, began.UnixMilli()
 	}
-	from := m.Settled
-	if r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || first < m.First {
-		m.ForgetPositions()
-		from = min(from, first)
-	}
+	m.ForgetPositions()
 	if first < m.Oldest {
 		m.Oldest, m.Since = first, min(m.Since, began.UnixMilli())
 	}
 	m.Begin(first)
-	if err := r.Stream(ctx, r.messageRows(from, math.MaxInt64), messageColumns, func(row *sqldb.Row) { addMessage(m, row) }); err != nil {
-		return err
-	}
-	m.Last, m.Arrived = r.newestEvent.position, r.newestEvent.arrived
-	// Events get their position before they are committed, and their moment after they got
-	// the position. An event that comes later with an earlier position than this is from a
-	// transaction that took longer than overlap, and is found with the next day.
-	recent, err := r.positionAt(ctx, time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap))
-	if err != nil {
-		return err
-	}
-	settled, err := r.newestUpTo(ctx, recent-1)
-	if err != nil {
-		return err
-	}
-	m.Settled, r.positionsRead = settled.position, m.Last-from
-	return nil
+	return min(m.Settled, first), nil
 }
 
 // lacksMessages says that there may be earlier messages that figures need.

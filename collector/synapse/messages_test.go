@@ -14,9 +14,13 @@ import (
 	"pgregory.net/rapid"
 
 	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/storage"
+	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
 )
 
 // messageFigures are what is counted from events, by name.
@@ -259,4 +263,27 @@ func TestMessagesOfRealServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where there are many events and no messages, a refresh does not look at the events of
+// earlier ones again.
+func TestManyEventsAndNoMessages(t *testing.T) {
+	engines(t, synapsetest.Population{Users: 3, Days: 1, Now: noon}, func(t *testing.T, db database) {
+		reader := synapse.New(synapse.Options{Database: must.Get(sqldb.ParseSource(db.location))(t), ServerName: synapsetest.Server}, activity.SynapseClasses())
+		defer func() { must.Succeed(t, reader.Close()) }()
+		calendar := activity.NewCalendar(activity.Key{1}, activity.SynapseClasses())
+		db.run(`DELETE FROM events`)
+		now, since := noon, time.Time{}
+		const hours, perHour = 6, 3000
+		for hour := range hours {
+			db.run(fmt.Sprintf(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %d)
+				INSERT INTO events (stream_ordering, type, room_id, sender, received_ts) SELECT %d + n, 'm.room.member', '!r', '@a:x', %d + 1000 * n FROM numbers`,
+				perHour, hour*perHour, now.Add(-time.Hour).UnixMilli()))
+			_ = must.Get(reader.Read(t.Context(), since, now, calendar))(t)
+			since, now = now, now.Add(time.Hour)
+		}
+		if behind := hours*perHour - calendar.Messages([]byte(synapsetest.Server)).Settled; behind > perHour/2 {
+			t.Errorf("the next refresh looks again at %d of %d positions", behind, hours*perHour)
+		}
+	})
 }

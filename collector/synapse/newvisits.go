@@ -14,11 +14,11 @@ import (
 // PostgreSQL puts them on new pages or behind the others on one of the last: each of its
 // processes goes on with the page on which it wrote last.
 type visitsEnd struct {
-	date    activity.Day // of that Read, in UTC
-	rows    [2]int       // that were then known of this day and of the next one
-	changes changes      // of the table, up to then
-	from    uint32       // the number of the first of the last pages
-	last    []uint16     // the position of the last row on each of them; nil if that is not known
+	Date    activity.Day // of that Read, in UTC
+	Rows    [2]int       // that were then known of this day and of the next one
+	Changes changes      // of the table, up to then
+	From    uint32       // the number of the first of the last pages
+	Last    []uint16     // the position of the last row on each of them; nil if that is not known
 }
 
 // watchedPages is on how many pages, the last of the table, new rows are looked for.
@@ -34,18 +34,18 @@ const watchedPages = 256
 // deletion, from one Read, but not from the next; and it is asked only where reading
 // the whole day would be work.
 func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err error) {
-	end := r.visitsEnd
-	r.visitsEnd = visitsEnd{}
+	end := r.VisitsEnd
+	r.VisitsEnd = visitsEnd{}
 	today := activity.DayOf(r.now)
 	now := r.changes["user_daily_visits"]
-	unread := now.inserted - end.changes.inserted
-	if r.readsAllVisits() || !end.fits(today, r.rowsOf(today)) || !now.only(end.changes) || unread < 0 || unread > r.limits.slice {
+	unread := now.Inserted - end.Changes.Inserted
+	if r.readsAllVisits() || !end.fits(today, r.rowsOf(today)) || !now.only(end.Changes) || unread < 0 || unread > r.limits.slice {
 		return 0, false, nil
 	}
 	// Most of the time one process writes, and goes on with the last page.
-	visits, after, err := r.visitsBehind(ctx, end, end.from+uint32(max(0, len(end.last)-1)))
+	visits, after, err := r.visitsBehind(ctx, end, end.From+uint32(max(0, len(end.Last)-1)))
 	if err == nil && int64(len(visits)) < unread {
-		visits, after, err = r.visitsBehind(ctx, end, end.from)
+		visits, after, err = r.visitsBehind(ctx, end, end.From)
 	}
 	if err != nil || int64(len(visits)) != unread || slices.ContainsFunc(visits, func(v visit) bool { return v.date != today && v.date != today+1 }) {
 		return 0, false, err
@@ -53,11 +53,11 @@ func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err err
 	for _, v := range visits {
 		r.rec.Visit(r.server, v.user, v.client, v.date)
 	}
-	if older := len(after.last) - watchedPages; older > 0 {
-		after.from, after.last = after.from+uint32(older), after.last[older:]
+	if older := len(after.Last) - watchedPages; older > 0 {
+		after.From, after.Last = after.From+uint32(older), after.Last[older:]
 	}
-	after.rows, after.changes = r.rowsOf(today), now
-	r.visitsEnd = after
+	after.Rows, after.Changes = r.rowsOf(today), now
+	r.VisitsEnd = after
 	return unread, true, nil
 }
 
@@ -71,7 +71,7 @@ type visit struct {
 // visitsBehind returns the visits from a page on that are behind an end, and where they
 // end.
 func (r *reading) visitsBehind(ctx context.Context, end visitsEnd, from uint32) (visits []visit, after visitsEnd, err error) {
-	after, after.last = end, slices.Clone(end.last)
+	after, after.Last = end, slices.Clone(end.Last)
 	err = r.Stream(ctx, visitsFrom(`ctid, user_id, user_agent, timestamp`, from), 4, func(row *sqldb.Row) {
 		if after.add(row.Text(0)) {
 			visits = append(visits, visit{slices.Clone(row.Text(1)), r.classify.Of(row.Text(2)), dayOfMillis(row.Integer(3))})
@@ -82,17 +82,17 @@ func (r *reading) visitsBehind(ctx context.Context, end visitsEnd, from uint32) 
 
 // fits says that the end is known, and belongs to a day and to what is known of its rows.
 func (e *visitsEnd) fits(date activity.Day, rows [2]int) bool {
-	return e.last != nil && e.date == date && e.rows == rows
+	return e.Last != nil && e.Date == date && e.Rows == rows
 }
 
 // add notes that a row is there, by its `ctid`, and returns whether it is new. The rows of a
 // page must come in order.
 func (e *visitsEnd) add(ctid []byte) (isNew bool) {
 	page, position := binary.BigEndian.Uint32(ctid), binary.BigEndian.Uint16(ctid[4:])
-	for uint32(len(e.last)) <= page-e.from {
-		e.last = append(e.last, 0)
+	for uint32(len(e.Last)) <= page-e.From {
+		e.Last = append(e.Last, 0)
 	}
-	last := &e.last[page-e.from]
+	last := &e.Last[page-e.From]
 	isNew = position > *last
 	*last = max(*last, position)
 	return isNew
@@ -110,18 +110,18 @@ func (r *reading) rowsOf(date activity.Day) (rows [2]int) {
 // lookUpVisitsEnd notes where the table ends, if that is worth something.
 func (r *reading) lookUpVisitsEnd(ctx context.Context) error {
 	today := activity.DayOf(r.now)
-	end := visitsEnd{date: today, rows: r.rowsOf(today), changes: r.changes["user_daily_visits"], last: []uint16{}}
-	if !end.changes.known || !r.readsPages() || !r.extras.visitPages || int64(end.rows[0]) < r.limits.wholeDay {
+	end := visitsEnd{Date: today, Rows: r.rowsOf(today), Changes: r.changes["user_daily_visits"], Last: []uint16{}}
+	if !end.Changes.Known || !r.readsPages() || !r.extras.visitPages || int64(end.Rows[0]) < r.limits.wholeDay {
 		return nil
 	}
 	pages, err := r.pages(ctx, "user_daily_visits")
 	if err != nil {
 		return err
 	}
-	end.from = uint32(max(0, pages-watchedPages))
-	err = r.Stream(ctx, visitsFrom(`ctid`, end.from), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
+	end.From = uint32(max(0, pages-watchedPages))
+	err = r.Stream(ctx, visitsFrom(`ctid`, end.From), 1, func(row *sqldb.Row) { _ = end.add(row.Text(0)) })
 	if err == nil {
-		r.visitsEnd = end
+		r.VisitsEnd = end
 	}
 	return err
 }

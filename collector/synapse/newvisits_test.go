@@ -102,7 +102,6 @@ type visitsReader struct {
 	source   sqldb.Source
 	calendar *activity.Calendar
 	since    time.Time
-	end      visitsEnd
 	ledger   ledger
 }
 
@@ -118,12 +117,14 @@ func (v *visitsReader) read(now time.Time) (reported int, inDatabase map[activit
 		batch := activity.NewBatch(v.calendar)
 		recorder := &countingRecorder{Recorder: batch}
 		err = v.source.Read(v.t.Context(), sqldb.Options{}, func(ctx context.Context, view sqldb.View) error {
-			r := &reading{View: view, since: v.since, known: v.since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: activity.SynapseClasses().Classifier(), visitsEnd: v.end, ledger: v.ledger, extras: extras{visitPages: true}}
+			r := &reading{View: view, since: v.since, known: v.since, now: now, server: []byte(synapsetest.Server), rec: recorder, classify: activity.SynapseClasses().Classifier(), extras: extras{visitPages: true}}
 			r.limits.slice = 1_000_000
 			must.Succeed(v.t, r.lookUpChanges(ctx, view))
 			inDatabase = countVisits(ctx, v.t, view)
+			r.recall()
 			err := r.visits(ctx)
-			v.end, v.ledger = r.visitsEnd, r.ledger
+			r.leave()
+			v.ledger = r.Ledger
 			return err
 		})
 		batch.Flush()

@@ -51,22 +51,16 @@ type Reader struct {
 	options Options
 	classes *activity.Classes
 	limits  limits
-	// last is what the database ended with at the last Read.
-	last mark
 	// restored says that a Read found older records than the one before it, so that
 	// nothing of what is known of the days of r30v2 is taken for granted.
 	restored bool
-	failures int // Reads in a row that failed, in everything or in what is read further
+	// startsOver says that no notes are of use: the last Read asked to start over.
+	startsOver bool
+	failures   int // Reads in a row that failed, in everything or in what is read further
 	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
 	// the zero time if that is not known.
 	activeInMAS time.Time
-	// counts are what was counted by scans at Reads before.
-	counts counts
-	// visitsEnd is where the visits ended at the last Read.
-	visitsEnd  visitsEnd
-	ledger     ledger // of the visits
-	walk       walk   // through user_ips
-	connection *sqldb.Kept
+	connection  *sqldb.Kept
 }
 
 // New returns a Reader that sorts clients into the given classes. It connects
@@ -78,6 +72,7 @@ func New(o Options, classes *activity.Classes) *Reader {
 // A reading is one Read under way.
 type reading struct {
 	sqldb.View
+	notes
 	since, now  time.Time
 	known       time.Time // the newest moment that was read before, by Synapse's clock
 	server      []byte    // the homeserver's name
@@ -89,15 +84,12 @@ type reading struct {
 	ends        ends
 	density     density
 	restored    bool // see Reader
+	startsOver  bool // see Reader
 	newestEvent event
 	// positionsRead is how many positions of the stream of events this Read has looked at.
 	positionsRead int64
 	changes       map[string]changes  // of tables, by name
 	columns       map[string][]string // that can be read, by table
-	counts        counts              // see Reader
-	visitsEnd     visitsEnd           // see Reader
-	ledger        ledger              // see Reader
-	walk          walk                // see Reader
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
@@ -111,25 +103,21 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	var facts collector.Facts
 	read := &reading{
 		since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures),
-		restored: r.restored, visitsEnd: r.visitsEnd, ledger: r.ledger, walk: r.walk,
+		restored: r.restored, startsOver: r.startsOver,
 	}
-	if since.IsZero() { // what was read before is forgotten
-		read.walk = walk{}
-	}
-	end := r.last
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection, Before: read.lookUpChanges}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
 		read.View = view
-		facts, err = r.readView(ctx, &end, read)
+		facts, err = r.readView(ctx, read)
 		facts.Resumable = err != nil && since.IsZero() && view.IsSnapshot()
 		return err
 	})
 	switch {
 	case errors.Is(err, collector.ErrStartOver):
-		facts.Resumable, r.last = false, mark{}
+		facts.Resumable, r.startsOver = false, true
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
-		r.last, r.restored, r.visitsEnd, r.ledger, r.walk = end, read.restored, read.visitsEnd, read.ledger, read.walk
+		r.restored, r.startsOver = read.restored, false
 	}
 	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
 		r.failures = 0
@@ -146,7 +134,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	if known != nil {
 		facts.Warnings = append(facts.Warnings, known.Warnings...)
 	}
-	domain.NotRecorded = r.notRecorded(*domain, now)
+	domain.NotRecorded = r.notRecorded(*domain, read.Mark.Seen, now)
 	domain.HasLastSeen = domain.NotRecorded == ""
 	facts.Special = special(*read.homeserver, known, *domain, now)
 	return facts, nil
@@ -182,14 +170,14 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 	return figures, nil
 }
 
-// readView reads one view of the database, and sets what it ends with.
+// readView reads one view of the database.
 //
 // The order matters. The name of the server comes first, for everything is recorded
 // under it. What may be read comes before whatever needs it. Whether the records
 // are still those of the last Read is asked before any of them is recorded. Visits
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
-func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (facts collector.Facts, err error) {
+func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, err error) {
 	if err := reading.lookUpColumns(ctx); err != nil {
 		return facts, err
 	}
@@ -205,7 +193,9 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		facts.Warnings = append(facts.Warnings, "there are no accounts yet, and without one the server's name is unknown: no figures")
 		return facts, nil
 	}
-	reading.server, reading.counts = []byte(server), r.counts
+	reading.server = []byte(server)
+	reading.recall()
+	defer reading.leave()
 	reading.extras = reading.lookUpExtras()
 	facts.Warnings = reading.extras.warnings()
 	if reading.ends, err = reading.lookUpEnds(ctx); err != nil {
@@ -215,7 +205,7 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 	if reading.prunedSince(reading.ends) {
 		return facts, fmt.Errorf("rows of user_ips were deleted since the last refresh: %w", collector.ErrStartOver)
 	}
-	if err = reading.mark(ctx, end); err != nil {
+	if err = reading.mark(ctx); err != nil {
 		return facts, err
 	}
 	domain := collector.DomainFacts{
@@ -228,15 +218,14 @@ func (r *Reader) readView(ctx context.Context, end *mark, reading *reading) (fac
 		return facts, err
 	}
 	accounts := int(reading.homeserver.Statistics["total_users"])
-	if accounts < end.accounts {
+	if accounts < reading.Mark.Accounts {
 		return facts, fmt.Errorf("accounts in users are gone: %w", collector.ErrStartOver)
 	}
-	end.accounts = accounts
+	reading.Mark.Accounts = accounts
 	facts.PartialErr = reading.further(ctx, &domain)
 	domain.ClientsSince = reading.rec.Progress(reading.server).ClientsSince
 	facts.Unfinished = !domain.AllVisits || !reading.rec.Progress(reading.server).Unread.IsZero() || reading.lacksMessages()
 	r.addConfigured(reading.homeserver)
-	r.counts = reading.counts
 	facts.Domains = []collector.DomainFacts{domain}
 	return facts, nil
 }

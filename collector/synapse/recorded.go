@@ -12,8 +12,8 @@ const silence = 2 * 24 * time.Hour
 
 // notRecorded says why nobody's activity is known, and what to do; "" if it is known, or
 // if nobody has an account. What is in user_ips then stands still, and is no life.
-func (r *Reader) notRecorded(domain collector.DomainFacts, now time.Time) string {
-	newest, never := time.UnixMilli(r.last.seen).UTC(), r.last.seen == 0
+func (r *Reader) notRecorded(domain collector.DomainFacts, last int64, now time.Time) string {
+	newest, never := time.UnixMilli(last).UTC(), last == 0
 	people := domain.Registered[collector.Native] + domain.Registered[collector.Guest]
 	if people == 0 || !never && now.Sub(newest) <= silence {
 		return ""

@@ -11,7 +11,7 @@ import (
 func (r *reading) rooms(ctx context.Context, h *usagereport.Homeserver) (err error) {
 	if r.extras.rooms.readable {
 		// The index of the primary key alone.
-		known, err := count(r, &r.counts.rooms, "rooms", r.number(ctx, `SELECT COUNT(*) FROM rooms`))
+		known, err := count(r, &r.Counts.Rooms, "rooms", r.number(ctx, `SELECT COUNT(*) FROM rooms`))
 		if err != nil {
 			return fmt.Errorf("count rooms: %w", err)
 		}
@@ -20,14 +20,14 @@ func (r *reading) rooms(ctx context.Context, h *usagereport.Homeserver) (err err
 	}
 	if h.Rooms != nil && r.extras.joined.readable {
 		// A scan of the table, which has a row for each room.
-		joined, err := count(r, &r.counts.joined, "room_stats_current", r.number(ctx, `SELECT COUNT(*) FROM room_stats_current WHERE local_users_in_room > 0`))
+		joined, err := count(r, &r.Counts.Joined, "room_stats_current", r.number(ctx, `SELECT COUNT(*) FROM room_stats_current WHERE local_users_in_room > 0`))
 		if err != nil {
 			return fmt.Errorf("count the rooms with users of this server in room_stats_current: %w", err)
 		}
 		h.Rooms["joined"] = joined
 	}
 	if r.extras.federation.readable {
-		if h.FederationServers, err = count(r, &r.counts.federation, "destinations", r.federation(ctx)); err != nil {
+		if h.FederationServers, err = count(r, &r.Counts.Federation, "destinations", r.federation(ctx)); err != nil {
 			return fmt.Errorf("count other servers in destinations: %w", err)
 		}
 	}

@@ -13,17 +13,19 @@ import (
 // changes are how many rows of a table have been inserted, updated and deleted since the
 // database server began to count, as far as that is known, and in which file the table
 // is. Transactions that were taken back are counted as well. A table that was restored,
-// emptied or rewritten is in another file.
+// emptied or rewritten is in another file. The server begins again after a crash and
+// at pg_stat_reset().
 type changes struct {
-	known                      bool
-	file                       int64
-	inserted, updated, deleted int64
+	Known                      bool
+	File                       int64
+	Began                      int64 // to count, in Unix microseconds; 0 for always
+	Inserted, Updated, Deleted int64
 }
 
 // only says that since some earlier changes, rows were inserted and nothing else.
 func (c changes) only(earlier changes) bool {
-	earlier.inserted = c.inserted
-	return c.known && c == earlier
+	earlier.Inserted = c.Inserted
+	return c.Known && c == earlier
 }
 
 // lookUpChanges asks the database server how its tables have changed, which every role
@@ -32,9 +34,10 @@ func (c changes) only(earlier changes) bool {
 // not know the changes; nor are they known of a view, which has no file.
 func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerContext) error {
 	rows, err := connection.QueryContext(ctx, `
-		SELECT name, pg_relation_filenode(oid), pg_stat_get_tuples_inserted(oid), pg_stat_get_tuples_updated(oid), pg_stat_get_tuples_deleted(oid)
-		FROM unnest(ARRAY['`+tableNames()+`']) AS name JOIN pg_class ON oid = to_regclass(name)
-		WHERE pg_relation_filenode(oid) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`)
+		SELECT name, pg_relation_filenode(id), pg_stat_get_tuples_inserted(id), pg_stat_get_tuples_updated(id), pg_stat_get_tuples_deleted(id),
+			COALESCE((1000000 * EXTRACT(epoch FROM pg_stat_get_db_stat_reset_time((SELECT oid FROM pg_database WHERE datname = current_database()))))::bigint, 0)
+		FROM `+tables()+`
+		WHERE pg_relation_filenode(id) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`)
 	if err != nil {
 		return fmt.Errorf("ask for the statistics of tables: %w", err)
 	}
@@ -42,8 +45,8 @@ func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerCont
 	r.changes = make(map[string]changes)
 	for rows.Next() {
 		var name string
-		c := changes{known: true}
-		if err := rows.Scan(&name, &c.file, &c.inserted, &c.updated, &c.deleted); err != nil {
+		c := changes{Known: true}
+		if err := rows.Scan(&name, &c.File, &c.Inserted, &c.Updated, &c.Deleted, &c.Began); err != nil {
 			return err
 		}
 		r.changes[name] = c
@@ -60,6 +63,13 @@ func tableNames() string {
 	return strings.Join(names, `', '`)
 }
 
+// tables are the tables that are read, with the object identifiers that PostgreSQL gives
+// them. OFFSET keeps it, here and below, from looking up a name or a right for each row of a
+// catalogue.
+func tables() string {
+	return `(SELECT name, to_regclass(name)::oid AS id FROM unnest(ARRAY['` + tableNames() + `']) AS name OFFSET 0) AS tables`
+}
+
 // lookUpColumns asks the database's catalogue which columns can be read: on PostgreSQL a
 // refused statement would end the transaction.
 func (r *reading) lookUpColumns(ctx context.Context) error {
@@ -68,8 +78,9 @@ func (r *reading) lookUpColumns(ctx context.Context) error {
 		WHERE sqlite_master.name IN ('` + tableNames() + `')`
 	if r.Engine == sqldb.PostgreSQL {
 		query = `
-		SELECT name, attname FROM unnest(ARRAY['` + tableNames() + `']) AS name JOIN pg_attribute ON attrelid = to_regclass(name)
-		WHERE (attnum > 0 OR attname = 'ctid') AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'SELECT')`
+		SELECT name, attname
+		FROM ` + tables() + `, LATERAL (SELECT * FROM pg_attribute WHERE attrelid = id AND (attnum > 0 OR attname = 'ctid') AND NOT attisdropped OFFSET 0) AS columns
+		WHERE has_column_privilege(id, attnum, 'SELECT')`
 	}
 	rows, err := r.QueryContext(ctx, query)
 	if err != nil {

@@ -59,9 +59,9 @@ func (r *reading) visits(ctx context.Context) error {
 	}
 	now := r.changes["user_daily_visits"]
 	if everything { // all days were read or counted
-		r.ledger = ledger{changes: now}
+		r.Ledger = ledger{Changes: now}
 	} else {
-		r.ledger.enter(now, added+r.rowsIn(recent)-before, r.now)
+		r.Ledger.enter(now, added+r.rowsIn(recent)-before, r.now)
 	}
 	if all {
 		return nil
@@ -113,7 +113,7 @@ func (r *reading) visitDays(unchanged bool) visitDays {
 		r.restored = false
 	}
 	days := visitDays{make(map[activity.Day]bool), nil, make(map[activity.Day]int)}
-	isSure := r.ledger.isSure(r.changes["user_daily_visits"], r.since)
+	isSure := r.Ledger.isSure(r.changes["user_daily_visits"], r.since)
 	for date := from; date < end; date++ {
 		rows, known := r.rec.Rows(r.server, date)
 		switch {

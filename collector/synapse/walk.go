@@ -18,36 +18,36 @@ import (
 // A row may move to a page that was read before. Synapse moves it when it writes a later
 // moment into it, and a Read finds that among the new ones.
 type walk struct {
-	file int64 // of the table, 0 for no walk
-	page int64 // the next one
-	end  int64 // the number of pages when it began
+	File int64 // of the table, 0 for no walk
+	Page int64 // the next one
+	End  int64 // the number of pages when it began
 }
 
 // canWalk says whether the rest of the slices is better read by a walk: everything is read
 // for the first time, and the classes of a day are known, so that something is shown.
 func (r *reading) canWalk(p activity.Progress) bool {
-	return r.changes["user_ips"].known && r.readsPages() && r.extras.seenPages && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
+	return r.changes["user_ips"].Known && r.readsPages() && r.extras.seenPages && !p.ClientsSince.IsZero() && !p.ClientsSince.After(activity.Daily().Since(r.now))
 }
 
 // walkOn reads some pages, as many as have about a number of rows, and returns how many
 // rows there were.
 func (r *reading) walkOn(ctx context.Context, rows, after int64) (read int64, err error) {
-	w, file := &r.walk, r.changes["user_ips"].file
-	if w.file != file { // else rows may be where there were none
-		*w = walk{file: file}
-		if w.end, err = r.pages(ctx, "user_ips"); err != nil {
+	w, file := &r.Walk, r.changes["user_ips"].File
+	if w.File != file { // else rows may be where there were none
+		*w = walk{File: file}
+		if w.End, err = r.pages(ctx, "user_ips"); err != nil {
 			return 0, err
 		}
 	}
-	pages := max(1, w.end*rows/max(1, r.density.rows))
-	err = r.Stream(ctx, r.pageRows(w.page, w.page+pages, after), 3, func(row *sqldb.Row) {
+	pages := max(1, w.End*rows/max(1, r.density.rows))
+	err = r.Stream(ctx, r.pageRows(w.Page, w.Page+pages, after), 3, func(row *sqldb.Row) {
 		read++
 		r.seen(row)
 	})
 	if err != nil {
 		return read, err
 	}
-	if w.page += pages; w.page >= w.end {
+	if w.Page += pages; w.Page >= w.End {
 		p := r.rec.Progress(r.server)
 		p.Unread, p.ClientsSince, *w = time.Time{}, time.Time{}, walk{}
 		r.rec.SetProgress(r.server, p)

@@ -1,0 +1,92 @@
+package synapse_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"active_users_exporter/collector"
+	"active_users_exporter/collector/activity"
+	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/storage"
+	"active_users_exporter/collector/synapse"
+	"active_users_exporter/collector/synapse/synapsetest"
+	"active_users_exporter/test/must"
+)
+
+// An exporter that is started again goes on from what it had counted: figures are always
+// those of plain SQL, whatever happened to the server in the meantime.
+func TestStartedAgainAndAgain(t *testing.T) {
+	engines(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}, func(t *testing.T, db database) {
+		random := rand.New(rand.NewPCG(1, 11))
+		now, folder := noon, must.Get(storage.Parse(t.TempDir()))(t)
+		postgreSQL := !strings.HasPrefix(db.location, "sqlite:")
+		start := func() (*collector.Refresher, *history.Store) {
+			store := history.New(folder, "")
+			return newRefresher(t, db.location, &now, func(o *collector.RefresherOptions) {
+				o.Reader.(*synapse.Reader).LimitTo(100_000, 10_000, 1000, 10_000) // also a few visits are looked for on the last pages
+				o.History, o.Key, o.Cache = store, store.Key(), true
+			}), store
+		}
+		r, store := start()
+		defer func() { must.Succeed(t, store.Close()) }()
+		happened := make(map[string]int)
+		for step := range 80 {
+			since := now.Add(-time.Hour)
+			for range random.IntN(6) {
+				at := since.Add(time.Duration(random.Int64N(int64(time.Hour))))
+				switch random.IntN(6) {
+				case 0, 1:
+					happened["visit"]++
+					name := fmt.Sprintf("@user-%08d:big.example", random.IntN(300))
+					db.run(fmt.Sprintf(`INSERT INTO user_ips (user_id, access_token, ip, user_agent, last_seen) VALUES ('%s', 't%d', '::', 'Element Android', %d)`, name, at.UnixNano(), at.UnixMilli()),
+						fmt.Sprintf(`INSERT INTO user_daily_visits (user_id, device_id, timestamp, user_agent) VALUES ('%s', 'D%d', %d, 'Element Android')`, name, at.UnixNano(), activity.DayOf(at).Start().UnixMilli()))
+				case 2:
+					happened["registration"]++
+					db.run(fmt.Sprintf(`INSERT INTO users (name, creation_ts, is_guest, deactivated) VALUES ('@new%d:big.example', %d, 0, 0)`, at.UnixNano(), at.Unix()))
+				case 3:
+					happened["deactivation"]++
+					db.run(fmt.Sprintf(`UPDATE users SET deactivated = 1 WHERE name = '@user-%08d:big.example'`, random.IntN(300)))
+				case 4:
+					happened["message"]++
+					db.run(fmt.Sprintf(`INSERT INTO events (stream_ordering, type, room_id, sender, received_ts) SELECT MAX(stream_ordering) + 1, 'm.room.message', '!r%d', '@user-00000001:big.example', %d FROM events`, step%7, since.Add(time.Hour-time.Second).UnixMilli()))
+				case 5:
+					happened["room"]++
+					db.run(fmt.Sprintf(`INSERT INTO rooms (room_id) VALUES ('!new%d')`, at.UnixNano()))
+				}
+			}
+			switch event := random.IntN(20); {
+			case event == 0:
+				happened["backup"]++
+				from := now.Add(-time.Duration(random.Int64N(int64(30 * time.Hour))))
+				db.run(fmt.Sprintf(`DELETE FROM user_ips WHERE last_seen > %d`, from.UnixMilli()), fmt.Sprintf(`DELETE FROM devices WHERE last_seen > %d`, from.UnixMilli()),
+					fmt.Sprintf(`DELETE FROM events WHERE received_ts > %d`, from.UnixMilli()), fmt.Sprintf(`DELETE FROM users WHERE creation_ts > %d`, from.Unix()),
+					fmt.Sprintf(`DELETE FROM user_daily_visits WHERE timestamp > %d`, from.UnixMilli()))
+			case event == 1 && postgreSQL:
+				happened["statistics are gone"]++
+				db.run(`SELECT pg_stat_reset()`)
+			case event == 2 && postgreSQL:
+				happened["rewritten"]++
+				db.run(`VACUUM FULL user_daily_visits`, `VACUUM FULL users`)
+			case event == 3 && postgreSQL:
+				happened["vacuum"]++
+				db.run(`VACUUM`)
+			}
+			if postgreSQL { // else the statistics of what has just happened come a second later
+				db.run(`SELECT pg_stat_force_next_flush()`)
+				time.Sleep(10 * time.Millisecond)
+			}
+			agree(t, fmt.Sprint("refresh ", step), db.truth(t, now), shown(refresh(t, r)))
+			if random.IntN(3) == 0 {
+				happened["start"]++
+				r.Close()
+				must.Succeed(t, store.Close())
+				r, store = start()
+			}
+			now = now.Add(time.Hour + time.Duration(random.Int64N(int64(time.Hour))))
+		}
+		t.Log(happened)
+	})
+}
