@@ -64,13 +64,17 @@ func (r *reading) readMessages(ctx context.Context, m *activity.Messages, first 
 	// Events get their position before they are committed, and their moment after they got
 	// the position. An event that comes later with an earlier position than an old message
 	// is from a transaction that took longer than overlap, and is found with the next day.
-	old, settled := time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap), m.Settled
+	old := time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap)
+	lastOld, firstNew := m.Settled, int64(math.MaxInt64)
 	err := r.Stream(ctx, r.messageRows(from, math.MaxInt64), messageColumns, func(row *sqldb.Row) {
 		if row.Integer(1) < old.UnixMilli() {
-			settled = max(settled, row.Integer(0))
+			lastOld = max(lastOld, row.Integer(0))
+		} else {
+			firstNew = min(firstNew, row.Integer(0))
 		}
 		addMessage(m, row)
 	})
+	settled := max(m.Settled, min(lastOld, firstNew-1))    // the writers' clocks may differ
 	if err == nil && m.Last-settled > unsettledPositions { // there are few messages among many events
 		var recent int64
 		recent, err = r.positionAt(ctx, old)
