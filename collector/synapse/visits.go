@@ -189,9 +189,13 @@ func (r *reading) past(ctx context.Context) (complete bool, err error) {
 	return true, nil
 }
 
-// dayByDayMax is how many days are better read one by one: the rows of one day need no
-// date, which is a seventh of what it costs the database to send them.
-const dayByDayMax = 3
+// The rows of one day need no date, which is a seventh of what it costs the database to send
+// them. So up to dayByDayMax days are read one by one, and so are days of at least
+// dayByDayRows each, for which the statements themselves cost little.
+const (
+	dayByDayMax  = 3
+	dayByDayRows = 10_000
+)
 
 // readDays reads the visits of some days, the last excluded, in full, as many days at a
 // time as one statement should read.
@@ -203,6 +207,9 @@ func (r *reading) readDays(ctx context.Context, from, to activity.Day) error {
 			return err
 		}
 		days = activity.Day(max(1, min(r.limits.slice*int64(end-from)/max(1, rows), activity.RetentionDays)))
+		if rows >= int64(end-from)*dayByDayRows {
+			days = min(days, dayByDayMax)
+		}
 		from = end
 	}
 	return nil
