@@ -109,7 +109,7 @@ func (r *reading) accounts(ctx context.Context) (groups []accountGroup, kindsKno
 			}
 		}
 	}
-	if r.kindsExpired(last.Value.Bots) {
+	if r.kindsExpired(last.Value) {
 		r.rec.ForgetAccounts(r.server)
 		groups, err = r.readAccounts(ctx, "") // a scan of users
 		kindsKnown = r.kindsAreThose(groups)

@@ -34,10 +34,12 @@ func (c counted[T]) forgotten(r *reading) bool {
 }
 
 // expired says that a table must be scanned again: the database server says that it has
-// changed, or does not say, and the last scan was not just before.
+// changed, or does not say, and the last scan was not just before. After a start of the
+// exporter, or if another table is there, it does not matter how long ago it was.
 func (c counted[T]) expired(r *reading, now changes) bool {
 	unchanged := now.Known && now == c.Changes
-	return c.forgotten(r) || !unchanged && r.now.Sub(c.At) >= countsEvery
+	another := c.Changes.Known && !now.sameTable(c.Changes)
+	return c.forgotten(r) || !unchanged && (r.begins || another || r.now.Sub(c.At) >= countsEvery)
 }
 
 // count returns what is known of a table, or what count gives if that has expired.

@@ -37,9 +37,9 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 
 // kindsExpired says that the kinds of all accounts are read, whatever is known of them: when
 // everything is asked for, at the first Read of a UTC day, and if other patterns of bots
-// were known before.
-func (r *reading) kindsExpired(bots uint32) bool {
-	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || bots != r.botsSum())
+// were known before, or the right to read when accounts were created is another one.
+func (r *reading) kindsExpired(last accountCount) bool {
+	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || last.Bots != r.botsSum() || last.ByTime != r.extras.created.readable)
 }
 
 // wanted are the numbers of accounts by kind.

@@ -40,6 +40,8 @@ func TestLedger(t *testing.T) {
 		{"long ago", activity.VerifyEvery, none, none, true},
 		{"the table was rewritten", time.Hour, func() int64 { table.File++; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
+		{"another database has a table in a file of that number", time.Hour, func() int64 { table.Database++; return 0 }, none, false},
+		{"long ago", activity.VerifyEvery, none, none, true},
 		{"the server began again to count", time.Hour, func() int64 { table.Began, table.Inserted = 1, 0; return 0 }, none, false},
 		{"long ago", activity.VerifyEvery, none, none, true},
 		{"the server does not say", time.Hour, func() int64 { table = changes{}; return 0 }, none, false},

@@ -39,7 +39,7 @@ func (r *reading) newVisits(ctx context.Context) (added int64, all bool, err err
 	today := activity.DayOf(r.now)
 	now := r.changes["user_daily_visits"]
 	unread := now.Inserted - end.Changes.Inserted
-	if r.readsAllVisits() || !end.fits(today, r.rowsOf(today)) || !now.only(end.Changes) || unread < 0 || unread > r.limits.slice {
+	if r.readsAllVisits() || !r.extras.visitPages || !end.fits(today, r.rowsOf(today)) || !now.only(end.Changes) || unread < 0 || unread > r.limits.slice {
 		return 0, false, nil
 	}
 	// Most of the time one process writes, and goes on with the last page.

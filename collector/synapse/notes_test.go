@@ -10,11 +10,23 @@ import (
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
 	"active_users_exporter/collector/history"
+	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/storage"
 	"active_users_exporter/collector/synapse"
 	"active_users_exporter/collector/synapse/synapsetest"
 	"active_users_exporter/test/must"
 )
+
+// started starts an exporter with the history in a folder. It looks for new visits on the
+// last pages however few there are.
+func started(t *testing.T, location string, folder storage.Location, now *time.Time) (*collector.Refresher, *history.Store) {
+	t.Helper()
+	store := history.New(folder, "")
+	return newRefresher(t, location, now, func(o *collector.RefresherOptions) {
+		o.Reader.(*synapse.Reader).LimitTo(100_000, 10_000, 1000, 10_000)
+		o.History, o.Key, o.Cache = store, store.Key(), true
+	}), store
+}
 
 // An exporter that is started again goes on from what it had counted: figures are always
 // those of plain SQL, whatever happened to the server in the meantime.
@@ -23,20 +35,12 @@ func TestStartedAgainAndAgain(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 11))
 		now, folder := noon, must.Get(storage.Parse(t.TempDir()))(t)
 		postgreSQL := !strings.HasPrefix(db.location, "sqlite:")
-		start := func() (*collector.Refresher, *history.Store) {
-			store := history.New(folder, "")
-			return newRefresher(t, db.location, &now, func(o *collector.RefresherOptions) {
-				o.Reader.(*synapse.Reader).LimitTo(100_000, 10_000, 1000, 10_000) // also a few visits are looked for on the last pages
-				o.History, o.Key, o.Cache = store, store.Key(), true
-			}), store
-		}
-		r, store := start()
+		r, store := started(t, db.location, folder, &now)
 		defer func() { must.Succeed(t, store.Close()) }()
-		happened := make(map[string]int)
+		happened, before := make(map[string]int), now.Add(-time.Hour)
 		for step := range 80 {
-			since := now.Add(-time.Hour)
 			for range random.IntN(6) {
-				at := since.Add(time.Duration(random.Int64N(int64(time.Hour))))
+				at := before.Add(time.Duration(random.Int64N(int64(now.Sub(before)))))
 				switch random.IntN(6) {
 				case 0, 1:
 					happened["visit"]++
@@ -51,7 +55,7 @@ func TestStartedAgainAndAgain(t *testing.T) {
 					db.run(fmt.Sprintf(`UPDATE users SET deactivated = 1 WHERE name = '@user-%08d:big.example'`, random.IntN(300)))
 				case 4:
 					happened["message"]++
-					db.run(fmt.Sprintf(`INSERT INTO events (stream_ordering, type, room_id, sender, received_ts) SELECT MAX(stream_ordering) + 1, 'm.room.message', '!r%d', '@user-00000001:big.example', %d FROM events`, step%7, since.Add(time.Hour-time.Second).UnixMilli()))
+					db.run(fmt.Sprintf(`INSERT INTO events (stream_ordering, type, room_id, sender, received_ts) SELECT MAX(stream_ordering) + 1, 'm.room.message', '!r%d', '@user-00000001:big.example', %d FROM events`, step%7, now.Add(-time.Second).UnixMilli()))
 				case 5:
 					happened["room"]++
 					db.run(fmt.Sprintf(`INSERT INTO rooms (room_id) VALUES ('!new%d')`, at.UnixNano()))
@@ -79,14 +83,48 @@ func TestStartedAgainAndAgain(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			agree(t, fmt.Sprint("refresh ", step), db.truth(t, now), shown(refresh(t, r)))
-			if random.IntN(3) == 0 {
+			isStart := random.IntN(3) == 0
+			if isStart {
 				happened["start"]++
 				r.Close()
 				must.Succeed(t, store.Close())
-				r, store = start()
+				r, store = started(t, db.location, folder, &now)
 			}
-			now = now.Add(time.Hour + time.Duration(random.Int64N(int64(time.Hour))))
+			before = now
+			if now = now.Add(time.Hour + time.Duration(random.Int64N(int64(time.Hour)))); isStart && step%2 == 0 { // it shows at once what has changed
+				now = before.Add(time.Minute)
+			}
 		}
 		t.Log(happened)
 	})
+}
+
+// After a crash the database server's statistics begin again. If they then happen to say the
+// same as before, nothing is taken for granted for that, whether the exporter was started
+// again or not.
+func TestCrashesOfTheDatabaseServer(t *testing.T) {
+	server := dbtest.StartPostgreSQL(t)
+	must.Succeed(t, synapsetest.Population{Users: 300, Days: 62, Now: noon}.FillPostgreSQL(t.Context(), server.Location))
+	db, now := database{location: server.Location}, noon
+	for _, restarted := range []bool{false, true} {
+		folder := must.Get(storage.Parse(t.TempDir()))(t)
+		server.Crash()
+		server.Start(t)
+		r, store := started(t, server.Location, folder, &now)
+		agree(t, "at first", db.truth(t, now), shown(refresh(t, r)))
+		dbtest.Exec(t, server.Location, fmt.Sprintf(`INSERT INTO rooms (room_id) VALUES ('!lost%t')`, restarted),
+			`UPDATE users SET deactivated = 1 WHERE name = (SELECT MIN(name) FROM users WHERE deactivated = 0)`,
+			`DELETE FROM destinations WHERE destination = (SELECT MIN(destination) FROM destinations)`)
+		server.Crash()
+		server.Start(t)
+		if restarted {
+			r.Close()
+			must.Succeed(t, store.Close())
+			r, store = started(t, server.Location, folder, &now)
+		}
+		now = now.Add(time.Minute)
+		agree(t, fmt.Sprintf("after a crash, the exporter started again: %t", restarted), db.truth(t, now), shown(refresh(t, r)))
+		r.Close()
+		must.Succeed(t, store.Close())
+	}
 }

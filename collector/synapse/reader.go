@@ -56,7 +56,8 @@ type Reader struct {
 	restored bool
 	// startsOver says that no notes are of use: the last Read asked to start over.
 	startsOver bool
-	failures   int // Reads in a row that failed, in everything or in what is read further
+	hasRead    bool // a Read has succeeded
+	failures   int  // Reads in a row that failed, in everything or in what is read further
 	// activeInMAS is a moment after which somebody was active in Matrix by MAS' records;
 	// the zero time if that is not known.
 	activeInMAS time.Time
@@ -85,6 +86,7 @@ type reading struct {
 	density     density
 	restored    bool // see Reader
 	startsOver  bool // see Reader
+	begins      bool // no Read of the Reader has succeeded yet
 	newestEvent event
 	// positionsRead is how many positions of the stream of events this Read has looked at.
 	positionsRead int64
@@ -103,7 +105,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 	var facts collector.Facts
 	read := &reading{
 		since: since, now: now, rec: rec, classify: r.classes.Classifier(), bots: r.options.Bots, limits: r.limits.afterFailures(r.failures),
-		restored: r.restored, startsOver: r.startsOver,
+		restored: r.restored, startsOver: r.startsOver, begins: !r.hasRead,
 	}
 	options := sqldb.Options{PasswordFile: r.options.PasswordFile, Kept: r.connection, Before: read.lookUpChanges}
 	err := r.options.Database.Read(ctx, options, func(ctx context.Context, view sqldb.View) (err error) {
@@ -118,6 +120,7 @@ func (r *Reader) Read(ctx context.Context, since, now time.Time, rec activity.Re
 		r.restored = r.restored || !errors.Is(err, errTooMuch)
 	case err == nil || facts.Resumable:
 		r.restored, r.startsOver = read.restored, false
+		r.hasRead = r.hasRead || err == nil
 	}
 	if r.failures++; err == nil && facts.PartialErr == nil || errors.Is(err, collector.ErrStartOver) {
 		r.failures = 0

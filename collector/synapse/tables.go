@@ -13,11 +13,11 @@ import (
 // changes are how many rows of a table have been inserted, updated and deleted since the
 // database server began to count, as far as that is known, and in which file the table
 // is. Transactions that were taken back are counted as well. A table that was restored,
-// emptied or rewritten is in another file. The server begins again after a crash and
-// at pg_stat_reset().
+// emptied or rewritten is in another file. The server begins again after a crash, which
+// only the statistics of its background writer tell, and at pg_stat_reset().
 type changes struct {
 	Known                      bool
-	File                       int64
+	Database, File             int64
 	Began                      int64 // to count, in Unix microseconds; 0 for always
 	Inserted, Updated, Deleted int64
 }
@@ -28,6 +28,11 @@ func (c changes) only(earlier changes) bool {
 	return c.Known && c == earlier
 }
 
+// sameTable says that both are of one table, and that the server has not begun again since.
+func (c changes) sameTable(earlier changes) bool {
+	return c.Known && c.Database == earlier.Database && c.File == earlier.File && c.Began == earlier.Began
+}
+
 // lookUpChanges asks the database server how its tables have changed, which every role
 // may. It must come before the view that is read begins: a change in between is then read
 // before it is counted, which is noticed, rather than counted and not read. A standby does
@@ -35,8 +40,8 @@ func (c changes) only(earlier changes) bool {
 func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerContext) error {
 	rows, err := connection.QueryContext(ctx, `
 		SELECT name, pg_relation_filenode(id), pg_stat_get_tuples_inserted(id), pg_stat_get_tuples_updated(id), pg_stat_get_tuples_deleted(id),
-			COALESCE((1000000 * EXTRACT(epoch FROM pg_stat_get_db_stat_reset_time((SELECT oid FROM pg_database WHERE datname = current_database()))))::bigint, 0)
-		FROM `+tables()+`
+			database, COALESCE((1000000 * EXTRACT(epoch FROM GREATEST(pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(database))))::bigint, 0)
+		FROM `+tables()+` CROSS JOIN (SELECT oid AS database FROM pg_database WHERE datname = current_database()) AS databases
 		WHERE pg_relation_filenode(id) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`)
 	if err != nil {
 		return fmt.Errorf("ask for the statistics of tables: %w", err)
@@ -46,7 +51,7 @@ func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerCont
 	for rows.Next() {
 		var name string
 		c := changes{Known: true}
-		if err := rows.Scan(&name, &c.File, &c.Inserted, &c.Updated, &c.Deleted, &c.Began); err != nil {
+		if err := rows.Scan(&name, &c.File, &c.Inserted, &c.Updated, &c.Deleted, &c.Database, &c.Began); err != nil {
 			return err
 		}
 		r.changes[name] = c

@@ -38,6 +38,8 @@ func (r *reading) usage(ctx context.Context, domain *collector.DomainFacts) (*us
 		if err := r.messages(ctx, h.Statistics); err != nil {
 			return nil, fmt.Errorf("count the messages of a day in events: %w", err)
 		}
+	} else { // what was known grows old
+		r.rec.Messages(r.server).Forget()
 	}
 	if r.extras.limitMAU.readable {
 		if h.LimitMAU, err = r.limitMAU(ctx); err != nil {

@@ -96,6 +96,13 @@ func (s *Server) Stop() {
 	}
 }
 
+// Crash ends the server as a crash does: recovery follows when it is started again.
+func (s *Server) Crash() {
+	_ = s.process.Process.Signal(syscall.SIGQUIT) // immediate shutdown
+	_ = s.process.Wait()
+	s.process = nil
+}
+
 // Start starts a server that was stopped, with the same data and location.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
