@@ -162,6 +162,8 @@ func (r *Refresher) Run(ctx context.Context) {
 func (r *Refresher) pause(failures int) time.Duration {
 	pause := r.options.Interval
 	switch s := r.status.Load().Snapshot; {
+	case failures > 0 && s != nil && s.Unfinished && s.At.Equal(r.status.Load().Attempted): // a part alone has failed
+		pause = min(pause, firstRetry)
 	case failures > 0 && failures < 16:
 		pause = min(pause, firstRetry<<(failures-1))
 	case failures == 0 && s != nil && s.Unfinished:
@@ -236,9 +238,8 @@ const (
 )
 
 // read makes a Snapshot from what was known and what is new. What another
-// process keeps locked for a moment is tried again. Each try works on a copy of
-// what was known, which it gives up on an error: what was read from records in
-// motion may be wrong. It keeps only what a Reader says it can go on from.
+// process keeps locked for a moment is tried again. If a part alone was locked, the next try
+// goes on from the rest, which is shown whatever becomes of it.
 func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
 	defer func() {
 		// A defect of a Reader stops neither the process nor the other servers.
@@ -247,33 +248,43 @@ func (r *Refresher) read(ctx context.Context, now time.Time) (s *Snapshot, facts
 		}
 	}()
 	for try := 1; ; try++ {
-		next, since := r.state.resume(now)
-		facts, err = r.readInto(ctx, since, now, next.calendar)
-		if errors.Is(err, ErrStartOver) {
-			next, since = r.state.fullRead(now, time.Time{})
-			facts, err = r.readInto(ctx, since, now, next.calendar)
+		newest, learned, failed := r.readOnce(ctx, now)
+		if failed == nil || s == nil {
+			s, facts, err = newest, learned, failed
 		}
-		if err == nil {
-			next.commit(now, r.state, facts, r.options.Retention)
-			r.state = next
-			s = r.snapshot(now, facts, next.calendar)
-			if facts.Complete {
-				next.calendar.DropAccounts()
-			}
-			return s, facts, nil
-		}
-		if since.IsZero() && facts.Resumable {
-			r.state.interrupt(next)
-		}
-		if try == lockedTries || failure.Of(err) != failure.Locked {
-			return nil, facts, err
+		if try == lockedTries || failure.Of(errors.Join(failed, learned.PartialErr)) != failure.Locked {
+			return s, facts, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, facts, err
+			return s, facts, err
 		case <-time.After(lockedPause):
 		}
 	}
+}
+
+// readOnce works on a copy of what was known, which it gives up on an error: what was read
+// from records in motion may be wrong. It keeps only what a Reader says it can go on from.
+func (r *Refresher) readOnce(ctx context.Context, now time.Time) (s *Snapshot, facts Facts, err error) {
+	next, since := r.state.resume(now)
+	facts, err = r.readInto(ctx, since, now, next.calendar)
+	if errors.Is(err, ErrStartOver) {
+		next, since = r.state.fullRead(now, time.Time{})
+		facts, err = r.readInto(ctx, since, now, next.calendar)
+	}
+	if err != nil {
+		if since.IsZero() && facts.Resumable {
+			r.state.interrupt(next)
+		}
+		return nil, facts, err
+	}
+	next.commit(now, r.state, facts, r.options.Retention)
+	r.state = next
+	s = r.snapshot(now, facts, next.calendar)
+	if facts.Complete {
+		next.calendar.DropAccounts()
+	}
+	return s, facts, nil
 }
 
 func (r *Refresher) readInto(ctx context.Context, since, now time.Time, calendar *activity.Calendar) (Facts, error) {

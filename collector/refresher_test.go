@@ -143,6 +143,65 @@ func TestLockedRecordsAreReadAgain(t *testing.T) {
 	})
 }
 
+// While there is more to read, a part that fails again and again, such as MAS beside a
+// Synapse, does not keep back the rest for longer and longer.
+func TestAPartThatFailsWhileThereIsMoreToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		r := refresher(t, "matrix", func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+			reads++
+			facts, _ := matrix(ctx, now, rec)
+			facts.Unfinished, facts.PartialErr = true, errors.New("away")
+			return facts, nil
+		}, time.Now)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		defer cancel()
+		r.Run(ctx)
+		if reads < 30 {
+			t.Errorf("%d refreshes in 20 minutes, want one each half minute", reads)
+		}
+	})
+}
+
+// If a part of the records alone is locked, the rest is not read in vain: the next try goes
+// on from it, and it is shown even if that fails.
+func TestALockedPartIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		partly := func(err error) fakeReader {
+			return func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+				reads++
+				facts, _ := matrix(ctx, now, rec)
+				facts.PartialErr = err
+				return facts, nil
+			}
+		}
+		fails := func(context.Context, time.Time, activity.Recorder) (collector.Facts, error) {
+			reads++
+			return collector.Facts{}, failure.New(failure.Unreachable, "gone")
+		}
+		locked := partly(failure.New(failure.Locked, "locked"))
+		for _, c := range []struct {
+			name  string
+			reads []fakeReader
+			up    bool
+			want  int
+		}{
+			{"unlocked at last", []fakeReader{locked, locked, partly(nil)}, true, 3},
+			{"always locked", []fakeReader{locked}, false, 3},
+			{"gone meanwhile", []fakeReader{locked, fails}, false, 2},
+			{"another failure", []fakeReader{partly(errors.New("no"))}, false, 1},
+		} {
+			reads = 0
+			r := refresher(t, "matrix", script(c.reads...), still)
+			_ = r.Refresh(t.Context())
+			if s := r.Status(); s.Up != c.up || s.Snapshot == nil || reads != c.want {
+				t.Errorf("%s: up %v, snapshot %v, %d reads; want %v and %d", c.name, s.Up, s.Snapshot, reads, c.up, c.want)
+			}
+		}
+	})
+}
+
 func TestRunRefreshesHourlyAndSoonerAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,17 @@ func engines(t *testing.T, p synapsetest.Population, test func(t *testing.T, db 
 }
 
 // open returns a connection by which a test may write.
+func (db database) isPostgreSQL() bool { return !strings.HasPrefix(db.location, "sqlite:") }
+
+// runAndCount executes statements, and PostgreSQL's statistics know of it at once. Else they
+// do so within a second.
+func (db database) runAndCount(statements ...string) {
+	if db.isPostgreSQL() {
+		statements = append(slices.Clone(statements), `SELECT pg_stat_force_next_flush()`)
+	}
+	db.run(statements...)
+}
+
 func (db database) open(t *testing.T) *sqlx.DB {
 	t.Helper()
 	open := sqldb.OpenPostgreSQL

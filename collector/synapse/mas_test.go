@@ -2,6 +2,8 @@ package synapse_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -70,5 +72,48 @@ func TestMASFailsAlone(t *testing.T) {
 	must.Succeed(t, r.Refresh(t.Context()))
 	if accounts() != 162 || !r.Status().Up {
 		t.Error(fmt.Sprint("not back: ", r.Status().Err))
+	}
+}
+
+// A MAS that falls silent in the middle of an answer keeps back no figures of Synapse's.
+func TestAMASThatFallsSilent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	database := must.Get(url.Parse(dbtest.PostgreSQL(t)))(t)
+	dbtest.LoadDump(t, database.String(), "mas/testdata/mas-sample.sql.gz")
+	query := database.Query()
+	query.Set("search_path", "mas")
+	database.RawQuery = query.Encode()
+	target := database.Host
+	listener := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { _ = listener.Close() })
+	database.Host = listener.Addr().String()
+	go func() {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", target)
+		if err != nil {
+			return
+		}
+		defer func() { _ = server.Close() }()
+		go func() { _, _ = io.CopyN(client, server, 2000) }() // more than what a connection begins with
+		_, _ = io.Copy(server, client)
+	}()
+
+	now := noon
+	reader := synapse.New(synapse.Options{
+		Database: must.Get(sqldb.ParseSource("sqlite:" + path))(t),
+		MAS:      mas.Options{Database: must.Get(sqldb.ParseSource(database.String()))(t)},
+	}, activity.SynapseClasses())
+	reader.WaitForMAS(time.Second)
+	r := newRefresher(t, "sqlite:"+path, &now, func(o *collector.RefresherOptions) { o.Reader = reader })
+	err := r.Refresh(t.Context())
+	if failure.Of(err) != failure.Timeout {
+		t.Errorf("error %v, want one of the reason %s", err, failure.Timeout)
+	}
+	if s := r.Status(); s.Snapshot == nil || s.Snapshot.Domains[0].Active == nil {
+		t.Error("there are no figures of Synapse's")
 	}
 }

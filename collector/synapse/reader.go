@@ -163,6 +163,8 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 	if r.options.MAS.IsZero() {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, r.limits.mas)
+	defer cancel()
 	figures, err := mas.Read(ctx, r.options.MAS, cmp.Or(r.options.MAS.Homeserver, domain), r.classes, now)
 	if err != nil {
 		return nil, fmt.Errorf("MAS: %w", err)

@@ -24,7 +24,11 @@ func (r *Reader) notRecorded(domain collector.DomainFacts, last int64, now time.
 	}
 	switch {
 	case r.options.Configured != nil && r.options.Configured.MSC3861:
-		return seen + ", and Synapse 1.86 to 1.97 records nobody with experimental_features.msc3861: only MAS knows who is active (set mas); Synapse 1.98 records it again"
+		advice := ""
+		if r.options.MAS.IsZero() {
+			advice = " (set mas)"
+		}
+		return seen + ", and Synapse 1.86 to 1.97 records nobody with experimental_features.msc3861: only MAS knows who is active" + advice + "; Synapse 1.98 records it again"
 	case r.activeInMAS.After(newest):
 		return seen + ", but people were active in MAS since: Synapse 1.86 to 1.97 records nobody with MAS, 1.98 does; or Synapse uses another database"
 	case never:

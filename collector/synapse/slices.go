@@ -27,12 +27,13 @@ type limits struct {
 	time    time.Duration
 	// wholeDay is how many visits of a day are read again rather than asking what is new.
 	wholeDay int64
+	mas      time.Duration // for which Synapse's figures wait for those of MAS
 }
 
 // defaultLimits let no statement work for more than about a second, and let the slices
 // of a refresh take some.
 func defaultLimits(engine sqldb.Engine) limits {
-	l := limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 1000}
+	l := limits{atOnce: 2_000_000, slice: 500_000, users: 20_000, refresh: 2_000_000, time: 30 * time.Second, wholeDay: 1000, mas: 30 * time.Second}
 	if engine == sqldb.SQLite { // which takes four times as long for a row
 		const slower = 4
 		l.atOnce, l.slice, l.refresh = l.atOnce/slower, l.slice/slower, l.refresh/slower

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,7 @@ type reading struct {
 	sqldb.View
 	now     time.Time
 	classes *activity.Classes
-	columns map[string]bool // "table.column" that may be read
+	columns map[string]bool // "table.column" that there is, and whether it may be read
 	figures *Figures
 }
 
@@ -104,6 +105,9 @@ func Read(ctx context.Context, o Options, domain string, classes *activity.Class
 				f.Warnings = append(f.Warnings, fmt.Sprintf("MAS: %s unknown without: %s", part.what, missing))
 				continue
 			}
+			if part.read == nil {
+				continue
+			}
 			if err := part.read(ctx); err != nil {
 				return fmt.Errorf("read %s: %w", part.what, err)
 			}
@@ -116,14 +120,15 @@ func Read(ctx context.Context, o Options, domain string, classes *activity.Class
 	return f, nil
 }
 
-// table is a table with the columns that some figures need.
+// table is a table with the columns that some figures need; an earlier MAS may lack the
+// later ones.
 type table struct {
-	name    string
-	columns []string
+	name           string
+	columns, later []string
 }
 
-// part is a part of the figures that is read by itself, if what it needs may be
-// read.
+// part is a part of the figures that is read by itself, if what it needs may be read. One
+// that another part reads too has no read.
 type part struct {
 	what  string // with the verb
 	needs []table
@@ -131,73 +136,104 @@ type part struct {
 }
 
 func (r *reading) parts() []part {
+	withState := table{"users", []string{"user_id"}, []string{"deactivated_at"}}
 	return []part{
-		{"accounts are", []table{{"users", []string{"user_id", "created_at", "locked_at"}}}, r.accounts},
-		{"accounts without password are", []table{{"users", []string{"user_id"}}, {"user_passwords", []string{"user_id"}}}, r.withoutPassword},
+		{"accounts are", []table{{"users", []string{"user_id", "created_at", "locked_at"}, []string{"deactivated_at"}}}, r.accounts},
+		{"accounts without password are", []table{withState, {"user_passwords", []string{"user_id"}, nil}}, r.withoutPassword},
 		{"linked accounts are", []table{
-			{"users", []string{"user_id"}},
-			{"upstream_oauth_links", []string{"user_id", "upstream_oauth_provider_id"}},
-			{"upstream_oauth_providers", []string{"upstream_oauth_provider_id", "human_name", "issuer"}},
+			withState,
+			{"upstream_oauth_links", []string{"user_id", "upstream_oauth_provider_id"}, nil},
+			{"upstream_oauth_providers", []string{"upstream_oauth_provider_id", "human_name", "issuer"}, nil},
 		}, r.linked},
-		{"registrations are", []table{{"user_registrations", []string{"created_at", "completed_at"}}}, r.registrations},
+		{"registrations are", []table{{"user_registrations", nil, []string{"created_at", "completed_at"}}}, r.registrations},
 		{"open sessions are", []table{
-			{"oauth2_sessions", []string{"user_id", "scope_list", "finished_at"}},
-			{"compat_sessions", []string{"is_synapse_admin", "finished_at"}},
-			{"user_sessions", []string{"finished_at"}},
+			{"oauth2_sessions", []string{"user_id", "scope_list", "finished_at"}, nil},
+			{"compat_sessions", []string{"is_synapse_admin", "finished_at"}, nil},
+			{"user_sessions", []string{"finished_at"}, nil},
 		}, r.sessions},
+		{"open personal sessions are", personalOpen(), nil},
 		{"active users are", []table{
-			{"oauth2_sessions", []string{"oauth2_client_id", "user_id", "scope_list", "last_active_at"}},
-			{"oauth2_clients", []string{"oauth2_client_id", "client_name"}},
-			{"compat_sessions", []string{"user_id", "last_active_at"}},
+			{"oauth2_sessions", []string{"oauth2_client_id", "user_id", "scope_list", "last_active_at"}, nil},
+			{"oauth2_clients", []string{"oauth2_client_id", "client_name"}, nil},
+			{"compat_sessions", []string{"user_id", "last_active_at"}, nil},
 		}, r.active},
+		{"active users of the kinds personal and matrix are", personalActive(), nil},
+		{"active users by client are", static(), nil},
 	}
 }
 
-// lookUp asks the catalogue what may be read. Columns and tables that came with a
-// later version are missing in an earlier one.
+// lookUp asks the catalogue what there is, and what of it may be read.
 func (r *reading) lookUp(ctx context.Context) error {
+	var names []string
+	for _, need := range Needs() {
+		names = append(names, need.Table)
+	}
+	var all []struct {
+		Name     string
+		Readable bool
+	}
+	// OFFSET keeps PostgreSQL from asking for the rights of all columns that there are.
+	if err := r.SelectContext(ctx, &all, `
+		SELECT tables.name || '.' || attname AS name, has_column_privilege(id, attnum, 'SELECT') AS readable
+		FROM (SELECT name, to_regclass(name)::oid AS id FROM unnest(string_to_array($1, ',')) AS name OFFSET 0) AS tables,
+			LATERAL (SELECT * FROM pg_attribute WHERE attrelid = id AND attnum > 0 AND NOT attisdropped OFFSET 0) AS columns`, strings.Join(names, ",")); err != nil {
+		return fmt.Errorf("look up what can be read: %w", err)
+	}
 	r.columns = make(map[string]bool)
-	for _, name := range []string{
-		"users", "user_passwords", "upstream_oauth_links", "upstream_oauth_providers", "user_registrations",
-		"oauth2_sessions", "oauth2_clients", "compat_sessions", "user_sessions", "personal_sessions", "personal_access_tokens",
-	} {
-		columns, err := r.Columns(ctx, name)
-		if err != nil {
-			return err
-		}
-		for _, column := range columns {
-			r.columns[name+"."+column] = true
-		}
+	for _, column := range all {
+		r.columns[column.Name] = column.Readable
 	}
-	var there bool
-	if err := r.GetContext(ctx, &there, `SELECT to_regclass('oauth2_sessions') IS NOT NULL AND to_regclass('compat_sessions') IS NOT NULL`); err != nil {
-		return fmt.Errorf("look for MAS' tables: %w", err)
-	}
-	if !there {
+	if !r.exists("oauth2_sessions", "user_id") || !r.exists("compat_sessions", "user_id") {
 		return failure.New(failure.Unexpected, "there are no tables oauth2_sessions and compat_sessions in the search path: is it MAS' database, and the right schema?")
 	}
 	return nil
 }
 
 // missing returns the statements that grant what is needed and may not be read, "" if
-// there are none.
+// there are none. What an earlier MAS does not have yet is not needed.
 func (r *reading) missing(needs []table) string {
-	var grants []string
+	var all []string
 	for _, t := range needs {
+		var hidden []string
+		for _, column := range slices.Concat(t.columns, t.later) {
+			if r.exists(t.name, column) && !r.has(t.name, column) {
+				hidden = append(hidden, column)
+			}
+		}
+		if len(hidden) > 0 {
+			all = append(all, fmt.Sprintf("GRANT SELECT (%s) ON %s TO the exporter's role", strings.Join(hidden, ", "), t.name))
+		}
 		for _, column := range t.columns {
-			if !r.has(t.name, column) {
-				grants = append(grants, fmt.Sprintf("GRANT SELECT (%s) ON %s TO the exporter's role", strings.Join(t.columns, ", "), t.name))
-				break
+			if !r.exists(t.name, column) {
+				all = append(all, fmt.Sprintf("the column %s of the table %s, which this MAS does not have", column, t.name))
 			}
 		}
 	}
-	return strings.Join(grants, "; ")
+	return strings.Join(all, "; ")
 }
 
+// complete says that nothing is missing, and that this MAS has the later columns as well.
+func (r *reading) complete(needs []table) bool {
+	for _, t := range needs {
+		for _, column := range t.later {
+			if !r.exists(t.name, column) {
+				return false
+			}
+		}
+	}
+	return r.missing(needs) == ""
+}
+
+func (r *reading) exists(table, column string) bool {
+	_, exists := r.columns[table+"."+column]
+	return exists
+}
+
+// has says that a column exists and may be read.
 func (r *reading) has(table, column string) bool { return r.columns[table+"."+column] }
 
 // orNull returns the column, or NULL of its type in a database that does not have
-// it yet or does not let it be read.
+// it yet.
 func (r *reading) orNull(table, column, kind string) string {
 	if r.has(table, column) {
 		return table + "." + column

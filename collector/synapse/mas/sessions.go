@@ -22,7 +22,7 @@ func (r *reading) sessions(ctx context.Context) error {
 		UNION ALL SELECT 'compat', is_synapse_admin, COUNT(*) FROM compat_sessions WHERE finished_at IS NULL GROUP BY 1, 2
 		UNION ALL SELECT 'browser', FALSE, COUNT(*) FROM user_sessions WHERE finished_at IS NULL`
 	kinds := []string{"oauth2", "client", "compat", "browser"}
-	if r.missing(personalOpen()) == "" {
+	if r.complete(personalOpen()) {
 		kinds = append(kinds, "personal")
 		query += `
 		UNION ALL SELECT 'personal', ` + adminScope + `, COUNT(*) FROM personal_sessions AS s
@@ -58,10 +58,17 @@ func (r *reading) sessions(ctx context.Context) error {
 
 func personalOpen() []table {
 	return []table{
-		{"personal_sessions", []string{"personal_session_id", "scope_list", "revoked_at"}},
-		{"personal_access_tokens", []string{"personal_session_id", "expires_at", "revoked_at"}},
+		{"personal_sessions", nil, []string{"personal_session_id", "scope_list", "revoked_at"}},
+		{"personal_access_tokens", nil, []string{"personal_session_id", "expires_at", "revoked_at"}},
 	}
 }
+
+func personalActive() []table {
+	return []table{{"personal_sessions", nil, []string{"actor_user_id", "last_active_at"}}}
+}
+
+// static tells clients that the operator configured from others.
+func static() []table { return []table{{"oauth2_clients", nil, []string{"is_static"}}} }
 
 const (
 	// maxClients bounds the label client_name: names of static clients, which the
@@ -99,7 +106,10 @@ func (r *reading) active(ctx context.Context) error {
 		SELECT user_id, 0, ` + matrixScope + `, oauth2_client_id, ` + microseconds + ` FROM oauth2_sessions WHERE user_id IS NOT NULL AND` + recently + `
 		UNION ALL SELECT user_id, 1, 1, NULL, ` + microseconds + ` FROM compat_sessions WHERE` + recently
 	kinds := []string{"oauth2", "compat", "", "matrix"}
-	if r.has("personal_sessions", "actor_user_id") && r.has("personal_sessions", "last_active_at") {
+	if r.missing(personalActive()) != "" { // somebody may be active by those alone
+		kinds[matrix] = ""
+	}
+	if r.complete(personalActive()) {
 		kinds[personal] = "personal"
 		query += `
 		UNION ALL SELECT actor_user_id, 2, 1, NULL, ` + microseconds + ` FROM personal_sessions WHERE` + recently
@@ -123,23 +133,31 @@ func (r *reading) active(ctx context.Context) error {
 		return err
 	}
 	c.user(nil)
-	r.figures.Active, r.figures.Clients = make(map[Activity]int), make(map[Activity]int)
-	for w, window := range windows {
+	r.figures.addActive(c, kinds, labels)
+	if r.missing(static()) != "" {
+		r.figures.Clients = nil
+	}
+	return nil
+}
+
+// addActive adds what was counted: kinds without a name are not known.
+func (f *Figures) addActive(c counter, kinds, labels []string) {
+	f.Active, f.Clients = make(map[Activity]int), make(map[Activity]int)
+	for w, window := range c.windows {
 		for i, kind := range kinds {
 			if kind != "" {
-				r.figures.Active[Activity{kind, window}] = c.counts[i][w]
+				f.Active[Activity{kind, window}] = c.counts[i][w]
 			}
 		}
 		for i, name := range labels {
-			r.figures.Clients[Activity{name, window}] = c.counts[firstClient+i][w]
+			f.Clients[Activity{name, window}] = c.counts[firstClient+i][w]
 		}
 		for _, i := range []int{compat, personal} {
 			if kinds[i] != "" {
-				r.figures.Clients[Activity{kinds[i], window}] += c.counts[i][w]
+				f.Clients[Activity{kinds[i], window}] += c.counts[i][w]
 			}
 		}
 	}
-	return nil
 }
 
 // clients returns the names under which clients are counted, the first one is
