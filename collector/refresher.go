@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,8 @@ type Refresher struct {
 	timelines *timelines
 	// unrecorded is what was last said about domains without activity; of refresh alone.
 	unrecorded string
+	// warned are the warnings of the last refresh that gave figures; of refresh alone.
+	warned []string
 	// updating is held while a status is replaced: by a refresh, or because it hangs.
 	updating sync.Mutex
 	// running says that a refresh has not shown its result yet, hanging that this
@@ -317,7 +320,12 @@ func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time
 
 func (r *Refresher) log(s Status, facts Facts) {
 	for _, w := range facts.Warnings {
-		_ = level.Warn(r.options.Logger).Log("msg", w)
+		if !slices.Contains(r.warned, w) { // said once
+			_ = level.Warn(r.options.Logger).Log("msg", w)
+		}
+	}
+	if s.Err == nil || len(facts.Domains) > 0 {
+		r.warned = facts.Warnings
 	}
 	if s.Snapshot != nil {
 		unrecorded := s.Snapshot.unrecorded()

@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
@@ -141,6 +143,29 @@ func TestLockedRecordsAreReadAgain(t *testing.T) {
 			t.Errorf("error %v, failures %v", err, r.Status().Failures)
 		}
 	})
+}
+
+// A warning is logged once, and again if it has been off.
+func TestWarningsAreSaidOnce(t *testing.T) {
+	warns := func(warnings ...string) fakeReader {
+		return func(ctx context.Context, now time.Time, rec activity.Recorder) (collector.Facts, error) {
+			facts, _ := matrix(ctx, now, rec)
+			facts.Warnings = warnings
+			return facts, nil
+		}
+	}
+	var text bytes.Buffer
+	read := script(warns("one"), warns("one", "two"), failing(errors.New("gone")), warns("one", "two"), warns("two"), warns("one", "two"))
+	r := collector.NewRefresher(collector.RefresherOptions{
+		Server: "s", Software: "software", Reader: read, Interval: time.Hour, StaleAfter: 3 * time.Hour,
+		Windows: activity.DefaultWindows(), Classes: activity.SynapseClasses(), Now: still, Logger: log.NewLogfmtLogger(&text),
+	})
+	for range 6 {
+		_ = r.Refresh(t.Context())
+	}
+	if one, two := strings.Count(text.String(), "msg=one"), strings.Count(text.String(), "msg=two"); one != 2 || two != 1 {
+		t.Errorf("said %d and %d times, want 2 and 1:\n%s", one, two, text.String())
+	}
 }
 
 // While there is more to read, a part that fails again and again, such as MAS beside a
