@@ -63,8 +63,6 @@ type Refresher struct {
 	state   refreshState // of refresh alone
 	// timelines are what pages have asked for.
 	timelines *timelines
-	// unrecorded is what was last said about domains without activity; of refresh alone.
-	unrecorded string
 	// warned are the warnings of the last refresh that gave figures; of refresh alone.
 	warned []string
 	// updating is held while a status is replaced: by a refresh, or because it hangs.
@@ -164,12 +162,14 @@ func (r *Refresher) Run(ctx context.Context) {
 // none, that is the interval, unless there is more to read.
 func (r *Refresher) pause(failures int) time.Duration {
 	pause := r.options.Interval
-	switch s := r.status.Load().Snapshot; {
-	case failures > 0 && s != nil && s.Unfinished && s.At.Equal(r.status.Load().Attempted): // a part alone has failed
+	status := r.status.Load()
+	unfinished := status.Snapshot != nil && status.Snapshot.Unfinished
+	switch {
+	case failures > 0 && unfinished && status.Snapshot.At.Equal(status.Attempted): // a part alone has failed
 		pause = min(pause, firstRetry)
 	case failures > 0 && failures < 16:
 		pause = min(pause, firstRetry<<(failures-1))
-	case failures == 0 && s != nil && s.Unfinished:
+	case failures == 0 && unfinished:
 		pause = min(pause, soon)
 	}
 	return time.Duration(float64(pause) * (1 + jitter*(2*rand.Float64()-1)))
@@ -319,20 +319,19 @@ func (s *Snapshot) keepModules(earlier *Snapshot, now time.Time, staleAfter time
 }
 
 func (r *Refresher) log(s Status, facts Facts) {
-	for _, w := range facts.Warnings {
+	warnings := slices.Clone(facts.Warnings)
+	if s.Snapshot != nil {
+		if unrecorded := s.Snapshot.unrecorded(); unrecorded != "" {
+			warnings = append(warnings, "no activity is recorded, so nobody can be counted: "+unrecorded)
+		}
+	}
+	for _, w := range warnings {
 		if !slices.Contains(r.warned, w) { // said once
 			_ = level.Warn(r.options.Logger).Log("msg", w)
 		}
 	}
 	if s.Err == nil || len(facts.Domains) > 0 {
-		r.warned = facts.Warnings
-	}
-	if s.Snapshot != nil {
-		unrecorded := s.Snapshot.unrecorded()
-		if unrecorded != "" && unrecorded != r.unrecorded { // said once
-			_ = level.Warn(r.options.Logger).Log("msg", "no activity is recorded, so nobody can be counted: "+unrecorded)
-		}
-		r.unrecorded = unrecorded
+		r.warned = warnings
 	}
 	if s.Err != nil {
 		_ = level.Error(r.options.Logger).Log("msg", "refresh failed", "reason", failure.Of(s.Err), "duration", s.Duration.Round(time.Millisecond), "err", s.Err)

@@ -11,7 +11,7 @@ func (k Key) Hash(user []byte) uint64 {
 	return max(unused+1, siphash.Hash(binary.LittleEndian.Uint64(k[:8]), binary.LittleEndian.Uint64(k[8:]), user))
 }
 
-// NumberOfMoment returns whose number a key of OtherSeen has.
+// NumberOfMoment returns whose number a key of State.Seen has.
 func NumberOfMoment(key uint64) uint32 { return uint32(key >> clientBits) }
 
 // NeverSeen is what State.Seen has for users without a last-seen time.

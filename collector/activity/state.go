@@ -17,9 +17,10 @@ type State struct {
 	// Changed differs from that of an earlier State unless Hashes has only grown.
 	Changed int
 	// Seen returns the newest moments by number, and those with other classes of clients
-	// than the newest. It is nil where visits are recorded here, because such a server
-	// reports them again.
-	Seen func() (newest []int64, others []OtherSeen)
+	// than the newest, each behind a key that NumberOfMoment understands, in the order of
+	// keys. It is nil where visits are recorded here, because such a server reports them
+	// again.
+	Seen func() (newest, others []int64)
 	// Progress is how far the reading of last-seen times has come.
 	Progress Progress
 	// Days are the visits by day.

@@ -12,24 +12,19 @@ const (
 	storedExists = storedNever + 1<<clientBits
 )
 
-// OtherSeen is a stored moment; NumberOfMoment names the user.
-type OtherSeen struct {
-	Key    uint64
-	Moment int64
-}
-
-// stored returns the times in the form of State, the others in the order of their keys.
-func (l *lastSeen) stored() (newest []int64, others []OtherSeen) {
+// stored returns the times in the form of State.
+func (l *lastSeen) stored() (newest, others []int64) {
 	newest = make([]int64, 0, len(l.blocks)*blockUsers)
 	for b, block := range l.blocks {
-		first := len(others)
 		for i := range blockUsers {
 			newest = append(newest, block.newest(i).stored(block.clients[i]))
 		}
-		for _, o := range block.others {
-			others = append(others, OtherSeen{otherKey(uint32(b*blockUsers)+uint32(o.user), o.client), o.at().stored(o.client)})
+		inOrder := slices.SortedFunc(slices.Values(block.others), func(a, b otherSeen) int {
+			return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.client, b.client))
+		})
+		for _, o := range inOrder {
+			others = append(others, int64(otherKey(uint32(b*blockUsers)+uint32(o.user), o.client)), o.at().stored(o.client))
 		}
-		slices.SortFunc(others[first:], func(a, b OtherSeen) int { return cmp.Compare(a.Key, b.Key) })
 	}
 	return newest, others
 }
@@ -60,9 +55,9 @@ func (l *lastSeen) restore(s State, known func(n uint64) bool) {
 			l.seen(uint32(n), client, momentOf(stored>>clientBits))
 		}
 	}
-	for _, o := range others {
-		if n := o.Key >> clientBits; known(n) {
-			l.seen(uint32(n), Client(o.Key&lastClient), momentOf(o.Moment>>clientBits))
+	for pair := range slices.Chunk(others, 2) {
+		if key := uint64(pair[0]); len(pair) == 2 && known(key>>clientBits) {
+			l.seen(uint32(key>>clientBits), Client(key&lastClient), momentOf(pair[1]>>clientBits))
 		}
 	}
 }

@@ -42,43 +42,22 @@ const (
 	requiredParts = dailyStatsPart // how many all figures need
 )
 
-// access says which columns are there and whether they may be read, by "table.column".
-type access map[string]bool
+// access says which columns there are, and whether they may be read.
+type access struct{ sqldb.Access }
 
-// lookUp asks the database's catalogue: on PostgreSQL, a statement that is refused
-// would end the transaction.
+// lookUp asks the database's catalogue.
 func lookUp(ctx context.Context, view sqldb.View) (access, error) {
 	tables := []string{"account_accounts"} // what userapi_accounts was called before 0.10.4
 	for _, p := range parts() {
 		tables = append(tables, p.table)
 	}
-	query := `
-		SELECT relname || '.' || attname AS name, has_column_privilege(attrelid, attnum, 'SELECT') AS readable
-		FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-		WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (to_regclass('` + strings.Join(tables, `'), to_regclass('`) + `'))`
-	if view.Engine == sqldb.SQLite {
-		query = `
-		SELECT sqlite_master.name || '.' || columns.name AS name, TRUE AS readable
-		FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
-		WHERE sqlite_master.name IN ('` + strings.Join(tables, `', '`) + `')`
-	}
-	var columns []struct {
-		Name     string
-		Readable bool
-	}
-	if err := view.SelectContext(ctx, &columns, query); err != nil {
-		return nil, fmt.Errorf("look up what can be read: %w", err)
-	}
-	found := make(access)
-	for _, c := range columns {
-		found[c.Name] = c.Readable
-	}
-	return found, nil
+	found, err := view.Access(ctx, tables...)
+	return access{found}, err
 }
 
 // hasTable says whether any column of a table is there.
 func (a access) hasTable(table string) bool {
-	for name := range a {
+	for name := range a.Access {
 		if strings.HasPrefix(name, table+".") {
 			return true
 		}
@@ -90,10 +69,10 @@ func (a access) hasTable(table string) bool {
 // be read.
 func (a access) lacks(p part) (missing, refused []string) {
 	for _, column := range p.columns {
-		switch readable, there := a[p.table+"."+column]; {
-		case !there:
+		switch {
+		case !a.Exists(p.table, column):
 			missing = append(missing, column)
-		case !readable:
+		case !a.Readable(p.table, column):
 			refused = append(refused, column)
 		}
 	}

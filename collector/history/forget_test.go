@@ -29,8 +29,7 @@ func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
 			}
 		}
 	}
-	var newest []int64
-	var others []activity.OtherSeen
+	var newest, others []int64
 	if state.Seen != nil {
 		newest, others = state.Seen()
 	}
@@ -39,9 +38,9 @@ func evidence(cal *activity.Calendar, domain string) map[uint64][]string {
 			all[state.Hashes[n]] = append(all[state.Hashes[n]], fmt.Sprint("seen ", at))
 		}
 	}
-	for _, o := range others {
-		hash := state.Hashes[activity.NumberOfMoment(o.Key)]
-		all[hash] = append(all[hash], fmt.Sprint("other ", o.Moment))
+	for pair := range slices.Chunk(others, 2) {
+		hash := state.Hashes[activity.NumberOfMoment(uint64(pair[0]))]
+		all[hash] = append(all[hash], fmt.Sprint("other ", pair[1]))
 	}
 	for hash := range all {
 		slices.Sort(all[hash])

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -118,11 +117,11 @@ func (r *reader) state(ctx context.Context) (state activity.State, err error) {
 		r.unusable = true
 	}
 	if r.row.Since == nil {
-		var newest, pairs []int64
-		if newest, pairs, r.lastSeen, damaged, err = parts[int64](ctx, r, "last_seen", "moments"); err != nil {
+		var newest, others []int64
+		if newest, others, r.lastSeen, damaged, err = parts[int64](ctx, r, "last_seen", "moments"); err != nil {
 			return state, err
 		}
-		state.Seen = func() ([]int64, []activity.OtherSeen) { return newest, othersOf(pairs) }
+		state.Seen = func() ([]int64, []int64) { return newest, others }
 		r.unusable = r.unusable || damaged
 		if state.Progress, err = r.progress(ctx); err != nil {
 			return state, err
@@ -275,17 +274,6 @@ func parts[N int64 | uint64](ctx context.Context, r *reader, table, column strin
 		sums[row.Part] = storedChecksum(row.Content)
 	}
 	return all, others, sums, damaged, nil
-}
-
-// othersOf returns what is stored as pairs of numbers.
-func othersOf(pairs []int64) []activity.OtherSeen {
-	all := make([]activity.OtherSeen, 0, len(pairs)/2)
-	for pair := range slices.Chunk(pairs, 2) {
-		if len(pair) == 2 {
-			all = append(all, activity.OtherSeen{Key: uint64(pair[0]), Moment: pair[1]})
-		}
-	}
-	return all
 }
 
 func (r *reader) days(ctx context.Context, days map[activity.Day]activity.DayState) error {

@@ -253,19 +253,14 @@ func (w *writer) notes(ctx context.Context, notes []byte) error {
 const otherSeen = -1
 
 func (w *writer) lastSeen(ctx context.Context, state activity.State) error {
-	var newest []int64
-	var others []activity.OtherSeen
+	var newest, others []int64
 	if state.Seen != nil {
 		newest, others = state.Seen()
 	}
 	if err := w.parts(ctx, "last_seen", "moments", 0, encodeNumbers(newest), w.old.lastSeen, w.new.lastSeen); err != nil {
 		return err
 	}
-	pairs := make([]int64, 0, 2*len(others))
-	for _, o := range others {
-		pairs = append(pairs, int64(o.Key), o.Moment)
-	}
-	return w.part(ctx, "last_seen", "moments", otherSeen, encodeNumbers(pairs), w.old.lastSeen, w.new.lastSeen)
+	return w.part(ctx, "last_seen", "moments", otherSeen, encodeNumbers(others), w.old.lastSeen, w.new.lastSeen)
 }
 
 // parts writes numbers in rows of partSize, from the first part on, those that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"active_users_exporter/collector/chatserver"
@@ -35,7 +34,7 @@ func (r *reading) lookUpExtras() extras {
 	look := func(leftOut, table string, columns ...string) extra {
 		e := extra{table, columns, leftOut, true}
 		for _, column := range columns {
-			e.readable = e.readable && r.canRead(table, column)
+			e.readable = e.readable && r.access.Readable(table, column)
 		}
 		return e
 	}
@@ -48,8 +47,8 @@ func (r *reading) lookUpExtras() extras {
 		joined:     look("counts of rooms with users of this server", "room_stats_current", "local_users_in_room"),
 		federation: look("other servers by whether they can be reached", "destinations", "failure_ts"),
 		events:     look("messages, who sends them, and active rooms", "events", "type", "room_id", "sender", "stream_ordering", "received_ts"),
-		seenPages:  r.canRead("user_ips", "ctid"),
-		visitPages: r.canRead("user_daily_visits", "ctid"),
+		seenPages:  r.access.Readable("user_ips", "ctid"),
+		visitPages: r.access.Readable("user_daily_visits", "ctid"),
 		limitMAU:   look("the users by which Synapse limits monthly active users", "monthly_active_users", "user_id", "timestamp"),
 	}
 }
@@ -63,10 +62,6 @@ func (x extras) warnings() (all []string) {
 		}
 	}
 	return all
-}
-
-func (r *reading) canRead(table, column string) bool {
-	return slices.Contains(r.columns[table], column)
 }
 
 // needs are all parts of the database that are read.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ type accountCount struct {
 	Settled int64  // all accounts up to then are settled
 	Groups  []accountGroup
 }
+
+// botsSum tells the patterns of bots from others, 0 if there are none.
+func (r *reading) botsSum() uint32 { return crc32.ChecksumIEEE([]byte(strings.Join(r.bots, "\n"))) }
 
 // countNow returns what groups that were counted now are to the next Read.
 func (r *reading) countNow(groups []accountGroup) accountCount {

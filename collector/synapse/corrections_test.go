@@ -107,7 +107,7 @@ func TestRightToPlacesThatIsWithdrawn(t *testing.T) {
 	t.Cleanup(func() { dbtest.Exec(t, location, `DROP OWNED BY placeless`, `DROP ROLE placeless`) })
 	now, folder := noon, must.Get(storage.Parse(t.TempDir()))(t)
 	start := func() (*collector.Refresher, *history.Store) {
-		return started(t, strings.Replace(location, "postgres://postgres@", "postgres://placeless@", 1), folder, &now)
+		return started(t, strings.Replace(location, "postgres://postgres@", "postgres://placeless@", 1), folder, &now, lookingOnPages)
 	}
 	r, store := start()
 	defer func() { must.Succeed(t, store.Close()) }()

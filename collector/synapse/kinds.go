@@ -39,7 +39,7 @@ func (r *reading) accountKinds(ctx context.Context, groups []accountGroup) (comp
 // everything is asked for, at the first Read of a UTC day, and if other patterns of bots
 // were known before, or the right to read when accounts were created is another one.
 func (r *reading) kindsExpired(last accountCount) bool {
-	return r.extras.kinds.readable && (r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) || last.Bots != r.botsSum() || last.ByTime != r.extras.created.readable)
+	return r.extras.kinds.readable && (r.beginsDay() || last.Bots != r.botsSum() || last.ByTime != r.extras.created.readable)
 }
 
 // wanted are the numbers of accounts by kind.

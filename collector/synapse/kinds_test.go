@@ -12,7 +12,6 @@ import (
 
 	"active_users_exporter/collector"
 	"active_users_exporter/collector/activity"
-	"active_users_exporter/collector/history"
 	"active_users_exporter/collector/sqldb"
 	"active_users_exporter/collector/sqldb/dbtest"
 	"active_users_exporter/collector/storage"
@@ -179,10 +178,8 @@ func TestAccountsAreRemembered(t *testing.T) {
 			if step.statement != "" {
 				db.runAndCount(step.statement)
 			}
-			store := history.New(must.Get(storage.Parse(folder))(t), "")
 			counter := &countedReader{}
-			r := newRefresher(t, db.location, &now, withBots(t, db.location, step.bots...), func(o *collector.RefresherOptions) {
-				o.History, o.Key, o.Cache = store, store.Key(), true
+			r, store := started(t, db.location, must.Get(storage.Parse(folder))(t), &now, withBots(t, db.location, step.bots...), func(o *collector.RefresherOptions) {
 				counter.Reader = o.Reader
 				o.Reader = counter
 			})

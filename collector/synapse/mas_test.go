@@ -22,16 +22,23 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// MAS beside a Synapse fails alone: its figures stay until they are stale, those
-// of Synapse are up to date, and the server is not up.
-func TestMASFailsAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "homeserver.db")
-	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+// sampleMAS returns the location of a database of MAS.
+func sampleMAS(t *testing.T) *url.URL {
+	t.Helper()
 	database := must.Get(url.Parse(dbtest.PostgreSQL(t)))(t)
 	dbtest.LoadDump(t, database.String(), "mas/testdata/mas-sample.sql.gz")
 	query := database.Query()
 	query.Set("search_path", "mas")
 	database.RawQuery = query.Encode()
+	return database
+}
+
+// MAS beside a Synapse fails alone: its figures stay until they are stale, those
+// of Synapse are up to date, and the server is not up.
+func TestMASFailsAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "homeserver.db")
+	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
+	database := sampleMAS(t)
 
 	now := noon
 	r := collector.NewRefresher(collector.RefresherOptions{
@@ -79,11 +86,7 @@ func TestMASFailsAlone(t *testing.T) {
 func TestAMASThatFallsSilent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "homeserver.db")
 	must.Succeed(t, synapsetest.Population{Users: 50, Days: 62, Now: noon}.FillSQLite(t.Context(), path))
-	database := must.Get(url.Parse(dbtest.PostgreSQL(t)))(t)
-	dbtest.LoadDump(t, database.String(), "mas/testdata/mas-sample.sql.gz")
-	query := database.Query()
-	query.Set("search_path", "mas")
-	database.RawQuery = query.Encode()
+	database := sampleMAS(t)
 	target := database.Host
 	listener := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { _ = listener.Close() })

@@ -54,17 +54,17 @@ func (r *reading) messages(ctx context.Context, statistics map[string]float64) e
 // readMessages brings what is known of messages up to date. Figures need those after first.
 func (r *reading) readMessages(ctx context.Context, m *activity.Messages, first int64) error {
 	from := m.Settled
-	if m.Last == 0 || first-m.Settled > messagePositions || first < m.First || r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now) {
+	if m.Last == 0 || first-m.Settled > messagePositions || first < m.First || r.beginsDay() {
 		var err error
 		if from, err = r.beginDay(ctx, m); err != nil {
 			return err
 		}
 	}
-	m.Last, m.Arrived = r.newestEvent.position, r.newestEvent.arrived
+	newest := r.newestEvent
 	// Events get their position before they are committed, and their moment after they got
 	// the position. An event that comes later with an earlier position than an old message
 	// is from a transaction that took longer than overlap, and is found with the next day.
-	old := time.UnixMilli(min(m.Arrived, r.now.UnixMilli())).Add(-overlap)
+	old := time.UnixMilli(min(newest.arrived, r.now.UnixMilli())).Add(-overlap)
 	lastOld, firstNew := m.Settled, int64(math.MaxInt64)
 	err := r.Stream(ctx, r.messageRows(from, math.MaxInt64), messageColumns, func(row *sqldb.Row) {
 		if row.Integer(1) < old.UnixMilli() {
@@ -74,14 +74,19 @@ func (r *reading) readMessages(ctx context.Context, m *activity.Messages, first 
 		}
 		addMessage(m, row)
 	})
-	settled := max(m.Settled, min(lastOld, firstNew-1))    // the writers' clocks may differ
-	if err == nil && m.Last-settled > unsettledPositions { // there are few messages among many events
-		var recent int64
-		recent, err = r.positionAt(ctx, old)
+	if err != nil {
+		return err
+	}
+	settled := max(m.Settled, min(lastOld, firstNew-1)) // the writers' clocks may differ
+	if newest.position-settled > unsettledPositions {   // there are few messages among many events
+		recent, err := r.positionAt(ctx, old)
+		if err != nil {
+			return err
+		}
 		settled = max(settled, recent-1)
 	}
-	m.Settled, r.positionsRead = settled, m.Last-from
-	return err
+	m.Last, m.Arrived, m.Settled, r.positionsRead = newest.position, newest.arrived, settled, newest.position-from
+	return nil
 }
 
 // unsettledPositions is behind how many positions it is looked up which of them are settled,

@@ -194,8 +194,8 @@ func messageWorlds(t *testing.T, of func(messageFigures) messageFigures, test fu
 				now = w.now
 				if r == nil || rapid.IntRange(0, 3).Draw(rt, "restart") == 0 {
 					stop()
-					store := history.New(storage.Folder(folder), "")
-					r = newRefresher(t, d.location, &now, func(o *collector.RefresherOptions) { o.History, o.Key, o.Cache = store, store.Key(), true })
+					var store *history.Store
+					r, store = started(t, d.location, storage.Folder(folder), &now)
 					stop = func() { r.Close(); _ = store.Close() }
 				}
 				try(rt, r.Refresh(t.Context()))

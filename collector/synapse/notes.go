@@ -3,8 +3,6 @@ package synapse
 import (
 	"encoding/json"
 	"fmt"
-	"hash/crc32"
-	"strings"
 )
 
 // notes are what a Read leaves to the next one beside activity. The calendar keeps them,
@@ -41,6 +39,3 @@ func (r *reading) leave() {
 	}
 	r.rec.SetNotes(r.server, text)
 }
-
-// botsSum tells the patterns of bots from others, 0 if there are none.
-func (r *reading) botsSum() uint32 { return crc32.ChecksumIEEE([]byte(strings.Join(r.bots, "\n"))) }

@@ -16,15 +16,17 @@ import (
 	"active_users_exporter/test/must"
 )
 
-// started starts an exporter with the history in a folder. It looks for new visits on the
-// last pages however few there are.
-func started(t *testing.T, location string, folder storage.Location, now *time.Time) (*collector.Refresher, *history.Store) {
+// started starts an exporter with the history in a folder.
+func started(t *testing.T, location string, folder storage.Location, now *time.Time, options ...func(*collector.RefresherOptions)) (*collector.Refresher, *history.Store) {
 	t.Helper()
 	store := history.New(folder, "")
-	return newRefresher(t, location, now, func(o *collector.RefresherOptions) {
-		o.Reader.(*synapse.Reader).LimitTo(100_000, 10_000, 1000, 10_000)
-		o.History, o.Key, o.Cache = store, store.Key(), true
-	}), store
+	options = append(options, func(o *collector.RefresherOptions) { o.History, o.Key, o.Cache = store, store.Key(), true })
+	return newRefresher(t, location, now, options...), store
+}
+
+// lookingOnPages makes a reader look for new visits on the last pages however few there are.
+func lookingOnPages(o *collector.RefresherOptions) {
+	o.Reader.(*synapse.Reader).LimitTo(100_000, 10_000, 1000, 10_000)
 }
 
 // An exporter that is started again goes on from what it had counted: figures are always
@@ -34,7 +36,7 @@ func TestStartedAgainAndAgain(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 11))
 		now, folder := noon, must.Get(storage.Parse(t.TempDir()))(t)
 		postgreSQL := db.isPostgreSQL()
-		r, store := started(t, db.location, folder, &now)
+		r, store := started(t, db.location, folder, &now, lookingOnPages)
 		defer func() { must.Succeed(t, store.Close()) }()
 		happened, before := make(map[string]int), now.Add(-time.Hour)
 		for step := range 80 {
@@ -83,7 +85,7 @@ func TestStartedAgainAndAgain(t *testing.T) {
 				happened["start"]++
 				r.Close()
 				must.Succeed(t, store.Close())
-				r, store = started(t, db.location, folder, &now)
+				r, store = started(t, db.location, folder, &now, lookingOnPages)
 			}
 			before = now
 			if now = now.Add(time.Hour + time.Duration(random.Int64N(int64(time.Hour)))); isStart && step%2 == 0 { // it shows at once what has changed
@@ -105,7 +107,7 @@ func TestCrashesOfTheDatabaseServer(t *testing.T) {
 		folder := must.Get(storage.Parse(t.TempDir()))(t)
 		server.Crash()
 		server.Start(t)
-		r, store := started(t, server.Location, folder, &now)
+		r, store := started(t, server.Location, folder, &now, lookingOnPages)
 		agree(t, "at first", db.truth(t, now), shown(refresh(t, r)))
 		dbtest.Exec(t, server.Location, fmt.Sprintf(`INSERT INTO rooms (room_id) VALUES ('!lost%t')`, restarted),
 			`UPDATE users SET deactivated = 1 WHERE name = (SELECT MIN(name) FROM users WHERE deactivated = 0)`,
@@ -115,7 +117,7 @@ func TestCrashesOfTheDatabaseServer(t *testing.T) {
 		if restarted {
 			r.Close()
 			must.Succeed(t, store.Close())
-			r, store = started(t, server.Location, folder, &now)
+			r, store = started(t, server.Location, folder, &now, lookingOnPages)
 		}
 		now = now.Add(time.Minute)
 		agree(t, fmt.Sprintf("after a crash, the exporter started again: %t", restarted), db.truth(t, now), shown(refresh(t, r)))

@@ -90,13 +90,18 @@ type reading struct {
 	newestEvent event
 	// positionsRead is how many positions of the stream of events this Read has looked at.
 	positionsRead int64
-	changes       map[string]changes  // of tables, by name
-	columns       map[string][]string // that can be read, by table
+	changes       map[string]changes // of tables, by name
+	access        sqldb.Access
 	// visitsSince is the oldest day of visits, in milliseconds; nil if there are none.
 	visitsSince *int64
 	// homeserver are the statistics of the usage report, without those that are counted
 	// from activity; nil if the server's name is not known.
 	homeserver *usagereport.Homeserver
+}
+
+// beginsDay says that everything is asked for, or that this is the first Read of a UTC day.
+func (r *reading) beginsDay() bool {
+	return r.since.IsZero() || activity.DayOf(r.since) != activity.DayOf(r.now)
 }
 
 // Read implements collector.Reader. All figures come from one consistent view
@@ -183,7 +188,7 @@ func (r *Reader) readMAS(ctx context.Context, domain string, now time.Time) (*ma
 // come before last-seen times: they come in the order of days, so that users get
 // numbers in that order, and the sets of older days are shorter.
 func (r *Reader) readView(ctx context.Context, reading *reading) (facts collector.Facts, err error) {
-	if err := reading.lookUpColumns(ctx); err != nil {
+	if reading.access, err = reading.Access(ctx, tableNames()...); err != nil {
 		return facts, err
 	}
 	facts.Database = strings.TrimSpace(string(reading.Engine) + " " + reading.Version)

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/jmoiron/sqlx"
-
-	"active_users_exporter/collector/sqldb"
 )
 
 // changes are how many rows of a table have been inserted, updated and deleted since the
@@ -41,7 +39,8 @@ func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerCont
 	rows, err := connection.QueryContext(ctx, `
 		SELECT name, pg_relation_filenode(id), pg_stat_get_tuples_inserted(id), pg_stat_get_tuples_updated(id), pg_stat_get_tuples_deleted(id),
 			database, COALESCE((1000000 * EXTRACT(epoch FROM GREATEST(pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(database))))::bigint, 0)
-		FROM `+tables()+` CROSS JOIN (SELECT oid AS database FROM pg_database WHERE datname = current_database()) AS databases
+		FROM unnest(ARRAY['`+strings.Join(tableNames(), `', '`)+`']) AS name, LATERAL (SELECT to_regclass(name)::oid AS id) AS tables,
+			(SELECT oid AS database FROM pg_database WHERE datname = current_database()) AS databases
 		WHERE pg_relation_filenode(id) IS NOT NULL AND NOT pg_is_in_recovery() AND current_setting('track_counts') = 'on'`)
 	if err != nil {
 		return fmt.Errorf("ask for the statistics of tables: %w", err)
@@ -59,46 +58,10 @@ func (r *reading) lookUpChanges(ctx context.Context, connection sqlx.QueryerCont
 	return rows.Err()
 }
 
-// tableNames are the names of all tables that are read, for a list in SQL.
-func tableNames() string {
-	var names []string
+// tableNames are the names of all tables that are read.
+func tableNames() (names []string) {
 	for _, need := range needs() {
 		names = append(names, need.Table)
 	}
-	return strings.Join(names, `', '`)
-}
-
-// tables are the tables that are read, with the object identifiers that PostgreSQL gives
-// them. OFFSET keeps it, here and below, from looking up a name or a right for each row of a
-// catalogue.
-func tables() string {
-	return `(SELECT name, to_regclass(name)::oid AS id FROM unnest(ARRAY['` + tableNames() + `']) AS name OFFSET 0) AS tables`
-}
-
-// lookUpColumns asks the database's catalogue which columns can be read: on PostgreSQL a
-// refused statement would end the transaction.
-func (r *reading) lookUpColumns(ctx context.Context) error {
-	query := `
-		SELECT sqlite_master.name, columns.name FROM sqlite_master JOIN pragma_table_info(sqlite_master.name) AS columns
-		WHERE sqlite_master.name IN ('` + tableNames() + `')`
-	if r.Engine == sqldb.PostgreSQL {
-		query = `
-		SELECT name, attname
-		FROM ` + tables() + `, LATERAL (SELECT * FROM pg_attribute WHERE attrelid = id AND (attnum > 0 OR attname = 'ctid') AND NOT attisdropped OFFSET 0) AS columns
-		WHERE has_column_privilege(id, attnum, 'SELECT')`
-	}
-	rows, err := r.QueryContext(ctx, query)
-	if err != nil {
-		return fmt.Errorf("look up what can be read: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	r.columns = make(map[string][]string)
-	for rows.Next() {
-		var table, column string
-		if err := rows.Scan(&table, &column); err != nil {
-			return err
-		}
-		r.columns[table] = append(r.columns[table], column)
-	}
-	return rows.Err()
+	return names
 }

@@ -18,9 +18,9 @@ import (
 // A row may move to a page that was read before. Synapse moves it when it writes a later
 // moment into it, and a Read finds that among the new ones.
 type walk struct {
-	File int64 // of the table, 0 for no walk
-	Page int64 // the next one
-	End  int64 // the number of pages when it began
+	Table changes // as it was when it began; unknown for no walk
+	Page  int64   // the next one
+	End   int64   // the number of pages when it began
 }
 
 // canWalk says whether the rest of the slices is better read by a walk: everything is read
@@ -32,9 +32,9 @@ func (r *reading) canWalk(p activity.Progress) bool {
 // walkOn reads some pages, as many as have about a number of rows, and returns how many
 // rows there were.
 func (r *reading) walkOn(ctx context.Context, rows, after int64) (read int64, err error) {
-	w, file := &r.Walk, r.changes["user_ips"].File
-	if w.File != file { // else rows may be where there were none
-		*w = walk{File: file}
+	w, now := &r.Walk, r.changes["user_ips"]
+	if !now.sameTable(w.Table) { // else rows may be where there were none
+		*w = walk{Table: now}
 		if w.End, err = r.pages(ctx, "user_ips"); err != nil {
 			return 0, err
 		}

@@ -28,11 +28,9 @@ func TestRowsThatMoveWhilePagesAreRead(t *testing.T) {
 	db := database{location: location}
 	now, folder := noon, must.Get(storage.Parse(t.TempDir()))(t)
 	start := func() (*collector.Refresher, *history.Store) {
-		store := history.New(folder, "")
-		return newRefresher(t, location, &now, func(o *collector.RefresherOptions) {
+		return started(t, location, folder, &now, func(o *collector.RefresherOptions) {
 			o.Reader.(*synapse.Reader).LimitTo(1000, 200, 50, 400)
-			o.History, o.Key, o.Cache = store, store.Key(), true
-		}), store
+		})
 	}
 	r, store := start()
 	defer func() { must.Succeed(t, store.Close()) }()

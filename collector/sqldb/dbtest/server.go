@@ -88,20 +88,18 @@ func (s *Server) Standby(tb testing.TB) *Server {
 }
 
 // Stop stops the server as an operator does; Start starts it again.
-func (s *Server) Stop() {
+func (s *Server) Stop() { s.end(syscall.SIGINT) } // fast shutdown
+
+func (s *Server) end(signal syscall.Signal) {
 	if s.process != nil {
-		_ = s.process.Process.Signal(syscall.SIGINT) // fast shutdown
+		_ = s.process.Process.Signal(signal)
 		_ = s.process.Wait()
 		s.process = nil
 	}
 }
 
 // Crash ends the server as a crash does: recovery follows when it is started again.
-func (s *Server) Crash() {
-	_ = s.process.Process.Signal(syscall.SIGQUIT) // immediate shutdown
-	_ = s.process.Wait()
-	s.process = nil
-}
+func (s *Server) Crash() { s.end(syscall.SIGQUIT) } // immediate shutdown
 
 // Start starts a server that was stopped, with the same data and location.
 func (s *Server) Start(tb testing.TB) {

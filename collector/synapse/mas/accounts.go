@@ -67,7 +67,7 @@ func (r *reading) linked(ctx context.Context) error {
 // registrations counts a table without an index on time, whose rows are deleted
 // after 30 days. It came with MAS 0.13.
 func (r *reading) registrations(ctx context.Context) error {
-	if !r.has("user_registrations", "created_at") {
+	if !r.access.Readable("user_registrations", "created_at") {
 		return nil
 	}
 	var n struct{ Started, Completed, Abandoned int }

@@ -83,7 +83,7 @@ type reading struct {
 	sqldb.View
 	now     time.Time
 	classes *activity.Classes
-	columns map[string]bool // "table.column" that there is, and whether it may be read
+	access  sqldb.Access
 	figures *Figures
 }
 
@@ -168,22 +168,11 @@ func (r *reading) lookUp(ctx context.Context) error {
 	for _, need := range Needs() {
 		names = append(names, need.Table)
 	}
-	var all []struct {
-		Name     string
-		Readable bool
+	var err error
+	if r.access, err = r.Access(ctx, names...); err != nil {
+		return err
 	}
-	// OFFSET keeps PostgreSQL from asking for the rights of all columns that there are.
-	if err := r.SelectContext(ctx, &all, `
-		SELECT tables.name || '.' || attname AS name, has_column_privilege(id, attnum, 'SELECT') AS readable
-		FROM (SELECT name, to_regclass(name)::oid AS id FROM unnest(string_to_array($1, ',')) AS name OFFSET 0) AS tables,
-			LATERAL (SELECT * FROM pg_attribute WHERE attrelid = id AND attnum > 0 AND NOT attisdropped OFFSET 0) AS columns`, strings.Join(names, ",")); err != nil {
-		return fmt.Errorf("look up what can be read: %w", err)
-	}
-	r.columns = make(map[string]bool)
-	for _, column := range all {
-		r.columns[column.Name] = column.Readable
-	}
-	if !r.exists("oauth2_sessions", "user_id") || !r.exists("compat_sessions", "user_id") {
+	if !r.access.Exists("oauth2_sessions", "user_id") || !r.access.Exists("compat_sessions", "user_id") {
 		return failure.New(failure.Unexpected, "there are no tables oauth2_sessions and compat_sessions in the search path: is it MAS' database, and the right schema?")
 	}
 	return nil
@@ -196,7 +185,7 @@ func (r *reading) missing(needs []table) string {
 	for _, t := range needs {
 		var hidden []string
 		for _, column := range slices.Concat(t.columns, t.later) {
-			if r.exists(t.name, column) && !r.has(t.name, column) {
+			if r.access.Exists(t.name, column) && !r.access.Readable(t.name, column) {
 				hidden = append(hidden, column)
 			}
 		}
@@ -204,7 +193,7 @@ func (r *reading) missing(needs []table) string {
 			all = append(all, fmt.Sprintf("GRANT SELECT (%s) ON %s TO the exporter's role", strings.Join(hidden, ", "), t.name))
 		}
 		for _, column := range t.columns {
-			if !r.exists(t.name, column) {
+			if !r.access.Exists(t.name, column) {
 				all = append(all, fmt.Sprintf("the column %s of the table %s, which this MAS does not have", column, t.name))
 			}
 		}
@@ -212,30 +201,17 @@ func (r *reading) missing(needs []table) string {
 	return strings.Join(all, "; ")
 }
 
-// complete says that nothing is missing, and that this MAS has the later columns as well.
+// complete says that all that is needed may be read, the later columns as well.
 func (r *reading) complete(needs []table) bool {
-	for _, t := range needs {
-		for _, column := range t.later {
-			if !r.exists(t.name, column) {
-				return false
-			}
-		}
-	}
-	return r.missing(needs) == ""
+	return !slices.ContainsFunc(needs, func(t table) bool {
+		return slices.ContainsFunc(slices.Concat(t.columns, t.later), func(column string) bool { return !r.access.Readable(t.name, column) })
+	})
 }
-
-func (r *reading) exists(table, column string) bool {
-	_, exists := r.columns[table+"."+column]
-	return exists
-}
-
-// has says that a column exists and may be read.
-func (r *reading) has(table, column string) bool { return r.columns[table+"."+column] }
 
 // orNull returns the column, or NULL of its type in a database that does not have
 // it yet.
 func (r *reading) orNull(table, column, kind string) string {
-	if r.has(table, column) {
+	if r.access.Readable(table, column) {
 		return table + "." + column
 	}
 	return "NULL::" + kind

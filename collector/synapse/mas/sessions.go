@@ -165,7 +165,7 @@ func (f *Figures) addActive(c counter, kinds, labels []string) {
 // in the map.
 func (r *reading) clients(ctx context.Context) (labels []string, labelOf map[string]int, err error) {
 	static := "FALSE"
-	if r.has("oauth2_clients", "is_static") {
+	if r.access.Readable("oauth2_clients", "is_static") {
 		static = "is_static"
 	}
 	labels, labelOf = []string{otherClients}, make(map[string]int)
